@@ -1,0 +1,22 @@
+//! guide
+mod activity;
+mod clock;
+mod head;
+mod key;
+mod policy;
+pub mod rule;
+mod store;
+mod touch;
+mod verdict;
+pub use activity::{Activity, Limits};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use head::RequestHead;
+pub use key::SessionKey;
+pub use policy::{Policy, PolicyBuilder, PolicyError, StoreFailure, Unknown};
+pub use store::memory::MemoryStore;
+#[cfg(feature = "_shared")]
+pub use store::shared::{Announced, Revocations, SharedStore};
+pub use store::supervised::StoreError;
+pub use store::{ActivityStore, BoxError};
+pub use touch::Touch;
+pub use verdict::{Expired, Reason, Verdict};
