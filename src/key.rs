@@ -42,6 +42,34 @@ impl SessionKey {
     }
 }
 
+/// The key of an id.
+impl From<&str> for SessionKey {
+    fn from(id: &str) -> Self {
+        Self::of(id)
+    }
+}
+
+/// The key of an id.
+impl From<&String> for SessionKey {
+    fn from(id: &String) -> Self {
+        Self::of(id)
+    }
+}
+
+/// The key of an id.
+impl From<String> for SessionKey {
+    fn from(id: String) -> Self {
+        Self::of(id)
+    }
+}
+
+/// The key of an id.
+impl From<&[u8]> for SessionKey {
+    fn from(id: &[u8]) -> Self {
+        Self::of(id)
+    }
+}
+
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, ..] = self.0;

@@ -86,7 +86,6 @@ enum Rounding {
 
 impl Policy {
     /// A policy with every default, to be changed.
-    #[must_use]
     pub const fn builder() -> PolicyBuilder {
         PolicyBuilder {
             policy: Self {
@@ -132,11 +131,10 @@ impl Policy {
             .saturating_add(self.remember_expired_for)
     }
 
-    /// Until when a store should remember a session that is revoked at this moment: at least as long as it could have lived,
-    /// so that nothing older brings it back.
+    /// Until when a store should remember a session that is revoked at this moment.
     #[must_use]
-    pub fn keep_revoked_until(&self, activity: &Activity, now: Timestamp) -> Timestamp {
-        self.keep_until(&activity.active_at(now))
+    pub const fn keep_revoked_until(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.remember_expired_for)
     }
 
     /// The idle timeout.

@@ -22,13 +22,18 @@ const _: () = assert!(size_of::<Slot>() == 32);
 
 impl Slot {
     pub(super) fn new(key: SessionKey, activity: &Activity, keep_until: Timestamp) -> Self {
-        let flags = Removal::LIMITED * u32::from(activity.limits() != Limits::of_policy())
-            | Removal::REVOKED * u32::from(activity.is_revoked());
+        let mut removal = Removal(Removal::minutes(keep_until));
+        if activity.limits() != Limits::of_policy() {
+            removal.0 |= Removal::LIMITED;
+        }
+        if activity.is_revoked() {
+            removal.0 |= Removal::REVOKED;
+        }
         Self {
             key,
             created_at: Packed::new(activity.created_at()),
             last_activity: Packed::new(activity.last_activity()),
-            removal: Removal(Removal::minutes(keep_until) | flags),
+            removal,
         }
     }
 

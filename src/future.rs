@@ -1,0 +1,339 @@
+//! … and then? Checking, calling, recording.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::activity::Activity;
+use crate::body::ResponseBody;
+use crate::clock::Timestamp;
+use crate::event;
+use crate::head::RequestHead;
+use crate::key::SessionKey;
+use crate::layer::{Config, RemainingHeader};
+use crate::policy::StoreFailure;
+use crate::recording::{NotRecorded, Recorded, Recording};
+use crate::respond::unavailable;
+use crate::store::ActivityStore;
+use crate::store::supervised::{StoreError, Supervised};
+use crate::tracker::SessionHandle;
+use crate::verdict::{Expired, Verdict};
+use crate::visit::{Counts, Live, Visit};
+
+const REMAINING: HeaderName = HeaderName::from_static("login-timeout-remaining");
+
+pin_project! {
+    /// The future of a [`LoginTimeout`](crate::LoginTimeout).
+    ///
+    /// It can be dropped at any time: what it has written is whole, and nothing is left behind.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, St, B>
+    where
+        S: Service<Request<B>>,
+        St: ActivityStore,
+    {
+        #[pin]
+        step: Step<S, St, B>,
+        config: Arc<Config<St>>,
+    }
+}
+
+pin_project! {
+    #[project = StepProjection]
+    enum Step<S, St, B>
+    where
+        S: Service<Request<B>>,
+        St: ActivityStore,
+    {
+        /// The wrapped service is not needed.
+        Answered { answer: Option<Response<Bytes>> },
+        Checking {
+            #[pin]
+            check: Supervised<St::Future<Option<Activity>>>,
+            waiting: Option<Waiting<S, B>>,
+        },
+        Beginning {
+            #[pin]
+            begin: Supervised<St::Future<Activity>>,
+            waiting: Option<Waiting<S, B>>,
+        },
+        Calling {
+            #[pin]
+            call: S::Future,
+            visit: Visit,
+        },
+        Recording {
+            #[pin]
+            recording: Recording<St>,
+            response: Option<S::Response>,
+            visit: Visit,
+        },
+    }
+}
+
+/// A request that waits for the verdict, and the service that was polled ready for it.
+struct Waiting<S, B> {
+    service: S,
+    request: Request<B>,
+    key: SessionKey,
+    now: Timestamp,
+    counts: Counts,
+}
+
+impl<S, St, B> ResponseFuture<S, St, B>
+where
+    S: Service<Request<B>>,
+    St: ActivityStore,
+{
+    pub(crate) fn answered(config: Arc<Config<St>>, answer: Response<Bytes>) -> Self {
+        let step = Step::Answered {
+            answer: Some(answer),
+        };
+        Self { step, config }
+    }
+
+    pub(crate) fn calling(config: Arc<Config<St>>, call: S::Future, visit: Visit) -> Self {
+        let step = Step::Calling { call, visit };
+        Self { step, config }
+    }
+
+    pub(crate) fn checking(
+        config: Arc<Config<St>>,
+        key: SessionKey,
+        service: S,
+        request: Request<B>,
+    ) -> Self {
+        let now = config.clock.now();
+        let (counts, check) = if config.passive.any(RequestHead::from(&request)) {
+            (Counts::NotAtAll, config.store.load(key))
+        } else {
+            let touch = config.policy.touch(now);
+            (Counts::AsActivity, config.store.touch(key, touch))
+        };
+        let waiting = Waiting {
+            service,
+            request,
+            key,
+            now,
+            counts,
+        };
+        let step = Step::Checking {
+            check: config.supervised(check),
+            waiting: Some(waiting),
+        };
+        Self { step, config }
+    }
+}
+
+impl<S, St, B, ResBody> Future for ResponseFuture<S, St, B>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+    St: ActivityStore,
+{
+    type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let config = &**this.config;
+        loop {
+            let next = match this.step.as_mut().project() {
+                StepProjection::Answered { answer } => {
+                    return match answer.take() {
+                        Some(answer) => Poll::Ready(Ok(answer.map(ResponseBody::short))),
+                        None => Poll::Pending,
+                    };
+                }
+                StepProjection::Checking { check, waiting } => {
+                    let found = ready!(check.poll(cx));
+                    match waiting.take() {
+                        Some(waiting) => waiting.judged(config, found),
+                        None => return Poll::Pending,
+                    }
+                }
+                StepProjection::Beginning { begin, waiting } => {
+                    let found = ready!(begin.poll(cx)).map(Some);
+                    match waiting.take() {
+                        Some(waiting) => waiting.judged(config, found),
+                        None => return Poll::Pending,
+                    }
+                }
+                StepProjection::Calling { call, visit } => {
+                    let response = ready!(call.poll(cx))?;
+                    match Recording::of(config, visit, &response) {
+                        Some(recording) => Step::Recording {
+                            recording,
+                            response: Some(response),
+                            visit: *visit,
+                        },
+                        None => {
+                            let activity = visit.activity();
+                            return Poll::Ready(Ok(config.passed(response, activity)));
+                        }
+                    }
+                }
+                StepProjection::Recording {
+                    recording,
+                    response,
+                    visit,
+                } => {
+                    let recorded = ready!(recording.poll(cx, config));
+                    let Some(response) = response.take() else {
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(Ok(config.recorded(response, visit, recorded)));
+                }
+            };
+            this.step.set(next);
+        }
+    }
+}
+
+impl<S, B> Waiting<S, B>
+where
+    S: Service<Request<B>>,
+{
+    /// The step that follows from what the store said.
+    fn judged<St: ActivityStore>(
+        self,
+        config: &Config<St>,
+        found: Result<Option<Activity>, StoreError>,
+    ) -> Step<S, St, B> {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return self.unjudged(config, &error),
+        };
+        match (config.policy.decide(found, self.now), found) {
+            (Verdict::Active { .. }, Some(activity)) => self.live(config, activity),
+            (Verdict::Expired(expired), _) => self.refused(config, expired),
+            (Verdict::Begins | Verdict::Active { .. }, _) => self.begins(config),
+        }
+    }
+
+    fn live<St: ActivityStore>(mut self, config: &Config<St>, found: Activity) -> Step<S, St, B> {
+        let activity = match self.counts {
+            Counts::AsActivity => config.policy.touch(self.now).applied_to(found),
+            Counts::NotAtAll => found,
+        };
+        let handle = SessionHandle::new(config.tracker.clone(), self.key, activity);
+        self.request.extensions_mut().insert(handle);
+        let visit = Visit::Live(Live {
+            key: self.key,
+            activity,
+            checked_at: self.now,
+            counts: self.counts,
+        });
+        Step::Calling {
+            call: self.service.call(self.request),
+            visit,
+        }
+    }
+
+    fn begins<St: ActivityStore>(self, config: &Config<St>) -> Step<S, St, B> {
+        let activity = Activity::began(self.now);
+        let keep_until = config.policy.keep_until(&activity);
+        let begin = config.store.begin(self.key, activity, keep_until);
+        Step::Beginning {
+            begin: config.supervised(begin),
+            waiting: Some(self),
+        }
+    }
+
+    fn refused<St: ActivityStore>(self, config: &Config<St>, expired: Expired) -> Step<S, St, B> {
+        let head = RequestHead::from(&self.request);
+        let answer = config.answer(expired, Some(self.key), head);
+        Step::Answered {
+            answer: Some(answer),
+        }
+    }
+
+    fn unjudged<St: ActivityStore>(
+        mut self,
+        config: &Config<St>,
+        error: &StoreError,
+    ) -> Step<S, St, B> {
+        event::store_failed(error);
+        match config.policy.store_failure() {
+            StoreFailure::Reject => Step::Answered {
+                answer: Some(unavailable()),
+            },
+            StoreFailure::Allow => Step::Calling {
+                call: self.service.call(self.request),
+                visit: Visit::Unchecked(self.key),
+            },
+        }
+    }
+}
+
+impl<St: ActivityStore> Config<St> {
+    /// A store's operation, which may not take longer than the policy says.
+    pub(crate) fn supervised<F>(&self, operation: F) -> Supervised<F> {
+        Supervised::new(operation, self.policy.store_timeout())
+    }
+
+    /// The wrapped service's response, on behalf of a session that was last known like this.
+    fn passed<B>(
+        &self,
+        mut response: Response<B>,
+        activity: Option<Activity>,
+    ) -> Response<ResponseBody<B>> {
+        if self.remaining == RemainingHeader::Present && activity.is_some() {
+            let verdict = self.policy.decide(activity, self.clock.now());
+            if let Verdict::Active { remaining, .. } = verdict {
+                let seconds = HeaderValue::from(remaining.as_secs());
+                response.headers_mut().insert(REMAINING, seconds);
+            }
+        }
+        response.map(ResponseBody::inner)
+    }
+
+    fn recorded<B>(
+        &self,
+        response: Response<B>,
+        visit: &Visit,
+        recorded: Result<Recorded, NotRecorded>,
+    ) -> Response<ResponseBody<B>> {
+        match recorded {
+            Ok(Recorded::GoesOn(activity)) => self.passed(response, Some(activity)),
+            Ok(Recorded::Gone | Recorded::Replaced) => self.passed(response, None),
+            Err(NotRecorded::LateActivity(error)) => {
+                event::store_failed(&error);
+                self.passed(response, visit.activity())
+            }
+            Err(NotRecorded::LogIn(error)) => {
+                event::store_failed(&error);
+                match self.policy.store_failure() {
+                    StoreFailure::Reject => unavailable().map(ResponseBody::short),
+                    StoreFailure::Allow => self.passed(response, visit.activity()),
+                }
+            }
+            Err(NotRecorded::LogOut(error)) => {
+                event::store_failed(&error);
+                match self.policy.store_failure() {
+                    StoreFailure::Reject => {
+                        let mut answer = unavailable();
+                        self.forget_id(&mut answer);
+                        answer.map(ResponseBody::short)
+                    }
+                    StoreFailure::Allow => self.passed(response, None),
+                }
+            }
+        }
+    }
+}
+
+impl<S, St, B> fmt::Debug for ResponseFuture<S, St, B>
+where
+    S: Service<Request<B>>,
+    St: ActivityStore,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,191 @@
+//! What does the response change about the session?
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+use pin_project_lite::pin_project;
+
+use crate::activity::{Activity, Limits};
+use crate::clock::Timestamp;
+use crate::identify::Issued;
+use crate::key::SessionKey;
+use crate::layer::Config;
+use crate::policy::Policy;
+use crate::store::ActivityStore;
+use crate::store::supervised::{StoreError, Supervised};
+use crate::verdict::Verdict;
+use crate::visit::{Live, Visit};
+
+pin_project! {
+    /// What is written between the wrapped service's response and the client.
+    #[project = RecordingProjection]
+    pub(crate) enum Recording<St: ActivityStore> {
+        /// The response gives the client an id: is it tracked already?
+        LookingUpIssued {
+            #[pin]
+            load: Supervised<St::Future<Option<Activity>>>,
+            issue: Issue,
+        },
+        /// It is not, and continues the session that the request presented: what has become of that?
+        LookingUpPresented {
+            #[pin]
+            load: Supervised<St::Future<Option<Activity>>>,
+            issue: Issue,
+        },
+        Creating {
+            #[pin]
+            create: Supervised<St::Future<()>>,
+        },
+        /// The response takes the client's id away.
+        Revoking {
+            #[pin]
+            revoke: Supervised<St::Future<bool>>,
+        },
+        /// Answering took long, so the session was active again.
+        Touching {
+            #[pin]
+            touch: Supervised<St::Future<Option<Activity>>>,
+            now: Timestamp,
+        },
+    }
+}
+
+/// An id that the client is given.
+#[derive(Clone, Copy)]
+pub(crate) struct Issue {
+    key: SessionKey,
+    limits: Option<Limits>,
+    continues: Option<Live>,
+    now: Timestamp,
+}
+
+/// What became of recording.
+pub(crate) enum Recorded {
+    /// The presented session goes on, last known like this.
+    GoesOn(Activity),
+    /// The client was given another session, or none.
+    Replaced,
+    /// The presented session is gone.
+    Gone,
+}
+
+/// What could not be recorded.
+pub(crate) enum NotRecorded {
+    /// The client would hold an id that is not tracked.
+    LogIn(StoreError),
+    /// The client would believe in a log-out that did not happen.
+    LogOut(StoreError),
+    /// The session may end early by the time that this one request took.
+    LateActivity(StoreError),
+}
+
+impl<St: ActivityStore> Recording<St> {
+    /// What there is to record, if anything.
+    pub(crate) fn of<B>(
+        config: &Config<St>,
+        visit: &Visit,
+        response: &Response<B>,
+    ) -> Option<Self> {
+        let issued = config.identify.issued(response.headers(), &*config.clock);
+        let presented = visit.presented();
+        match (issued, presented, visit) {
+            (Issued::Started(key), _, _) if Some(key) != presented => {
+                let issue = Issue {
+                    key,
+                    limits: response.extensions().get().copied(),
+                    continues: match visit {
+                        Visit::Live(live) => Some(*live),
+                        Visit::Anonymous | Visit::Unchecked(_) => None,
+                    },
+                    now: config.clock.now(),
+                };
+                let load = config.supervised(config.store.load(key));
+                Some(Self::LookingUpIssued { load, issue })
+            }
+            (Issued::Ended, Some(key), _) => {
+                let keep_until = config.policy.keep_revoked_until(config.clock.now());
+                let revoke = config.supervised(config.store.revoke(key, keep_until));
+                Some(Self::Revoking { revoke })
+            }
+            (_, _, Visit::Live(live)) => {
+                let now = config.clock.now();
+                live.is_due_again(&config.policy, now).then(|| {
+                    let touch = config.store.touch(live.key, config.policy.touch(now));
+                    let touch = config.supervised(touch);
+                    Self::Touching { touch, now }
+                })
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        config: &Config<St>,
+    ) -> Poll<Result<Recorded, NotRecorded>> {
+        loop {
+            let next = match self.as_mut().project() {
+                RecordingProjection::LookingUpIssued { load, issue } => {
+                    let found = ready!(load.poll(cx)).map_err(NotRecorded::LogIn)?;
+                    if is_active(&config.policy, found, issue.now) {
+                        return Poll::Ready(Ok(Recorded::Replaced));
+                    }
+                    match issue.continues {
+                        Some(live) => Self::LookingUpPresented {
+                            load: config.supervised(config.store.load(live.key)),
+                            issue: *issue,
+                        },
+                        None => create(config, issue, Activity::began(issue.now)),
+                    }
+                }
+                RecordingProjection::LookingUpPresented { load, issue } => {
+                    let found = ready!(load.poll(cx)).map_err(NotRecorded::LogIn)?;
+                    let continued = found.or(issue.continues.map(|live| live.activity));
+                    let continued = continued.unwrap_or(Activity::began(issue.now));
+                    create(config, issue, continued)
+                }
+                RecordingProjection::Creating { create } => {
+                    ready!(create.poll(cx)).map_err(NotRecorded::LogIn)?;
+                    return Poll::Ready(Ok(Recorded::Replaced));
+                }
+                RecordingProjection::Revoking { revoke } => {
+                    ready!(revoke.poll(cx)).map_err(NotRecorded::LogOut)?;
+                    return Poll::Ready(Ok(Recorded::Gone));
+                }
+                RecordingProjection::Touching { touch, now } => {
+                    let before = ready!(touch.poll(cx)).map_err(NotRecorded::LateActivity)?;
+                    let touch = config.policy.touch(*now);
+                    return Poll::Ready(Ok(before.map_or(Recorded::Gone, |activity| {
+                        Recorded::GoesOn(touch.applied_to(activity))
+                    })));
+                }
+            };
+            self.set(next);
+        }
+    }
+}
+
+/// Begins the issued session where the one that it continues stands: it is as old, and if that has ended meanwhile, so has this.
+fn create<St: ActivityStore>(
+    config: &Config<St>,
+    issue: &Issue,
+    continued: Activity,
+) -> Recording<St> {
+    let activity = if is_active(&config.policy, Some(continued), issue.now) {
+        continued.active_at(issue.now)
+    } else {
+        continued
+    };
+    let activity = activity.with_limits(issue.limits.unwrap_or(activity.limits()));
+    let keep_until = config.policy.keep_until(&activity);
+    let create = config.store.create(issue.key, activity, keep_until);
+    Recording::Creating {
+        create: config.supervised(create),
+    }
+}
+
+fn is_active(policy: &Policy, activity: Option<Activity>, now: Timestamp) -> bool {
+    matches!(policy.decide(activity, now), Verdict::Active { .. })
+}

@@ -1,0 +1,102 @@
+//! In what order is a request identified, checked and passed on?
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::body::ResponseBody;
+use crate::future::ResponseFuture;
+use crate::head::RequestHead;
+use crate::identify::Presented;
+use crate::layer::Config;
+use crate::store::ActivityStore;
+use crate::store::memory::MemoryStore;
+use crate::verdict::Expired;
+use crate::visit::Visit;
+
+/// A service behind a [`LoginTimeoutLayer`](crate::LoginTimeoutLayer).
+///
+/// It adds no bound to the wrapped service but `Clone`, leaves its error type alone, and calls the instance that was polled ready.
+pub struct LoginTimeout<S, St = MemoryStore> {
+    inner: S,
+    config: Arc<Config<St>>,
+}
+
+impl<S, St> LoginTimeout<S, St> {
+    pub(crate) fn new(inner: S, config: Arc<Config<St>>) -> Self {
+        Self { inner, config }
+    }
+
+    /// The wrapped service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The wrapped service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The wrapped service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, St, ReqBody, ResBody> Service<Request<ReqBody>> for LoginTimeout<S, St>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    St: ActivityStore,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, St, ReqBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let config = Arc::clone(&self.config);
+        let head = RequestHead::from(&request);
+        let presented = config.identify.identify(head);
+        let visit = match presented {
+            Presented::None => Visit::Anonymous,
+            Presented::One(key) if config.exempt.any(head) => Visit::Unchecked(key),
+            Presented::Conflicting if config.exempt.any(head) => Visit::Anonymous,
+            Presented::Conflicting => {
+                let expired = Expired::conflicting(config.clock.now());
+                let answer = config.answer(expired, None, head);
+                return ResponseFuture::answered(config, answer);
+            }
+            Presented::One(key) => {
+                // The clone takes the place of the instance that was polled ready, which is the one to be called.
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                return ResponseFuture::checking(config, key, ready, request);
+            }
+        };
+        ResponseFuture::calling(config, self.inner.call(request), visit)
+    }
+}
+
+impl<S: Clone, St> Clone for LoginTimeout<S, St> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            config: Arc::clone(&self.config),
+        }
+    }
+}
+
+impl<S: fmt::Debug, St> fmt::Debug for LoginTimeout<S, St> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginTimeout")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,320 @@
+//! How does the application take part?
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::activity::{Activity, Limits};
+use crate::clock::{Clock, Timestamp};
+use crate::key::SessionKey;
+use crate::policy::Policy;
+use crate::store::ActivityStore;
+use crate::store::supervised::{StoreError, Supervised};
+use crate::verdict::Verdict;
+
+/// Begins, checks and ends sessions from anywhere: a log-in handler, an administrator's page, a job.
+///
+/// An application that keeps its session id in a cookie needs none for log-in and log-out, since
+/// [`CookieId`](crate::CookieId) watches them. One that hands out tokens calls [`start`](Tracker::start) when it does, unless the policy
+/// [begins unknown ids](crate::PolicyBuilder::begin_unknown).
+///
+/// [`LoginTimeoutLayer::tracker`](crate::LoginTimeoutLayer::tracker) gives the layer's own. A session is named by its id or by its
+/// [`SessionKey`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tower_login_timeout::{ManualClock, MemoryStore, Policy, Tracker, Verdict};
+///
+/// let clock = ManualClock::new();
+/// let tracker = Tracker::new(Policy::default(), MemoryStore::new(), clock.clone());
+/// tracker.start("sesame").await?;
+/// assert!(matches!(tracker.check("sesame").await?, Verdict::Active { .. }));
+/// assert!(tracker.revoke("sesame").await?);
+/// assert!(matches!(tracker.touch("sesame").await?, Verdict::Expired(_)));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Tracker(Arc<dyn Track>);
+
+impl Tracker {
+    /// A tracker of the sessions in this store.
+    #[must_use]
+    pub fn new<St: ActivityStore>(policy: Policy, store: St, clock: impl Clock) -> Self {
+        Self(Arc::new(Tracked {
+            policy,
+            store,
+            clock,
+        }))
+    }
+
+    /// Begins a session with this id, now, with the policy's limits. Whatever was remembered of the id is replaced.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn start(&self, session: impl Into<SessionKey> + Send) -> Result<(), StoreError> {
+        self.start_with(session, Limits::of_policy()).await
+    }
+
+    /// Begins a session with this id, now, with limits of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn start_with(
+        &self,
+        session: impl Into<SessionKey> + Send,
+        limits: Limits,
+    ) -> Result<(), StoreError> {
+        let activity = Activity::began(self.now()).with_limits(limits);
+        self.0.create(session.into(), activity).await
+    }
+
+    /// Whether the session may act, without counting as activity.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn check(
+        &self,
+        session: impl Into<SessionKey> + Send,
+    ) -> Result<Verdict, StoreError> {
+        let activity = self.0.load(session.into()).await?;
+        Ok(self.policy().decide(activity, self.now()))
+    }
+
+    /// Whether the session may act, and counts as activity if so. It never begins a session.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn touch(
+        &self,
+        session: impl Into<SessionKey> + Send,
+    ) -> Result<Verdict, StoreError> {
+        let now = self.now();
+        let before = self.0.touch(session.into(), now).await?;
+        let after = before.map(|activity| self.policy().touch(now).applied_to(activity));
+        Ok(self.policy().decide(after, now))
+    }
+
+    /// What is remembered of the session, if anything.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn activity(
+        &self,
+        session: impl Into<SessionKey> + Send,
+    ) -> Result<Option<Activity>, StoreError> {
+        self.0.load(session.into()).await
+    }
+
+    /// Ends the session, for good. Answers whether anything was known of it: an unknown session is not remembered as revoked.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn revoke(&self, session: impl Into<SessionKey> + Send) -> Result<bool, StoreError> {
+        self.0.revoke(session.into()).await
+    }
+
+    /// The policy by which sessions are judged.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        self.0.policy()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+impl fmt::Debug for Tracker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracker")
+            .field("policy", self.policy())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The live session that a request presented, in the request's extensions.
+///
+/// There is one for each request that was checked and passed. Anonymous and exempt requests have none; where they log somebody in with a
+/// token, use a [`Tracker`].
+///
+/// ```
+/// use std::time::Duration;
+/// use http::Request;
+/// use tower_login_timeout::SessionHandle;
+///
+/// fn time_left(request: &Request<()>) -> Option<Duration> {
+///     Some(request.extensions().get::<SessionHandle>()?.remaining())
+/// }
+/// assert_eq!(time_left(&Request::new(())), None);
+/// ```
+///
+/// With the feature `axum` it is an extractor: `session: SessionHandle` answers `403 Forbidden` where there is none,
+/// `session: Option<SessionHandle>` does not.
+#[derive(Clone, Debug)]
+pub struct SessionHandle {
+    tracker: Tracker,
+    key: SessionKey,
+    activity: Activity,
+}
+
+impl SessionHandle {
+    pub(crate) fn new(tracker: Tracker, key: SessionKey, activity: Activity) -> Self {
+        Self {
+            tracker,
+            key,
+            activity,
+        }
+    }
+
+    /// The session's key, to compare it with others or to end it from elsewhere.
+    #[must_use]
+    pub const fn key(&self) -> SessionKey {
+        self.key
+    }
+
+    /// When the session began.
+    #[must_use]
+    pub const fn created_at(&self) -> Timestamp {
+        self.activity.created_at()
+    }
+
+    /// When the session was last active, as recorded: this request counts, unless it is passive or too close to the one before.
+    #[must_use]
+    pub const fn last_activity(&self) -> Timestamp {
+        self.activity.last_activity()
+    }
+
+    /// The session's own limits.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        self.activity.limits()
+    }
+
+    /// How long the session lives from now on if it is not active again. Zero once it is over.
+    ///
+    /// It is as of this request, and knows nothing of what others did meanwhile: [`check`](SessionHandle::check) asks the store.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        let now = self.tracker.now();
+        match self.tracker.policy().decide(Some(self.activity), now) {
+            Verdict::Active { remaining, .. } => remaining,
+            Verdict::Begins | Verdict::Expired(_) => Duration::ZERO,
+        }
+    }
+
+    /// Whether the session may still act, for work that takes long: a WebSocket or an event stream must not outlive its session.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn check(&self) -> Result<Verdict, StoreError> {
+        self.tracker.check(self.key).await
+    }
+
+    /// Counts as activity now: for a message on a WebSocket, or in a passive request that turns out to be the user's. Never brings back a session that has
+    /// ended.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn touch(&self) -> Result<Verdict, StoreError> {
+        self.tracker.touch(self.key).await
+    }
+
+    /// Begins a session with this id: a new one, whose absolute timeout counts from now, after the user has authenticated again.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn start(&self, id: impl Into<SessionKey> + Send) -> Result<(), StoreError> {
+        self.tracker.start(id).await
+    }
+
+    /// Begins a session with this id and limits of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn start_with(
+        &self,
+        id: impl Into<SessionKey> + Send,
+        limits: Limits,
+    ) -> Result<(), StoreError> {
+        self.tracker.start_with(id, limits).await
+    }
+
+    /// Ends this session, for good.
+    ///
+    /// A cookie that the same response sets continues the session that the request presented, so it ends too. To end one session and begin
+    /// another in one request, also [`start`](SessionHandle::start) the new one.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn revoke(&self) -> Result<bool, StoreError> {
+        self.tracker.revoke(self.key).await
+    }
+}
+
+type Operation<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A store whose type does not matter, so that handlers need not name it.
+trait Track: Send + Sync {
+    fn policy(&self) -> &Policy;
+    fn now(&self) -> Timestamp;
+    fn create(&self, key: SessionKey, activity: Activity) -> Operation<'_, ()>;
+    fn load(&self, key: SessionKey) -> Operation<'_, Option<Activity>>;
+    fn touch(&self, key: SessionKey, now: Timestamp) -> Operation<'_, Option<Activity>>;
+    fn revoke(&self, key: SessionKey) -> Operation<'_, bool>;
+}
+
+struct Tracked<St, C> {
+    policy: Policy,
+    store: St,
+    clock: C,
+}
+
+impl<St: ActivityStore, C: Clock> Tracked<St, C> {
+    fn supervised<T: Send + 'static>(&self, operation: St::Future<T>) -> Operation<'_, T> {
+        Box::pin(Supervised::new(operation, self.policy.store_timeout()))
+    }
+}
+
+impl<St: ActivityStore, C: Clock> Track for Tracked<St, C> {
+    fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn create(&self, key: SessionKey, activity: Activity) -> Operation<'_, ()> {
+        let keep_until = self.policy.keep_until(&activity);
+        self.supervised(self.store.create(key, activity, keep_until))
+    }
+
+    fn load(&self, key: SessionKey) -> Operation<'_, Option<Activity>> {
+        self.supervised(self.store.load(key))
+    }
+
+    fn touch(&self, key: SessionKey, now: Timestamp) -> Operation<'_, Option<Activity>> {
+        self.supervised(self.store.touch(key, self.policy.touch(now)))
+    }
+
+    fn revoke(&self, key: SessionKey) -> Operation<'_, bool> {
+        let keep_until = self.policy.keep_revoked_until(self.now());
+        self.supervised(self.store.revoke(key, keep_until))
+    }
+}
