@@ -19,6 +19,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use tokio::net::TcpListener;
+use tokio::signal::ctrl_c;
 use tower_login_timeout::{
     CookieId, LoginTimeoutLayer, MemoryStore, Policy, SessionHandle, SessionKey, rule,
 };
@@ -67,8 +68,10 @@ With curl:
 Ctrl-C stops it.",
         idle = IDLE.as_secs()
     );
-    axum::serve(listener, site).await?;
-    Ok(())
+    tokio::select! {
+        served = axum::serve(listener, site) => Ok(served?),
+        interrupted = ctrl_c() => Ok(interrupted?),
+    }
 }
 
 /// Who is logged in. The key of a session is the hash of its id, so nobody who reads this table can act as anybody in it.

@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::signal::ctrl_c;
 use tower::ServiceBuilder;
 use tower_login_timeout::{CookieId, LoginTimeoutLayer, MemoryStore, Policy, SessionHandle};
 
@@ -64,7 +65,10 @@ Ctrl-C stops it.",
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new());
     loop {
-        let (stream, _) = listener.accept().await?;
+        let (stream, _) = tokio::select! {
+            accepted = listener.accept() => accepted?,
+            interrupted = ctrl_c() => return Ok(interrupted?),
+        };
         let (server, service) = (server.clone(), TowerToHyperService::new(service.clone()));
         tokio::spawn(async move {
             if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
