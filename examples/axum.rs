@@ -69,8 +69,9 @@ Ctrl-C stops it.",
         idle = IDLE.as_secs()
     );
     tokio::select! {
-        served = axum::serve(listener, site) => Ok(served?),
+        biased;
         interrupted = ctrl_c() => Ok(interrupted?),
+        served = axum::serve(listener, site) => Ok(served?),
     }
 }
 

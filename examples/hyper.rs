@@ -6,6 +6,7 @@
 //! ```
 
 use std::error::Error;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -64,10 +65,12 @@ Ctrl-C stops it.",
 
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new());
+    let mut interrupted = pin!(ctrl_c());
     loop {
         let (stream, _) = tokio::select! {
+            biased;
+            result = &mut interrupted => return Ok(result?),
             accepted = listener.accept() => accepted?,
-            interrupted = ctrl_c() => return Ok(interrupted?),
         };
         let (server, service) = (server.clone(), TowerToHyperService::new(service.clone()));
         tokio::spawn(async move {

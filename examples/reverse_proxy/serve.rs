@@ -36,6 +36,8 @@ pub async fn until_ctrl_c<St: ActivityStore>(
     let mut interrupted = pin!(ctrl_c());
     loop {
         let (stream, client) = tokio::select! {
+            biased;
+            result = &mut interrupted => break result?,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -45,7 +47,6 @@ pub async fn until_ctrl_c<St: ActivityStore>(
                     continue;
                 }
             },
-            result = &mut interrupted => break result?,
         };
         let forward = forward.clone();
         let service = ServiceBuilder::new()

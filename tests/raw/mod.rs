@@ -81,11 +81,26 @@ impl Wire {
             .to_owned()
     }
 
-    /// Reads so many bytes.
+    /// Reads so many bytes, which must be text.
     pub async fn text(&mut self, length: usize) -> String {
+        String::from_utf8(self.bytes(length).await).unwrap()
+    }
+
+    /// Reads so many bytes.
+    pub async fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         soon(self.0.read_exact(&mut bytes)).await.unwrap();
-        String::from_utf8(bytes).unwrap()
+        bytes
+    }
+
+    /// Reads one chunk of a chunked body. The last one is empty, and trailers may follow it.
+    pub async fn chunk(&mut self) -> String {
+        let length = usize::from_str_radix(&self.line().await, 16).unwrap();
+        let text = self.text(length).await;
+        if length > 0 {
+            assert_eq!(self.line().await, "");
+        }
+        text
     }
 
     /// Reads until the other side closes, however it does.
