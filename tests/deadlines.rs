@@ -5,7 +5,9 @@ mod support;
 use std::time::Duration;
 
 use support::{ABSOLUTE, IDLE, MILLISECOND, Site, anonymous, header, policy, reason, request};
-use tower_login_timeout::{BearerToken, Limits, LoginTimeoutLayer, MemoryStore, Timestamp, rule};
+use tower_login_timeout::{
+    BearerToken, Clock, Limits, LoginTimeoutLayer, MemoryStore, Timestamp, rule,
+};
 
 #[tokio::test]
 async fn a_session_is_live_just_before_the_idle_timeout() {
@@ -159,6 +161,26 @@ async fn with_touch_every_a_session_never_lives_longer_and_ends_at_most_so_much_
     assert_eq!(site.status("a").await, 200, "more than touch_every early");
     site.clock.advance(IDLE);
     assert_eq!(site.status("a").await, 440, "longer than idle");
+}
+
+#[tokio::test]
+async fn a_session_is_written_at_most_once_in_touch_every() {
+    let touch_every = Duration::from_secs(10);
+    let site = Site::new(policy().with_touch_every(touch_every));
+    site.start("a").await;
+    let began = site.clock.now();
+    for (waited, written) in [
+        (touch_every - MILLISECOND, Duration::ZERO),
+        (MILLISECOND, touch_every),
+        (touch_every - MILLISECOND, touch_every),
+        (MILLISECOND, touch_every * 2),
+    ] {
+        site.clock.advance(waited);
+        assert_eq!(site.status("a").await, 200);
+        let activity = site.layer.tracker().activity("a").await.unwrap().unwrap();
+        let recorded = activity.last_activity().saturating_duration_since(began);
+        assert_eq!(recorded, written);
+    }
 }
 
 #[tokio::test]
