@@ -144,13 +144,19 @@ impl Limits {
     /// The session's own idle timeout, if it has one.
     #[must_use]
     pub fn idle(&self) -> Option<Duration> {
-        self.idle.map(|millis| Duration::from_millis(millis.get()))
+        self.idle.map(duration)
     }
 
     /// The session's own absolute timeout, if it has one.
     #[must_use]
     pub fn absolute(&self) -> Option<Duration> {
-        self.absolute
-            .map(|millis| Duration::from_millis(millis.get()))
+        self.absolute.map(duration)
+    }
+}
+
+fn duration(millis: NonZeroU64) -> Duration {
+    match millis {
+        NonZeroU64::MAX => Duration::MAX,
+        millis => Duration::from_millis(millis.get()),
     }
 }

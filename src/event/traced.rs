@@ -1,5 +1,8 @@
 //! What is reported, and how loudly?
 
+use std::error::Error;
+use std::fmt;
+
 use crate::head::RequestHead;
 use crate::key::SessionKey;
 use crate::store::supervised::StoreError;
@@ -18,8 +21,18 @@ pub(crate) fn expired(expired: &Expired, key: Option<SessionKey>, request: Reque
 
 /// The store failed.
 pub(crate) fn store_failed(error: &StoreError) {
-    tracing::error!(
-        error = error as &(dyn std::error::Error + 'static),
-        "the session activity store failed"
-    );
+    tracing::error!(error = %Chain(error), "session not checked or not recorded");
+}
+
+/// An error with what caused it, since a subscriber may show no more than the first.
+struct Chain<'a>(&'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        match self.0.source() {
+            Some(source) => write!(f, ": {}", Chain(source)),
+            None => Ok(()),
+        }
+    }
 }

@@ -165,10 +165,15 @@ impl CookieId {
         }
     }
 
-    /// The value, if this `name=value` is our cookie and has one.
+    /// The value, if this `name=value` is our cookie: without white space around it, and without quotes.
     fn value_of<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
-        let (name, value) = split_pair(pair)?;
-        (name == self.name.as_bytes()).then_some(value)
+        // The name first, since most cookies are others.
+        let rest = pair.trim_ascii_start().strip_prefix(self.name.as_bytes())?;
+        let value = rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii();
+        let unquoted = value
+            .strip_prefix(b"\"")
+            .and_then(|value| value.strip_suffix(b"\""));
+        Some(unquoted.unwrap_or(value))
     }
 }
 
@@ -271,17 +276,6 @@ fn is_removal(line: &[u8], clock: &dyn Clock) -> bool {
         }
         (None, None) => false,
     }
-}
-
-/// The name and the value, without white space around them and quotes around the value.
-fn split_pair(pair: &[u8]) -> Option<(&[u8], &[u8])> {
-    let equals = pair.iter().position(|byte| *byte == b'=')?;
-    let (name, value) = pair.split_at_checked(equals)?;
-    let value = value.get(1..)?.trim_ascii();
-    let unquoted = value
-        .strip_prefix(b"\"")
-        .and_then(|value| value.strip_suffix(b"\""));
-    Some((name.trim_ascii(), unquoted.unwrap_or(value)))
 }
 
 fn has_prefix(name: &str, prefix: &str) -> bool {

@@ -1,0 +1,241 @@
+//! Which cookies count as a session id?
+
+use http::{HeaderMap, HeaderValue, Request};
+use tower_login_timeout::{
+    CookieId, CookieIdError, IdentifySession, Issued, ManualClock, Presented, RequestHead,
+    SessionKey,
+};
+
+fn presented_by(identify: &CookieId, lines: &[&[u8]]) -> Presented {
+    let mut request = Request::get("/");
+    for line in lines {
+        request = request.header("cookie", HeaderValue::from_bytes(line).unwrap());
+    }
+    identify.identify(RequestHead::from(&request.body(()).unwrap()))
+}
+
+fn presented(lines: &[&[u8]]) -> Presented {
+    presented_by(&CookieId::new("sid").unwrap(), lines)
+}
+
+fn issued_by(identify: &CookieId, lines: &[&[u8]]) -> Issued {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        headers.append("set-cookie", HeaderValue::from_bytes(line).unwrap());
+    }
+    identify.issued(&headers, &ManualClock::new())
+}
+
+fn issued(lines: &[&[u8]]) -> Issued {
+    issued_by(&CookieId::new("sid").unwrap(), lines)
+}
+
+fn one(id: impl AsRef<[u8]>) -> Presented {
+    Presented::One(SessionKey::of(id))
+}
+
+#[test]
+fn one_cookie_among_others_in_any_line() {
+    assert_eq!(presented(&[b"sid=a"]), one("a"));
+    assert_eq!(presented(&[b"theme=dark; sid=a; lang=de"]), one("a"));
+    assert_eq!(presented(&[b"theme=dark", b"lang=de;sid=a"]), one("a"));
+    assert_eq!(presented(&[b" sid = a ;"]), one("a"));
+    assert_eq!(presented(&[b"sid=a=b=="]), one("a=b=="));
+}
+
+#[test]
+fn no_cookie_of_the_name() {
+    let none: [&[&[u8]]; 8] = [
+        &[],
+        &[b""],
+        &[b"sid"],
+        &[b"SID=a"],
+        &[b"xsid=a; sidx=a"],
+        &[b"theme=\"sid=a\""],
+        &[b";;;=;=="],
+        &[b"=sid=a"],
+    ];
+    for lines in none {
+        assert_eq!(presented(lines), Presented::None, "{lines:?}");
+    }
+}
+
+#[test]
+fn an_empty_value_is_no_id() {
+    assert_eq!(presented(&[b"sid="]), Presented::None);
+    assert_eq!(presented(&[b"sid=\"\""]), Presented::None);
+    assert_eq!(presented(&[b"sid=; sid=a"]), one("a"));
+}
+
+#[test]
+fn the_same_value_twice_is_one_and_different_values_conflict() {
+    assert_eq!(presented(&[b"sid=a; sid=a"]), one("a"));
+    assert_eq!(presented(&[b"sid=a", b"sid=\"a\""]), one("a"));
+    assert_eq!(presented(&[b"sid=a; sid=b"]), Presented::Conflicting);
+    assert_eq!(presented(&[b"sid=a", b"sid=b"]), Presented::Conflicting);
+    assert_eq!(presented(&[b"sid=a; sid=b; sid=a"]), Presented::Conflicting);
+}
+
+#[test]
+fn quotes_belong_to_the_syntax() {
+    assert_eq!(presented(&[b"sid=\"a\""]), one("a"));
+    assert_eq!(presented(&[b"sid=\""]), one("\""));
+    assert_eq!(presented(&[b"sid=\"a"]), one("\"a"));
+    assert_eq!(
+        issued(&[b"sid=\"a\"; Path=/"]),
+        Issued::Started(SessionKey::of("a"))
+    );
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_are_an_id_like_any_other() {
+    assert_eq!(presented(&[b"theme=\xff; sid=\xfe\xff"]), one(b"\xfe\xff"));
+    assert_eq!(
+        issued(&[b"sid=\xfe\xff; Path=/"]),
+        Issued::Started(SessionKey::of(b"\xfe\xff"))
+    );
+    assert_eq!(issued(&[b"sid=\xfe\xff; Max-Age=0"]), Issued::Ended);
+}
+
+#[test]
+fn sixteen_kilobytes_of_cookies() {
+    let mut line = Vec::new();
+    while line.len() < 16 * 1024 {
+        line.extend(b"theme=dark; ");
+    }
+    line.extend(b"sid=a");
+    assert_eq!(presented(&[&line]), one("a"));
+    let long = [b"sid=".as_slice(), &[b'x'; 16 * 1024]].concat();
+    assert_eq!(presented(&[&long]), one([b'x'; 16 * 1024]));
+}
+
+#[test]
+fn other_cookies_that_are_set_are_nothing_to_us() {
+    let nothing: [&[&[u8]]; 4] = [&[], &[b"theme=dark"], &[b"sid"], &[b"SID=a"]];
+    for lines in nothing {
+        assert_eq!(issued(lines), Issued::Nothing, "{lines:?}");
+    }
+}
+
+#[test]
+fn the_removal_repeats_the_attributes_that_the_cookie_was_set_with() {
+    let forget = |identify: CookieId| identify.forget().unwrap().to_str().unwrap().to_owned();
+    let plain = forget(CookieId::new("sid").unwrap());
+    assert_eq!(
+        plain,
+        "sid=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+    );
+    let full = CookieId::new("sid")
+        .unwrap()
+        .with_path("/app")
+        .unwrap()
+        .with_domain("example.com")
+        .unwrap()
+        .with_secure();
+    let full = forget(full);
+    for attribute in ["Path=/app", "Domain=example.com", "Secure", "Max-Age=0"] {
+        assert!(full.split("; ").any(|found| found == attribute), "{full}");
+    }
+    for prefixed in ["__Host-sid", "__Secure-sid", "__host-sid"] {
+        assert!(
+            forget(CookieId::new(prefixed).unwrap()).contains("; Secure"),
+            "{prefixed}"
+        );
+    }
+}
+
+#[test]
+fn a_cookie_that_no_browser_would_keep_is_refused() {
+    for name in ["", "a b", "a=b", "a;b", "sid\n", "ü"] {
+        assert_eq!(
+            CookieId::new(name).unwrap_err(),
+            CookieIdError::Name(name.to_owned())
+        );
+    }
+    let sid = || CookieId::new("sid").unwrap();
+    assert!(sid().with_path("/; Domain=evil.example").is_err());
+    assert!(sid().with_domain("evil\r\nx: y").is_err());
+    assert!(sid().with_domain("").is_err());
+    let host = || CookieId::new("__Host-sid").unwrap();
+    assert_eq!(
+        host().with_path("/app").unwrap_err(),
+        CookieIdError::HostPrefix
+    );
+    assert_eq!(
+        host().with_domain("example.com").unwrap_err(),
+        CookieIdError::HostPrefix
+    );
+    assert!(host().with_path("/").is_ok());
+    assert!(
+        CookieId::new("__Secure-sid")
+            .unwrap()
+            .with_domain("example.com")
+            .is_ok()
+    );
+}
+
+#[cfg(any(feature = "signed", feature = "private"))]
+mod sealed {
+    use super::{issued_by, one, presented_by};
+    use cookie::{Cookie, CookieJar, Key};
+    use tower_login_timeout::{CookieId, Issued, Presented, SessionKey};
+
+    /// The value as the application's jar writes it, raw or percent-encoded.
+    fn sealed(seal: impl Fn(&mut CookieJar, Cookie<'static>)) -> [String; 2] {
+        let mut jar = CookieJar::new();
+        seal(&mut jar, Cookie::new("sid", "an id; with \"specials\""));
+        let cookie = jar.get("sid").unwrap();
+        [cookie.to_string(), cookie.encoded().to_string()]
+    }
+
+    fn check(identify: &CookieId, genuine: &[String; 2], forged: &[String; 2]) {
+        for line in genuine {
+            let encoded_or_safe = !line.contains(';');
+            if encoded_or_safe {
+                assert_eq!(
+                    presented_by(identify, &[line.as_bytes()]),
+                    one("an id; with \"specials\"")
+                );
+                let started = Issued::Started(SessionKey::of("an id; with \"specials\""));
+                assert_eq!(issued_by(identify, &[line.as_bytes()]), started);
+            }
+        }
+        for line in forged {
+            assert_eq!(presented_by(identify, &[line.as_bytes()]), Presented::None);
+            assert_eq!(issued_by(identify, &[line.as_bytes()]), Issued::Nothing);
+        }
+        for garbage in [&b"sid=a"[..], b"sid=%", b"sid=\xff", b"sid=%ff%fe"] {
+            assert_eq!(presented_by(identify, &[garbage]), Presented::None);
+        }
+        let both = format!("{}; {}", genuine[1], genuine[1]);
+        assert_eq!(
+            presented_by(identify, &[both.as_bytes()]),
+            one("an id; with \"specials\"")
+        );
+    }
+
+    #[cfg(feature = "signed")]
+    #[test]
+    fn a_signed_value_counts_only_with_a_genuine_signature() {
+        let (key, other) = (Key::generate(), Key::generate());
+        let identify = CookieId::new("sid").unwrap().signed(key.clone());
+        let sign = |key: Key| sealed(move |jar, cookie| jar.signed_mut(&key).add(cookie));
+        check(&identify, &sign(key), &sign(other));
+    }
+
+    #[cfg(feature = "private")]
+    #[test]
+    fn an_encrypted_value_counts_only_if_it_can_be_decrypted_and_is_the_same_id_each_time() {
+        let (key, other) = (Key::generate(), Key::generate());
+        let identify = CookieId::new("sid").unwrap().private(key.clone());
+        let encrypt = |key: Key| sealed(move |jar, cookie| jar.private_mut(&key).add(cookie));
+        let [first, second] = [encrypt(key.clone()), encrypt(key.clone())];
+        assert_ne!(first, second);
+        let both = format!("{}; {}", first[1], second[1]);
+        assert_eq!(
+            presented_by(&identify, &[both.as_bytes()]),
+            one("an id; with \"specials\"")
+        );
+        check(&identify, &first, &encrypt(other));
+    }
+}
