@@ -1,0 +1,134 @@
+//! What was asked for?
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Uri};
+use tower_login_timeout::{LoginTimeoutResponse, Policy, PolicyError, ResponseFormat};
+
+/// Puts idle and absolute session timeouts in front of an application.
+#[derive(Debug, Parser)]
+#[command(name = "reverse_proxy")]
+pub struct Options {
+    /// Where to listen; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8440")]
+    pub listen: SocketAddr,
+
+    /// The application, such as http://127.0.0.1:8000
+    #[arg(long, value_name = "URL", value_parser = upstream)]
+    pub upstream: Authority,
+
+    /// The name of the application's session cookie
+    #[arg(long, value_name = "NAME")]
+    pub cookie: String,
+
+    /// The longest time between two requests, such as 20m
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = humantime::parse_duration)]
+    idle: Duration,
+
+    /// The longest life of a session, however active it is
+    #[arg(long, value_name = "TIME", default_value = "8h", value_parser = humantime::parse_duration)]
+    absolute: Duration,
+
+    /// How often a session's activity is written at most
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    touch_every: Duration,
+
+    /// Where activity is remembered
+    #[arg(long, value_enum, default_value = "memory")]
+    pub store: StoreChoice,
+
+    /// What a session id means that the store does not know
+    #[arg(long, value_enum, default_value = "expire")]
+    unknown: UnknownChoice,
+
+    /// Requests below this path are checked, but do not extend the session; repeatable
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub passive_path: Vec<String>,
+
+    /// Requests below this path are not checked; repeatable
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub exempt_path: Vec<String>,
+
+    /// The format of the 440
+    #[arg(long, value_enum, default_value = "negotiated")]
+    format: FormatChoice,
+
+    /// Send page navigations of ended sessions there, rather than answer 440
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    login_page: Option<String>,
+
+    /// Tell live sessions how many seconds they have left, in `login-timeout-remaining`
+    #[arg(long)]
+    pub remaining_header: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum StoreChoice {
+    /// In this process: forgotten when it stops
+    Memory,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UnknownChoice {
+    /// An ended session
+    Expire,
+    /// A session that begins now
+    Begin,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatChoice {
+    Negotiated,
+    Html,
+    Json,
+    Problem,
+    Text,
+}
+
+impl Options {
+    pub fn policy(&self) -> Result<Policy, PolicyError> {
+        let policy = Policy::builder()
+            .with_idle(self.idle)
+            .with_absolute(self.absolute)
+            .with_touch_every(self.touch_every);
+        match self.unknown {
+            UnknownChoice::Expire => policy.build(),
+            UnknownChoice::Begin => policy.begin_unknown().build(),
+        }
+    }
+
+    pub fn response(&self) -> LoginTimeoutResponse {
+        let response = LoginTimeoutResponse::new().with_format(match self.format {
+            FormatChoice::Negotiated => ResponseFormat::Negotiated,
+            FormatChoice::Html => ResponseFormat::Html,
+            FormatChoice::Json => ResponseFormat::Json,
+            FormatChoice::Problem => ResponseFormat::Problem,
+            FormatChoice::Text => ResponseFormat::Text,
+        });
+        match &self.login_page {
+            Some(page) => response.with_login_page(page),
+            None => response,
+        }
+    }
+}
+
+/// The host and port of a URL that has nothing else.
+fn upstream(url: &str) -> Result<Authority, String> {
+    let uri: Uri = url.parse().map_err(|error| format!("{error}"))?;
+    if uri.scheme() != Some(&Scheme::HTTP) || uri.path() != "/" || uri.query().is_some() {
+        return Err("write http://HOST:PORT, without a path; https is not supported".to_owned());
+    }
+    uri.into_parts()
+        .authority
+        .ok_or_else(|| "write http://HOST:PORT".to_owned())
+}
+
+fn path(path: &str) -> Result<String, String> {
+    if !path.starts_with('/') || HeaderValue::from_str(path).is_err() {
+        return Err("write a path that starts with a slash, such as /static".to_owned());
+    }
+    Ok(path.to_owned())
+}

@@ -1,0 +1,85 @@
+//! How are connections accepted, and how are they closed?
+
+use std::convert::Infallible;
+use std::io::Write;
+use std::pin::pin;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::ctrl_c;
+use tokio::time::sleep;
+use tower::{ServiceBuilder, service_fn};
+use tower_login_timeout::{ActivityStore, BoxError, LoginTimeoutLayer};
+
+use crate::forward::Forward;
+
+/// How long open requests may take after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Serves until Ctrl-C, then lets open requests finish.
+pub async fn until_ctrl_c<St: ActivityStore>(
+    listener: TcpListener,
+    layer: LoginTimeoutLayer<St>,
+    forward: Forward,
+) -> Result<(), BoxError> {
+    announce(&listener)?;
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new());
+    server.http2().timer(TokioTimer::new());
+    let graceful = GracefulShutdown::new();
+    let mut interrupted = pin!(ctrl_c());
+    loop {
+        let (stream, client) = tokio::select! {
+            biased;
+            result = &mut interrupted => break result?,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Such as too many open files: it passes when connections close.
+                    eprintln!("cannot accept a connection: {error}");
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        let forward = forward.clone();
+        let service = ServiceBuilder::new()
+            .layer(layer.clone())
+            .service(service_fn(move |request: Request<Incoming>| {
+                let response = forward.clone().pass(request, client);
+                async { Ok::<_, Infallible>(response.await) }
+            }));
+        let connection = server
+            .serve_connection_with_upgrades(io(stream), TowerToHyperService::new(service))
+            .into_owned();
+        // A client that goes away is no news.
+        let connection = graceful.watch(connection);
+        tokio::spawn(async { drop(connection.await) });
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = sleep(GRACE) => {}
+        _ = ctrl_c() => {}
+    }
+    Ok(())
+}
+
+fn announce(listener: &TcpListener) -> Result<(), BoxError> {
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on {}", listener.local_addr()?)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn io(stream: TcpStream) -> TokioIo<TcpStream> {
+    // Small writes must not wait for each other; a stream that refuses still works.
+    let _ = stream.set_nodelay(true);
+    TokioIo::new(stream)
+}

@@ -1,0 +1,138 @@
+//! Do the examples start, answer and stop?
+
+use std::net::TcpListener;
+
+use example::Example;
+use raw::{Message, ask, get, request};
+
+mod example;
+mod raw;
+
+/// The cookie of a `Set-Cookie`, to be sent back.
+fn cookie(answer: &Message) -> String {
+    let set = answer.header("set-cookie").expect("a cookie");
+    format!("cookie: {}", set.split(';').next().unwrap())
+}
+
+#[tokio::test]
+async fn the_site_in_axum_logs_in_shows_the_time_left_and_logs_out() {
+    let site = Example::start("axum", &["127.0.0.1:0"]);
+    let answer = ask(site.address, &get("/", &[])).await;
+    assert_eq!(
+        (answer.status(), answer.header("location")),
+        (303, Some("/login"))
+    );
+    let form = ask(site.address, &get("/login", &[])).await;
+    assert!(form.body.contains("<form"), "{}", form.body);
+
+    let form = ["content-type: application/x-www-form-urlencoded"];
+    let log_in = request("POST", "/login", &form, "name=%3Cb%3EAda");
+    let answer = ask(site.address, &log_in).await;
+    assert_eq!(
+        (answer.status(), answer.header("location")),
+        (303, Some("/"))
+    );
+    let set = answer.header("set-cookie").unwrap();
+    assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{set}");
+    let session = cookie(&answer);
+    assert_eq!(session.len(), "cookie: sid=".len() + 32);
+    let again = cookie(&ask(site.address, &log_in).await);
+    assert_ne!(again, session);
+
+    let page = ask(site.address, &get("/", &[&session])).await;
+    assert_eq!(page.status(), 200);
+    assert!(page.body.contains("Hello, &lt;b>Ada"), "{}", page.body);
+    assert!(page.body.contains(r#"<b id="left">"#), "{}", page.body);
+
+    let answer = ask(site.address, &request("POST", "/logout", &[&session], "")).await;
+    assert_eq!(
+        (answer.status(), answer.header("location")),
+        (303, Some("/login"))
+    );
+    let answer = ask(site.address, &get("/", &[&session])).await;
+    assert_eq!(
+        (answer.status(), answer.header("login-timeout-reason")),
+        (440, Some("revoked"))
+    );
+    let answer = ask(site.address, &get("/login", &[&session])).await;
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn the_bare_hyper_server_logs_in_and_out() {
+    let site = Example::start("hyper", &["127.0.0.1:0"]);
+    let answer = ask(site.address, &get("/", &[])).await;
+    assert_eq!(answer.body, "Hello, whoever you are.\n");
+    let session = cookie(&ask(site.address, &request("POST", "/login", &[], "")).await);
+    let answer = ask(site.address, &get("/", &[&session])).await;
+    assert!(
+        answer
+            .body
+            .starts_with("If you do nothing, your session ends in ")
+    );
+    let answer = ask(site.address, &request("POST", "/logout", &[&session], "")).await;
+    assert_eq!(answer.status(), 200);
+    let answer = ask(site.address, &get("/", &[&session])).await;
+    assert_eq!(answer.status(), 440);
+}
+
+#[tokio::test]
+async fn the_bare_hyper_server_speaks_http2_on_the_same_port() {
+    let site = Example::start("hyper", &["127.0.0.1:0"]);
+    let mut wire = raw::Wire::connect(site.address).await;
+    // The preface and empty settings, answered by the server's own settings frame.
+    wire.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .await;
+    let frame = wire.bytes(9).await;
+    assert_eq!(frame[3], 4);
+    assert_eq!(ask(site.address, &get("/", &[])).await.status(), 200);
+}
+
+#[tokio::test]
+async fn ctrl_c_stops_each() {
+    let upstream = [
+        "--listen",
+        "127.0.0.1:0",
+        "--upstream",
+        "http://127.0.0.1:1",
+        "--cookie",
+        "sid",
+    ];
+    for (name, arguments) in [
+        ("axum", &["127.0.0.1:0"][..]),
+        ("hyper", &["127.0.0.1:0"]),
+        ("reverse_proxy", &upstream),
+    ] {
+        let example = Example::start(name, arguments);
+        // Once it answers, it also listens for Ctrl-C.
+        ask(example.address, &get("/", &[])).await;
+        example.interrupt();
+        assert!(example.ended().success(), "{name}");
+    }
+}
+
+#[test]
+fn each_says_so_if_its_port_is_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let upstream = [
+        "--listen",
+        &address,
+        "--upstream",
+        "http://127.0.0.1:1",
+        "--cookie",
+        "sid",
+    ];
+    for (name, arguments) in [
+        ("axum", &[&*address][..]),
+        ("hyper", &[&address]),
+        ("reverse_proxy", &upstream),
+    ] {
+        let output = example::run(name, arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && error.contains(&address),
+            "{name}: {error}"
+        );
+    }
+}
