@@ -50,6 +50,27 @@ impl Touch {
         }
     }
 
+    /// The same question for a passive request, which is judged but is no activity: it never applies.
+    ///
+    /// Unlike [`ActivityStore::load`](crate::ActivityStore::load) it says what time it is, so a near cache can answer it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_login_timeout::{Activity, Policy, Timestamp};
+    ///
+    /// let began = Timestamp::from_unix_millis(1_700_000_000_000);
+    /// let touch = Policy::default().touch(began.saturating_add(Duration::from_secs(60)));
+    /// assert!(touch.applies_to(&Activity::began(began)));
+    /// assert!(!touch.passive().applies_to(&Activity::began(began)));
+    /// ```
+    #[must_use]
+    pub const fn passive(self) -> Self {
+        Self {
+            at: Timestamp::UNIX_EPOCH,
+            ..self
+        }
+    }
+
     /// Where last activity moves to.
     #[must_use]
     pub const fn last_activity(&self) -> Timestamp {

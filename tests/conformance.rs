@@ -50,6 +50,7 @@ finds! {
     a_touch_that_ignores_limits: IgnoresLimits breaks "touch obeys the session's own limits";
     a_late_touch_judged_as_of_then: JudgesThen breaks "a late touch is judged as of now";
     a_late_touch_written_as_of_now: WritesNow breaks "a late touch is judged as of now";
+    a_passive_touch_that_moves: WritesNow breaks "a passive touch moves nothing";
     a_create_that_keeps_limits: CreateKeepsLimits breaks "create replaces the whole record";
     a_create_that_keeps_the_revocation: CreateKeepsRevoked breaks "create replaces the whole record";
     a_create_that_never_moves_backwards: CreateMonotone breaks "create replaces the whole record";

@@ -100,6 +100,12 @@ pub async fn check<S: ActivityStore>(store: &S) {
         .await;
     report
         .add(
+            "a passive touch moves nothing",
+            touching::passive_never_moves(subject),
+        )
+        .await;
+    report
+        .add(
             "create replaces the whole record",
             beginning::create_replaces(subject),
         )

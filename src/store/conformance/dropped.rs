@@ -16,7 +16,7 @@ pub(super) async fn leaves_whole<S: ActivityStore>(subject: &Subject<'_, S>) -> 
     for _ in 0..OFTEN {
         let key = fresh_key();
         let first = Activity::began(subject.start);
-        begin_or_drop(subject, key, first).await;
+        poll_once(subject.store.begin(key, first, subject.keep_for_a_day())).await;
         let found = subject.load(key).await?;
         either("after a dropped begin", found, None, Some(first))?;
         expect(
@@ -40,22 +40,21 @@ pub(super) async fn leaves_whole<S: ActivityStore>(subject: &Subject<'_, S>) -> 
             .expect_record("after a whole touch", key, Some(touched))
             .await?;
 
+        let (key, live) = subject.begun().await?;
         poll_once(subject.store.load(key)).await;
         poll_once(subject.store.revoke(key, subject.keep_for_a_day())).await;
         let found = subject.load(key).await?;
         either(
             "after a dropped revoke",
             found,
-            Some(touched),
-            Some(touched.revoked()),
+            Some(live),
+            Some(live.revoked()),
         )?;
-        expect(
-            "revoke after a dropped revoke",
-            subject.revoke(key).await?,
-            true,
-        )?;
+        let revoked = subject.revoke(key).await?;
+        expect("revoke after a dropped revoke", revoked, true)?;
+        let expected = Some(live.revoked());
         subject
-            .expect_record("after a whole revoke", key, Some(touched.revoked()))
+            .expect_record("after a whole revoke", key, expected)
             .await?;
 
         let (key, old) = subject.begun().await?;
@@ -69,15 +68,6 @@ pub(super) async fn leaves_whole<S: ActivityStore>(subject: &Subject<'_, S>) -> 
         )?;
     }
     Ok(())
-}
-
-async fn begin_or_drop<S: ActivityStore>(
-    subject: &Subject<'_, S>,
-    key: crate::key::SessionKey,
-    activity: Activity,
-) {
-    let keep_until = subject.keep_until(&activity);
-    poll_once(subject.store.begin(key, activity, keep_until)).await;
 }
 
 /// Polls the operation once, and drops it.

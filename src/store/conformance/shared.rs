@@ -62,6 +62,7 @@ async fn by_the_rules<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
         .map_err(|error| error.to_string())?;
     let live = Activity::began(subject.start);
     let idle = Activity::began(subject.start.saturating_sub(subject.policy.idle()));
+    let ending = idle.active_at(idle.last_activity().saturating_add(90 * SECOND));
     let old = Activity::began(subject.start.saturating_sub(subject.policy.absolute()))
         .active_at(subject.start);
     let ahead = live.active_at(now);
@@ -81,6 +82,12 @@ async fn by_the_rules<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
             Some(live.revoked()),
         ),
         ("of an idle session", Some(idle), late, Some(idle)),
+        (
+            "of a session that has ended meanwhile",
+            Some(ending),
+            late,
+            Some(ending),
+        ),
         ("of an old session", Some(old), late, Some(old)),
         (
             "of a session that was active later",

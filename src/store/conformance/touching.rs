@@ -192,6 +192,16 @@ pub(super) async fn late_is_judged_now<S: ActivityStore>(subject: &Subject<'_, S
         .await
 }
 
+pub(super) async fn passive_never_moves<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
+    let (key, activity) = subject.begun().await?;
+    let passive = subject.touch_after(MINUTE).passive();
+    let answer = subject.touch(key, passive).await?;
+    expect("passive touch", answer, Some(activity))?;
+    subject
+        .expect_record("after a passive touch", key, Some(activity))
+        .await
+}
+
 fn rarely(touch_every: Duration) -> Result<Policy, String> {
     Policy::builder()
         .with_touch_every(touch_every)
