@@ -79,8 +79,11 @@ impl World {
 
     /// What a request at this moment is told by memory, if anything.
     fn request_now(&self, key: SessionKey) -> Option<Result<(), Refused>> {
+        let asked = self.shared.questions();
         let touch = self.policy.touch(self.now());
-        now_or_never(self.cache.touch(key, touch)).map(|answer| self.judge(answer))
+        let answer = now_or_never(self.cache.touch(key, touch))?;
+        // The shared store may answer at once, too.
+        (self.shared.questions() == asked).then(|| self.judge(answer))
     }
 
     fn judge(&self, answer: Result<Option<Activity>, BoxError>) -> Result<(), Refused> {
@@ -257,6 +260,21 @@ async fn age_counts_from_the_question() {
     let asked = world.shared.questions();
     assert_eq!(world.request(key).await, Ok(()));
     assert_eq!(world.shared.questions(), asked + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_overtaken_by_a_newer_one_is_not_kept() {
+    let world = World::new();
+    let key = world.begin("a").await;
+    world.shared.set(Mode::AnswersLate);
+    let slow = tokio::spawn(world.cache.touch(key, world.policy.touch(world.now())));
+    sleep(3 * SECOND).await;
+    world.shared.set(Mode::Answers);
+    assert_eq!(world.request(key).await, Ok(()));
+    world.shared.open_gate();
+    slow.await.unwrap().unwrap();
+    sleep(MAX_STALENESS - SECOND).await;
+    assert_eq!(world.request_now(key), Some(Ok(())));
 }
 
 // Refusals.
@@ -630,6 +648,42 @@ async fn load_and_begin_include_what_is_gathered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_from_before_a_flush_includes_what_was_flushed() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    sleep(100 * MILLI).await;
+    assert_eq!(world.request_now(key), Some(Ok(())));
+    let active_at = world.now();
+    world.shared.set(Mode::AnswersLate);
+    let load = tokio::spawn(world.cache.load(key));
+    settle().await;
+    world.shared.set(Mode::Answers);
+    world.cache.flush().await.unwrap();
+    world.shared.open_gate();
+    let loaded = load.await.unwrap().unwrap().expect("a record");
+    assert_eq!(loaded.last_activity(), active_at);
+    // Nothing is left to be written.
+    world.cache.flush().await.unwrap();
+    assert_eq!(world.shared.batches().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_background_check_is_no_activity() {
+    let world = World::with(
+        |builder| builder.with_flush_every(10 * SECOND),
+        Policy::default(),
+    );
+    let key = world.begin_hot("a").await;
+    let before = world.stored(key).await;
+    sleep(REFRESH_AFTER).await;
+    let asked = world.shared.questions();
+    assert_eq!(world.request_now(key), Some(Ok(())));
+    settle().await;
+    assert_eq!(world.shared.questions(), asked + 1);
+    assert_eq!(world.stored(key).await, before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn activity_just_before_the_end_is_written_at_once() {
     let policy = Policy::builder().with_idle(10 * SECOND).build().unwrap();
     let world = World::with(|builder| builder.with_max_staleness(20 * SECOND), policy);
@@ -807,6 +861,25 @@ async fn one_failure_long_ago_does_not_stretch_max_staleness() {
     world.shared.set(Mode::Answers);
     world.revoke_elsewhere(b).await;
     sleep(MAX_STALENESS).await;
+    assert_eq!(
+        world.request(b).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_is_over_does_not_stretch_max_staleness() {
+    let world = World::new();
+    let (a, b) = (world.begin_hot("a").await, world.begin_hot("b").await);
+    sleep(MAX_STALENESS).await;
+    world.revoke_elsewhere(b).await;
+    world.shared.set(Mode::Fails);
+    assert_eq!(world.request(a).await, Ok(()));
+    world.shared.set(Mode::Answers);
+    assert_eq!(
+        world.request(SessionKey::of("c")).await,
+        Err(Refused::Expired(Reason::Unknown))
+    );
     assert_eq!(
         world.request(b).await,
         Err(Refused::Expired(Reason::Revoked))

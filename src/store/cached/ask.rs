@@ -78,19 +78,20 @@ impl<R: SharedStore> Cache<R> {
         };
         let cache = Arc::clone(self);
         runtime.spawn(async move {
-            cache.check(place, touch.passive()).await;
+            cache.check(place, touch).await;
             drop(permit);
         });
     }
 
-    async fn check(&self, place: Place, question: Touch) {
-        let ticket = self.shard(place).ticket(place);
-        let answer = self.shared.touch(place.key, question);
+    /// Asks for the record as it is: what is due is gathered already.
+    async fn check(&self, place: Place, touch: Touch) {
+        let shard = self.shard(place);
+        let ticket = shard.ticket(place);
+        let answer = self.shared.load(place.key);
         let Ok(Ok(found)) = timeout(self.settings.shared_timeout, answer).await else {
             return self.note_failure();
         };
         self.note_success();
-        let shard = self.shard(place);
-        shard.learn(place, &ticket, found, &question, self.rehash());
+        shard.learn(place, &ticket, found, &touch.passive(), self.rehash());
     }
 }

@@ -125,8 +125,8 @@ impl<R> Cache<R> {
     }
 }
 
-/// Keeps a session out of the cache while its record is replaced or revoked: nothing is kept that was asked before that is done, nor
-/// if the caller goes away.
+/// Forgets a session when its record has been replaced or revoked: nothing is kept that was asked before that was done. Also if
+/// the caller goes away, since it may have been done all the same.
 pub(super) struct Changing<R> {
     cache: Arc<Cache<R>>,
     place: Place,
@@ -134,7 +134,6 @@ pub(super) struct Changing<R> {
 
 impl<R> Changing<R> {
     pub(super) fn new(cache: Arc<Cache<R>>, place: Place) -> Self {
-        cache.shard(place).forget(place);
         Self { cache, place }
     }
 }
