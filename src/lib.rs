@@ -15,6 +15,8 @@ pub use key::SessionKey;
 pub use policy::{Policy, PolicyBuilder, PolicyError, StoreFailure, Unknown};
 pub use store::memory::MemoryStore;
 #[cfg(feature = "_shared")]
+pub use store::offset::StoreClock;
+#[cfg(feature = "_shared")]
 pub use store::shared::{Announced, Revocations, SharedStore};
 pub use store::supervised::StoreError;
 pub use store::{ActivityStore, BoxError};

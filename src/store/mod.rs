@@ -10,6 +10,8 @@ use crate::touch::Touch;
 
 pub(crate) mod memory;
 #[cfg(feature = "_shared")]
+pub(crate) mod offset;
+#[cfg(feature = "_shared")]
 pub(crate) mod shared;
 pub(crate) mod supervised;
 
