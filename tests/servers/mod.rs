@@ -17,6 +17,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub mod redis;
+
 /// How long a server may take to start or to stop, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 

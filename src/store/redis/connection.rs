@@ -43,15 +43,10 @@ impl Connection {
     ) -> RedisResult<(Value, usize)> {
         let mut wait = redis::cmd("WAIT");
         wait.arg(replicas).arg(millis);
-        let both = |script: Cmd| {
-            let mut both = Pipeline::new();
-            both.add_command(script).add_command(wait.clone());
-            both
-        };
-        match both(call.by_hash(key)).query_async(self).await {
-            Err(error) if is_unheard_of(&error) => both(call.whole(key)).query_async(self).await,
-            answer => answer,
-        }
+        // The whole script, rare as it is: a server that did not know it would let us wait for nothing first.
+        let mut both = Pipeline::new();
+        both.add_command(call.whole(key)).add_command(wait);
+        both.query_async(self).await
     }
 
     /// Many touches at once, whatever they answer.
