@@ -223,7 +223,12 @@ async fn refuses(store: &RedisStore, key: SessionKey) {
 async fn prefixes_keep_applications_apart() -> Result {
     let server = one();
     let url = url(&server);
-    let connect = async |prefix: &str| RedisStore::builder().with_key_prefix(prefix).connect(&url).await;
+    let connect = async |prefix: &str| {
+        RedisStore::builder()
+            .with_key_prefix(prefix)
+            .connect(&url)
+            .await
+    };
     let (ours, theirs) = (connect("ours:").await?, connect("theirs:").await?);
     let (key, now) = (SessionKey::of("a"), SystemClock.now());
     let mut heard = theirs.revocations();
@@ -474,7 +479,9 @@ async fn what_is_dropped_gives_its_place_back() -> Result {
             tokio_test::task::spawn(store.touch_many(vec![(key, Policy::default().touch(now))]));
         assert!(touching.poll().is_pending());
     }
-    store.create(key, Activity::began(now), Timestamp::MAX).await?;
+    store
+        .create(key, Activity::began(now), Timestamp::MAX)
+        .await?;
     assert_eq!(store.load(key).await?, Some(Activity::began(now)));
     Ok(())
 }

@@ -4,8 +4,8 @@
 
 mod servers;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use servers::Server;
@@ -161,7 +161,7 @@ async fn a_cluster_whose_slot_is_moved() -> Result {
         cli(from.port(), &["CLUSTER", "SETSLOT", slot, "NODE", &to_id]);
         load.until_answers(200).await;
     }
-    assert_eq!(load.errors(), 0);
+    assert_eq!(load.errors(), 0, "{:?}", load.seen.last_error);
     load.finish(DEADLINE).await;
     all_are_live(&store).await
 }
@@ -305,6 +305,7 @@ struct Seen {
     over: AtomicBool,
     answers: AtomicU64,
     errors: AtomicU64,
+    last_error: Mutex<Option<BoxError>>,
     slowest_micros: AtomicU64,
     /// When each caller was last answered, in milliseconds from the start.
     answered: [AtomicU64; CALLERS as usize],
@@ -431,7 +432,8 @@ async fn touch_until_over(
                 let since_start = start.elapsed().as_millis() as u64;
                 seen.answered[caller as usize].store(since_start, Ordering::SeqCst);
             }
-            Err(_) => {
+            Err(error) => {
+                seen.last_error.lock().unwrap().replace(error.into());
                 seen.errors.fetch_add(1, Ordering::SeqCst);
             }
         }

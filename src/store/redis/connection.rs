@@ -1,12 +1,18 @@
 //! What can be said to one server, and to a Cluster?
 
+use std::time::Duration;
+
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::scripts::Call;
 use crate::touch::Touch;
+
+/// How long a key on the move is given before it is asked for again. The deadline ends it.
+const A_MOMENT: Duration = Duration::from_millis(2);
 
 /// A connection that is up, or was a moment ago. Clones share it.
 #[derive(Clone)]
@@ -18,11 +24,16 @@ pub(super) enum Connection {
 impl Connection {
     /// One command, on one key.
     pub(super) async fn command(&mut self, command: &Cmd) -> RedisResult<Value> {
-        let answer = match self {
-            Self::Server(server) => server.send_packed_command(command).await?,
-            Self::Cluster(cluster) => cluster.req_packed_command(command).await?,
-        };
-        answer.extract_error()
+        match self {
+            Self::Server(server) => server.send_packed_command(command).await?.extract_error(),
+            Self::Cluster(cluster) => loop {
+                let answer = cluster.req_packed_command(command).await;
+                match answer.and_then(Value::extract_error) {
+                    Err(error) if is_on_the_move(&error) => sleep(A_MOMENT).await,
+                    answer => break answer,
+                }
+            },
+        }
     }
 
     /// One script, on one key.
@@ -46,7 +57,12 @@ impl Connection {
         // The whole script, rare as it is: a server that did not know it would let us wait for nothing first.
         let mut both = Pipeline::new();
         both.add_command(call.whole(key)).add_command(wait);
-        both.query_async(self).await
+        loop {
+            match both.query_async(self).await {
+                Err(error) if is_on_the_move(&error) => sleep(A_MOMENT).await,
+                answer => break answer,
+            }
+        }
     }
 
     /// Many touches at once, whatever they answer.
@@ -126,6 +142,13 @@ async fn pipeline(
         }
         answer => answer,
     }
+}
+
+/// Whether the client followed a key that moves to another node, and ran out of attempts. Where many callers share a connection, one's
+/// permission to ask the new node is at times used up by another one's command.
+fn is_on_the_move(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, Moved, TryAgain};
+    matches!(error.kind(), ErrorKind::Server(Ask | Moved | TryAgain))
 }
 
 /// Whether the server has to be told the whole script: it is new, or was started again.
