@@ -12,6 +12,7 @@ use super::{Program, Server, poll, run};
 const SERVER: Program = Program::new("redis-server", "redis-server");
 const SENTINEL: Program = Program::new("redis-sentinel", "redis-sentinel");
 const CLI: Program = Program::new("redis-cli", "redis-tools");
+const OPENSSL: Program = Program::new("openssl", "openssl");
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One server that writes down what it is told.
@@ -177,6 +178,97 @@ impl Cluster {
 
 pub fn url(server: &Server) -> String {
     format!("redis://{}", address(server))
+}
+
+/// A server that is reached through TLS only, by clients with a certificate only.
+pub struct Private {
+    pub server: Server,
+    /// In PEM: who vouches for both, the client's certificate, and its key.
+    pub root: String,
+    pub client: String,
+    pub key: String,
+}
+
+impl Private {
+    pub fn start() -> Self {
+        let start = |folder: &Path, port: u16| {
+            let mut command = SERVER.command();
+            command.args([
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--tls-port",
+                &port.to_string(),
+            ]);
+            command.args([
+                "--save",
+                "",
+                "--tls-cert-file",
+                "server.pem",
+                "--tls-key-file",
+                "server.key",
+            ]);
+            command.args(["--tls-ca-cert-file", "root.pem"]);
+            if !folder.join("root.pem").exists() {
+                certificates(folder);
+            }
+            command
+        };
+        let server = Server::start(&SERVER, start, |port| {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        let read = |name| fs::read_to_string(server.folder().join(name)).expect("a certificate");
+        let (root, client, key) = (read("root.pem"), read("client.pem"), read("client.key"));
+        Self {
+            server,
+            root,
+            client,
+            key,
+        }
+    }
+}
+
+fn certificates(folder: &Path) {
+    let key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ];
+    let openssl = |arguments: &[&str]| {
+        run(OPENSSL
+            .command()
+            .current_dir(folder)
+            .args(["req", "-x509"])
+            .args(key)
+            .args(arguments));
+    };
+    openssl(&[
+        "-subj", "/CN=root", "-keyout", "root.key", "-out", "root.pem",
+    ]);
+    for name in ["server", "client"] {
+        let (subject, key, certificate) = (
+            format!("/CN={name}"),
+            format!("{name}.key"),
+            format!("{name}.pem"),
+        );
+        let by_root = [
+            "-CA",
+            "root.pem",
+            "-CAkey",
+            "root.key",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ];
+        let mut arguments = vec!["-subj", &subject, "-keyout", &key, "-out", &certificate];
+        arguments.extend(by_root);
+        arguments.extend(["-addext", "basicConstraints=critical,CA:FALSE"]);
+        openssl(&arguments);
+    }
 }
 
 /// What a server answers to a command.
