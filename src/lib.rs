@@ -19,6 +19,10 @@ pub use store::cached::{CachedFuture, CachedStore, CachedStoreBuilder, CachedSto
 pub use store::conformance;
 pub use store::memory::MemoryStore;
 #[cfg(feature = "_shared")]
+pub use store::offset::StoreClock;
+#[cfg(feature = "redis")]
+pub use store::redis::{RedisStore, builder::RedisStoreBuilder, error::RedisStoreError};
+#[cfg(feature = "_shared")]
 pub use store::shared::{Announced, Revocations, SharedStore};
 pub use store::supervised::StoreError;
 pub use store::{ActivityStore, BoxError};

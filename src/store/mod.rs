@@ -14,6 +14,10 @@ pub(crate) mod cached;
 pub mod conformance;
 pub(crate) mod memory;
 #[cfg(feature = "_shared")]
+pub(crate) mod offset;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+#[cfg(feature = "_shared")]
 pub(crate) mod shared;
 pub(crate) mod supervised;
 

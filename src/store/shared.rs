@@ -57,6 +57,7 @@ impl Revocations {
     }
 }
 
+/// A receiver that lags behind has missed something; so has one whose sender is gone.
 impl From<broadcast::Receiver<Announced>> for Revocations {
     fn from(receiver: broadcast::Receiver<Announced>) -> Self {
         Self(Some(receiver))
