@@ -13,6 +13,8 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use head::RequestHead;
 pub use key::SessionKey;
 pub use policy::{Policy, PolicyBuilder, PolicyError, StoreFailure, Unknown};
+#[cfg(feature = "conformance")]
+pub use store::conformance;
 pub use store::memory::MemoryStore;
 #[cfg(feature = "_shared")]
 pub use store::offset::StoreClock;

@@ -8,6 +8,8 @@ use crate::clock::Timestamp;
 use crate::key::SessionKey;
 use crate::touch::Touch;
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub(crate) mod memory;
 #[cfg(feature = "_shared")]
 pub(crate) mod offset;
