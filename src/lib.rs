@@ -20,6 +20,14 @@ pub use store::memory::MemoryStore;
 pub use store::offset::StoreClock;
 #[cfg(feature = "_shared")]
 pub use store::shared::{Announced, Revocations, SharedStore};
+#[cfg(feature = "mysql")]
+pub use store::sql::MySqlStore;
+#[cfg(feature = "postgres")]
+pub use store::sql::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use store::sql::SqliteStore;
+#[cfg(feature = "_sql")]
+pub use store::sql::{SqlDatabase, SqlError, SqlStore};
 pub use store::supervised::StoreError;
 pub use store::{ActivityStore, BoxError};
 pub use touch::Touch;

@@ -15,6 +15,8 @@ pub(crate) mod memory;
 pub(crate) mod offset;
 #[cfg(feature = "_shared")]
 pub(crate) mod shared;
+#[cfg(feature = "_sql")]
+pub(crate) mod sql;
 pub(crate) mod supervised;
 
 /// Any error of a store.
