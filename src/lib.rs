@@ -24,6 +24,14 @@ pub use store::offset::StoreClock;
 pub use store::redis::{RedisStore, builder::RedisStoreBuilder, error::RedisStoreError};
 #[cfg(feature = "_shared")]
 pub use store::shared::{Announced, Revocations, SharedStore};
+#[cfg(feature = "mysql")]
+pub use store::sql::MySqlStore;
+#[cfg(feature = "postgres")]
+pub use store::sql::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use store::sql::SqliteStore;
+#[cfg(feature = "_sql")]
+pub use store::sql::{SqlDatabase, SqlError, SqlStore};
 pub use store::supervised::StoreError;
 pub use store::{ActivityStore, BoxError};
 pub use touch::Touch;

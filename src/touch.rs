@@ -1,5 +1,8 @@
 //! When is activity written?
 
+#[cfg(feature = "_sql")]
+use std::time::Duration;
+
 use crate::activity::Activity;
 use crate::clock::Timestamp;
 use crate::policy::Policy;
@@ -96,6 +99,14 @@ impl Touch {
             && self.at.saturating_duration_since(activity.last_activity())
                 >= self.policy.touch_every_of(activity);
         stale && self.policy.remaining(activity, self.now).is_ok()
+    }
+
+    /// The latest last activity that is stale enough to be moved by this touch.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn stale_until(&self, activity: &Activity) -> Timestamp {
+        let least = Duration::from_millis(1);
+        self.at
+            .saturating_sub(self.policy.touch_every_of(activity).max(least))
     }
 
     /// The activity after this touch: moved where it applies, as it was where it does not.

@@ -19,6 +19,8 @@ pub(crate) mod offset;
 pub(crate) mod redis;
 #[cfg(feature = "_shared")]
 pub(crate) mod shared;
+#[cfg(feature = "_sql")]
+pub(crate) mod sql;
 pub(crate) mod supervised;
 
 /// Any error of a store.
