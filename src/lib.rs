@@ -13,6 +13,8 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use head::RequestHead;
 pub use key::SessionKey;
 pub use policy::{Policy, PolicyBuilder, PolicyError, StoreFailure, Unknown};
+#[cfg(feature = "_shared")]
+pub use store::any::{AnyStore, AnyStoreError};
 #[cfg(feature = "cached")]
 pub use store::cached::{CachedFuture, CachedStore, CachedStoreBuilder, CachedStoreError};
 #[cfg(feature = "conformance")]

@@ -8,6 +8,8 @@ use crate::clock::Timestamp;
 use crate::key::SessionKey;
 use crate::touch::Touch;
 
+#[cfg(feature = "_shared")]
+pub(crate) mod any;
 #[cfg(feature = "cached")]
 pub(crate) mod cached;
 #[cfg(feature = "conformance")]

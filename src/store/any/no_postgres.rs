@@ -1,0 +1,7 @@
+//! What if PostgreSQL is not compiled in?
+
+use super::{AnyStore, AnyStoreError};
+
+pub(super) async fn connect(_: &str) -> Result<AnyStore, AnyStoreError> {
+    Err(AnyStoreError::not_compiled_in("postgres"))
+}

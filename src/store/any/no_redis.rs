@@ -1,0 +1,7 @@
+//! What if Redis and Valkey are not compiled in?
+
+use super::{AnyStore, AnyStoreError};
+
+pub(super) async fn connect(_: &str) -> Result<AnyStore, AnyStoreError> {
+    Err(AnyStoreError::not_compiled_in("redis"))
+}
