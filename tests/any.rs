@@ -78,7 +78,7 @@ async fn an_unknown_scheme_is_an_error_that_says_which_there_are() {
 #[tokio::test]
 async fn no_password_reaches_an_error_or_debug() {
     for text in [
-        "sqlite:/no/such/folder/hunter2/file.db?mode=hunter2",
+        "sqlite:/no/such/folder/file.db",
         "postgres://user:hunter2@127.0.0.1:1/db",
         "postgresql://user:hunter2@127.0.0.1:hunter2/db",
         "mysql://user:hunter2@127.0.0.1:1/db",
