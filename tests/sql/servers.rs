@@ -86,8 +86,8 @@ pub fn start_mariadb() -> Server {
             ]);
             install.arg(format!("--datadir={}", data.display()));
             run(install.current_dir(folder));
-            let init = "CREATE DATABASE IF NOT EXISTS app; \
-                        CREATE USER IF NOT EXISTS app@'%' IDENTIFIED BY 'secret'; \
+            let init = "CREATE DATABASE IF NOT EXISTS app;\n\
+                        CREATE USER IF NOT EXISTS app@'%' IDENTIFIED BY 'secret';\n\
                         GRANT ALL ON *.* TO app@'%';";
             std::fs::write(folder.join("init.sql"), init).unwrap();
         }
