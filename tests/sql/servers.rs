@@ -38,7 +38,7 @@ pub fn start_postgresql() -> Server {
             std::fs::write(&password, "secret").unwrap();
             init.args([
                 "--username=app",
-                "--auth=scram-sha-256",
+                "--auth=password",
                 "--encoding=UTF8",
                 "--no-locale",
                 "--no-sync",
