@@ -94,7 +94,7 @@ async fn it_keeps_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_pushes_revocations() {
     let subject = subject("pushes").await;
-    conformance::check_push(&subject.store).await;
+    conformance::check_push(&subject.store, &subject.store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,7 +283,7 @@ async fn nothing_shows_the_password() {
         wrong.as_str(),
         nowhere.as_str(),
         "postgres://app:secret@[",
-        "postgres://app:secret@a:1?sslmode=secret",
+        "postgres://app:secret@a:1?sslmode=perhaps",
     ] {
         let error = PostgresStore::connect(url).await.unwrap_err();
         shown.push(format!("{error} {error:?}"));

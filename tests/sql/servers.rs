@@ -38,7 +38,7 @@ pub fn start_postgresql() -> Server {
             std::fs::write(&password, "secret").unwrap();
             init.args([
                 "--username=app",
-                "--auth=scram-sha-256",
+                "--auth=password",
                 "--encoding=UTF8",
                 "--no-locale",
                 "--no-sync",
@@ -86,8 +86,8 @@ pub fn start_mariadb() -> Server {
             ]);
             install.arg(format!("--datadir={}", data.display()));
             run(install.current_dir(folder));
-            let init = "CREATE DATABASE IF NOT EXISTS app; \
-                        CREATE USER IF NOT EXISTS app@'%' IDENTIFIED BY 'secret'; \
+            let init = "CREATE DATABASE IF NOT EXISTS app;\n\
+                        CREATE USER IF NOT EXISTS app@'%' IDENTIFIED BY 'secret';\n\
                         GRANT ALL ON *.* TO app@'%';";
             std::fs::write(folder.join("init.sql"), init).unwrap();
         }

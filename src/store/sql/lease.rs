@@ -23,8 +23,8 @@ pub(super) const CHORE: Duration = Duration::from_secs(10);
 const ACQUIRE: Duration = Duration::from_millis(500);
 
 /// A connection that was idle for longer is asked whether it is there before it is used. In a busy pool that is none; after a
-/// restart of the server, all that were not in use.
-const SUSPECT_AFTER: Duration = Duration::from_millis(250);
+/// restart of the server, which takes longer than this, all that were not in use.
+const SUSPECT_AFTER: Duration = Duration::from_millis(50);
 
 const NO_RUNTIME: &str = "a database can only be asked within a Tokio runtime";
 const STOPPED: &str = "the Tokio runtime was shut down before the database answered";

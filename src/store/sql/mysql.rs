@@ -75,7 +75,7 @@ impl SqlDatabase for MySql {}
 impl Dialect for MySql {
     fn statements(table: &TableName) -> Statements {
         let table = table.as_str();
-        let keys = "JSON_TABLE(?, '$[*]' COLUMNS (id CHAR(32) PATH '$'))";
+        let keys = "JSON_TABLE(?, '$[*]' COLUMNS (hex CHAR(32) PATH '$'))";
         Statements {
             migrate: text(format!(
                 "CREATE TABLE IF NOT EXISTS `{table}` (
@@ -105,9 +105,9 @@ impl Dialect for MySql {
                 "UPDATE `{table}` SET revoked = TRUE, keep_until = GREATEST(keep_until, ?) WHERE id = ?"
             )),
             load_many: text(format!(
-                "SELECT {COLUMNS} FROM `{table}` WHERE id IN (SELECT UNHEX(wanted.id) FROM {keys} AS wanted)"
+                "SELECT {COLUMNS} FROM {keys} AS wanted STRAIGHT_JOIN `{table}` ON id = UNHEX(wanted.hex)"
             )),
-            // Straight, so that rows are locked in the order of the document.
+            // Straight, so that rows are found by their keys, and locked in the order of the document.
             touch_many: text(format!(
                 "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
                     id CHAR(32) PATH '$.id',
@@ -131,7 +131,7 @@ impl Dialect for MySql {
                 "SELECT {COLUMNS} FROM `{table}` WHERE id > ? ORDER BY id LIMIT ?"
             )),
             remove: text(format!(
-                "DELETE stored FROM {keys} AS over STRAIGHT_JOIN `{table}` AS stored ON stored.id = UNHEX(over.id)
+                "DELETE stored FROM {keys} AS ended STRAIGHT_JOIN `{table}` AS stored ON stored.id = UNHEX(ended.hex)
                 WHERE stored.keep_until <= ?"
             )),
         }

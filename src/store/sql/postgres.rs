@@ -154,12 +154,12 @@ impl Dialect for Postgres {
             )),
             // What somebody holds is removed another time.
             remove: text(format!(
-                r#"WITH over AS (
+                r#"WITH ended AS (
                     SELECT id FROM "{table}"
                     WHERE id IN (SELECT decode(key, 'hex') FROM json_array_elements_text($1::json) AS key) AND keep_until <= $2
                     FOR UPDATE SKIP LOCKED
                 )
-                DELETE FROM "{table}" USING {RELAXED} WHERE id IN (SELECT id FROM over)"#
+                DELETE FROM "{table}" USING {RELAXED} WHERE id IN (SELECT id FROM ended)"#
             )),
         }
     }
