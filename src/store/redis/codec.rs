@@ -1,6 +1,5 @@
 //! How is a record written in Redis?
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::activity::{Activity, Limits};
@@ -59,27 +58,17 @@ pub(super) fn unpack(record: &[u8]) -> Result<Activity, Malformed> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// The session key as 22 characters, to follow the prefix.
-pub(super) struct KeyText(SessionKey);
-
-impl KeyText {
-    pub(super) fn of(key: SessionKey) -> Self {
-        Self(key)
+/// What a session is called in Redis: the prefix and 22 characters, its key in base 64 as in URLs, most significant digit first.
+pub(super) fn name(prefix: &str, key: SessionKey) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut number = u128::from_be_bytes(key.to_bytes());
+    let mut text = [0; 22];
+    for digit in text.iter_mut().rev() {
+        *digit = DIGITS[number as usize & 63];
+        number >>= 6;
     }
-}
-
-impl fmt::Display for KeyText {
-    /// Base 64 as in URLs, most significant digit first.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let number = u128::from_be_bytes(self.0.to_bytes());
-        let mut text = [0; 22];
-        for (place, digit) in text.iter_mut().rev().enumerate() {
-            *digit = DIGITS[(number >> (6 * place)) as usize & 63];
-        }
-        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
-    }
+    // The digits are ASCII.
+    [prefix, str::from_utf8(&text).unwrap_or_default()].concat()
 }
 
 fn timestamp(bytes: &[u8]) -> Result<(Timestamp, &[u8]), Malformed> {
@@ -211,11 +200,15 @@ mod tests {
 
     #[test]
     fn keys_are_written_in_base_64() {
-        let text = |bytes| KeyText::of(SessionKey::from_bytes(bytes)).to_string();
+        let text = |bytes| name("", SessionKey::from_bytes(bytes));
         assert_eq!(text([0; 16]), "AAAAAAAAAAAAAAAAAAAAAA");
         assert_eq!(text([0xff; 16]), "D_____________________");
         let mut one = [0; 16];
         one[15] = 1;
         assert_eq!(text(one), "AAAAAAAAAAAAAAAAAAAAAB");
+        assert_eq!(
+            name("a:", SessionKey::from_bytes(one)),
+            "a:AAAAAAAAAAAAAAAAAAAAAB"
+        );
     }
 }

@@ -59,6 +59,10 @@ impl Link {
         if let State::Up(connection) = &*self.0.state.borrow() {
             return Ok(connection.clone());
         }
+        Box::pin(self.decided()).await
+    }
+
+    async fn decided(&self) -> RedisResult<Connection> {
         let mut state = self.0.state.clone();
         let decided = state
             .wait_for(|state| !matches!(state, State::Connecting))

@@ -132,13 +132,13 @@ impl RedisStore {
     }
 
     /// Runs an operation within the deadline. It can be dropped at any moment.
-    fn answer<T, F>(&self, operation: impl FnOnce(Arc<Servers>) -> F) -> Answer<T>
+    fn answer<T, F>(&self, operation: impl FnOnce(Arc<Servers>) -> F + Send + 'static) -> Answer<T>
     where
         F: Future<Output = Result<T, RedisStoreError>> + Send + 'static,
     {
         let servers = Arc::clone(&self.0);
-        let operation = operation(Arc::clone(&servers));
-        Box::pin(async move { servers.in_time(operation).await })
+        let x = async move { servers.in_time(|| operation(Arc::clone(&servers))).await };
+        Box::pin(x)
     }
 }
 
@@ -181,7 +181,7 @@ impl SharedStore for RedisStore {
         let servers = Arc::clone(&self.0);
         Box::pin(async move {
             for batch in touches.chunks(BATCH) {
-                servers.in_time(servers.touches(batch)).await?;
+                servers.in_time(|| servers.touches(batch)).await?;
             }
             Ok(())
         })

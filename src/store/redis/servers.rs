@@ -6,7 +6,7 @@ use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd, from_redis_
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::codec::{KeyText, pack, unpack};
+use super::codec::{name, pack, unpack};
 use super::error::RedisStoreError;
 use super::link::Link;
 use super::push::Announcements;
@@ -39,16 +39,20 @@ pub(super) struct Careful {
 
 impl Servers {
     /// Waits for a turn and then for the operation, until the deadline. Wherever this is dropped, the turn is the next one's.
-    pub(super) async fn in_time<T>(
+    // It begins the operation itself, since a future that is handed on is kept in every hand that it went through.
+    pub(super) async fn in_time<T, F>(
         &self,
-        operation: impl Future<Output = Result<T, RedisStoreError>>,
-    ) -> Result<T, RedisStoreError> {
-        let in_turn = async {
+        operation: impl FnOnce() -> F,
+    ) -> Result<T, RedisStoreError>
+    where
+        F: Future<Output = Result<T, RedisStoreError>>,
+    {
+        let answer = timeout(self.deadline, async {
             // Nobody closes the semaphore, so this is a permit.
             let _turn = self.in_flight.acquire().await;
-            operation.await
-        };
-        timeout(self.deadline, in_turn).await.unwrap_or_else(|_| {
+            operation().await
+        });
+        answer.await.unwrap_or_else(|_| {
             self.doubt();
             Err(RedisStoreError::timed_out(self.deadline))
         })
@@ -102,7 +106,8 @@ impl Servers {
             }
         }
         // The script judges again, since the record may have changed on the way.
-        read(&key, &self.script(&key, &Call::Touch(touch)).await?)
+        let before = Box::pin(self.script(&key, &Call::Touch(touch))).await?;
+        read(&key, &before)
     }
 
     pub(super) async fn touches(
@@ -160,8 +165,8 @@ impl Servers {
     }
 
     async fn read(&self, key: &str) -> Result<Option<Activity>, RedisStoreError> {
-        let mut get = cmd("GET");
-        get.arg(key);
+        let mut get = Cmd::with_capacity(2, "GET".len() + key.len());
+        get.arg("GET").arg(key);
         read(key, &self.command(&get).await?)
     }
 
@@ -195,7 +200,7 @@ impl Servers {
     }
 
     fn name(&self, key: SessionKey) -> String {
-        format!("{}{}", self.prefix, KeyText::of(key))
+        name(&self.prefix, key)
     }
 }
 
