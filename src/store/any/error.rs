@@ -12,8 +12,7 @@ pub struct AnyStoreError(Problem);
 #[derive(Debug)]
 enum Problem {
     Unknown(Option<String>),
-    TooMuch(&'static str),
-    NotCompiledIn(&'static str),
+    Refused(&'static str),
     Failed(BoxError),
 }
 
@@ -26,12 +25,9 @@ impl AnyStoreError {
         Self(Problem::Unknown(scheme.map(str::to_owned)))
     }
 
-    pub(super) fn too_much(scheme: &'static str) -> Self {
-        Self(Problem::TooMuch(scheme))
-    }
-
-    pub(super) fn not_compiled_in(feature: &'static str) -> Self {
-        Self(Problem::NotCompiledIn(feature))
+    /// An error that is said in full: what is wrong, and what to do.
+    pub(super) const fn refused(why: &'static str) -> Self {
+        Self(Problem::Refused(why))
     }
 
     pub(super) fn failed(error: impl Into<BoxError>) -> Self {
@@ -52,11 +48,7 @@ impl fmt::Display for AnyStoreError {
                      or `redis+cluster://`",
                 )
             }
-            Problem::TooMuch(scheme) => write!(f, "nothing may follow `{scheme}:`"),
-            Problem::NotCompiledIn(feature) => write!(
-                f,
-                "this program was built without that store: build `tower-login-timeout` with the feature `{feature}`"
-            ),
+            Problem::Refused(why) => f.write_str(why),
             Problem::Failed(error) => error.fmt(f),
         }
     }

@@ -10,7 +10,7 @@ use crate::store::memory::MemoryStore;
 
 pub(super) fn connect(rest: &str) -> Result<AnyStore, AnyStoreError> {
     if !rest.is_empty() {
-        return Err(AnyStoreError::too_much("memory"));
+        return Err(AnyStoreError::refused("nothing may follow `memory:`"));
     }
     Ok(AnyStore::erase("memory", MemoryStore::new(), |_| {
         some_clock(ready(Ok::<_, BoxError>(SystemClock)))

@@ -3,5 +3,7 @@
 use super::{AnyStore, AnyStoreError};
 
 pub(super) async fn connect(_: &str) -> Result<AnyStore, AnyStoreError> {
-    Err(AnyStoreError::not_compiled_in("redis"))
+    Err(AnyStoreError::refused(
+        "this program was built without Redis and Valkey: build `tower-login-timeout` with the feature `redis`",
+    ))
 }
