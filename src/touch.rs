@@ -55,7 +55,8 @@ impl Touch {
 
     /// The same question for a passive request, which is judged but is no activity: it never applies.
     ///
-    /// Unlike [`ActivityStore::load`](crate::ActivityStore::load) it says what time it is, so a near cache can answer it.
+    /// Unlike [`ActivityStore::load`](crate::ActivityStore::load) it says what time it is, so a near cache can answer
+    /// it.
     ///
     /// ```
     /// use std::time::Duration;

@@ -39,7 +39,8 @@ pub use error::AnyStoreError;
 ///
 /// `rediss`, `rediss+sentinel` and `rediss+cluster` go through TLS, with the feature `redis-tls`.
 ///
-/// Every operation is one boxed future. Clones share the store. Neither `Debug` nor an error shows the text, which may hold a password.
+/// Every operation is one boxed future. Clones share the store. Neither `Debug` nor an error shows the text, which
+/// may hold a password.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -68,7 +69,8 @@ impl AnyStore {
     ///
     /// # Errors
     ///
-    /// If no store has this scheme, if its feature is not compiled in, if the text cannot be read, and if the store cannot be reached.
+    /// If no store has this scheme, if its feature is not compiled in, if the text cannot be read, and if the store
+    /// cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, AnyStoreError> {
         let Some((scheme, rest)) = url.split_once(':') else {
             return Err(AnyStoreError::unknown(url));

@@ -20,11 +20,12 @@ pub use shared::{check_push, check_shared};
 
 /// Runs a store through the contract of [`ActivityStore`].
 ///
-/// Every check works on session keys of its own, so the store may hold other records, be in use, and be checked again and again. The
-/// checks leave a few hundred records behind, to be kept for about a day. Their times are close to the system clock's,
-/// because a store may leave the removal of records to a server that has a clock.
+/// Every check works on session keys of its own, so the store may hold other records, be in use, and be checked again
+/// and again. The checks leave a few hundred records behind, to be kept for about a day. Their times are close to the
+/// system clock's, because a store may leave the removal of records to a server that has a clock.
 ///
-/// Call it on a tokio runtime; a multi-threaded one finds more races. Time must not be paused if the store is across a network.
+/// Call it on a tokio runtime; a multi-threaded one finds more races. Time must not be paused if the store is across
+/// a network.
 ///
 /// Two points of the contract are left to the store's own tests, since no caller can bring them about: that records are
 /// removed after their time, and that a failing store answers with an error.
@@ -40,7 +41,8 @@ pub use shared::{check_push, check_shared};
 ///
 /// # Panics
 ///
-/// If the store breaks the contract: this is a test. The message lists every clause that is broken, what was expected and what was found.
+/// If the store breaks the contract: this is a test. The message lists every clause that is broken, what was expected
+/// and what was found.
 pub async fn check<S: ActivityStore>(store: &S) {
     let subject = &Subject::new(store);
     let mut report = Report::of("ActivityStore");

@@ -1,5 +1,8 @@
 //! What does a shared store do that does as it is told?
 
+// Not every test makes use of all of it.
+#![allow(dead_code)]
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

@@ -15,7 +15,8 @@ use crate::store::shared::SharedStore;
 use crate::touch::Touch;
 
 impl<R: SharedStore> Cache<R> {
-    /// Lets the shared store touch the session. Answers from memory if the shared store fails and what is known may still be given.
+    /// Lets the shared store touch the session. Answers from memory if the shared store fails and what is known may
+    /// still be given.
     pub(super) async fn ask(
         self: Arc<Self>,
         place: Place,

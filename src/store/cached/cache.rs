@@ -125,8 +125,8 @@ impl<R> Cache<R> {
     }
 }
 
-/// Forgets a session when its record has been replaced or revoked: nothing is kept that was asked before that was done. Also if
-/// the caller goes away, since it may have been done all the same.
+/// Forgets a session when its record has been replaced or revoked: nothing is kept that was asked before that was
+/// done. Also if the caller goes away, since it may have been done all the same.
 pub(super) struct Changing<R> {
     cache: Arc<Cache<R>>,
     place: Place,

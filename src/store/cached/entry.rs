@@ -91,7 +91,8 @@ impl Entry {
         }
     }
 
-    /// Whether the session as it is written may have ended before the next flush, which then would come too late for it.
+    /// Whether the session as it is written may have ended before the next flush, which then would come too late for
+    /// it.
     fn is_urgent(&self, touch: &Touch, settings: &Settings) -> bool {
         let remaining = touch.policy().remaining(&self.stored, touch.now());
         remaining.unwrap_or(Duration::ZERO) <= settings.flush_every.saturating_mul(2)

@@ -8,7 +8,8 @@ use super::cache::Cache;
 use crate::store::BoxError;
 use crate::store::shared::SharedStore;
 
-/// How many touches are written at once: enough that the round trip does not count, few enough that no lock is held for long.
+/// How many touches are written at once: enough that the round trip does not count, few enough that no lock is held
+/// for long.
 const BATCH: usize = 1_000;
 
 /// Nobody waits for a flush, so this is only to begin anew some time if the shared store never answers.

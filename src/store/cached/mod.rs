@@ -31,22 +31,26 @@ pub use settings::{CachedStoreBuilder, CachedStoreError};
 ///
 /// What it promises:
 ///
-/// - **Only a live session is answered from memory.** Whatever ends in a refusal, because the session is unknown, was idle for too
-///   long, has reached its absolute timeout or was revoked, comes from the shared store, which is asked first.
-/// - **A revocation** anywhere is seen at once where the shared store pushes revocations, and within `max_staleness` where it does
-///   not. One through this handle or its clones is seen when it returns. Nothing that was asked before brings the session back. Activity
-///   that was not written yet is dropped.
-/// - **Age.** An answer younger than `refresh_after` is given as it is. Up to `max_staleness` it is given, while one check at a time of
-///   this session runs in the background. After that the shared store is asked first. Age is counted from when the shared store
-///   was asked, by a monotonic timer; whether a session is live is judged by the time that the request brings.
+/// - **Only a live session is answered from memory.** Whatever ends in a refusal, because the session is unknown, was
+///   idle for too long, has reached its absolute timeout or was revoked, comes from the shared store, which is asked
+///   first.
+/// - **A revocation** anywhere is seen at once where the shared store pushes revocations, and within `max_staleness`
+///   where it does not. One through this handle or its clones is seen when it returns. Nothing that was asked before
+///   brings the session back. Activity that was not written yet is dropped.
+/// - **Age.** An answer younger than `refresh_after` is given as it is. Up to `max_staleness` it is given, while one
+///   check at a time of this session runs in the background. After that the shared store is asked first. Age is
+///   counted from when the shared store was asked, by a timer that stands still while the machine is suspended;
+///   whether a session is live is judged by the time that the request brings.
 /// - **Activity** is gathered and written in sorted batches every `flush_every`: once per session and
-///   [`touch_every`](crate::PolicyBuilder::with_touch_every) at most. No request waits for a flush. What could not be written is
-///   tried again. A session that may end before the next flush is written at once.
+///   [`touch_every`](crate::PolicyBuilder::with_touch_every) at most. No request waits for a flush. What could not be
+///   written is tried again. A session that may end before the next flush is written at once.
 /// - **A late flush revives nothing**: it is judged by the shared store as of when it is written.
-/// - **A crash** loses the activity of `flush_every` at most, so that a session may end that much earlier, and never later.
-/// - **While the shared store fails**, or takes longer than `shared_timeout`, live sessions go on for `max_stale_on_error` after their last
-///   answer. Then the error is passed on, and the policy's [`StoreFailure`](crate::StoreFailure) decides. An error is never taken for an
-///   unknown session.
+/// - **A crash** loses the activity of `flush_every` at most, so that a session may end that much earlier, and never
+///   later.
+/// - **While the shared store fails**, or takes longer than `shared_timeout`, live sessions go on for
+///   `max_stale_on_error` after their last answer, and a revocation may go unseen for as long. Then the error is
+///   passed on, and the policy's
+///   [`StoreFailure`](crate::StoreFailure) decides. An error is never taken for an unknown session.
 /// - **Memory is bounded**: by a capacity, and answers that are too old to be given are let go.
 ///
 /// | setting | default |
@@ -61,8 +65,9 @@ pub use settings::{CachedStoreBuilder, CachedStoreError};
 /// A passive request costs no round trip either if it asks with [`Touch::passive`]. [`load`](ActivityStore::load)
 /// says nothing of the time, so it is always asked of the shared store.
 ///
-/// It needs a tokio runtime with time enabled. Background work starts with the first touch and ends, after a last flush, when the last clone is
-/// dropped; call [`flush`](CachedStore::flush) before the runtime is shut down. Clones share everything.
+/// It needs a tokio runtime with time enabled. Background work starts with the first touch and ends, after a last
+/// flush, when the last clone is dropped; call [`flush`](CachedStore::flush) before the runtime is shut down. Clones
+/// share everything.
 ///
 /// ```
 /// use std::time::Duration;
@@ -127,7 +132,8 @@ impl<R: SharedStore> CachedStore<R> {
     ///
     /// # Errors
     ///
-    /// The shared store's, or that it took longer than ten seconds. What could not be written stays gathered, and is tried again.
+    /// The shared store's, or that it took longer than ten seconds. What could not be written stays gathered, and is
+    /// tried again.
     pub async fn flush(&self) -> Result<(), BoxError> {
         self.0.cache.flush().await
     }

@@ -78,8 +78,8 @@ impl<R: SharedStore> CachedStoreBuilder<R> {
         self
     }
 
-    /// For how many sessions answers are kept: 100 000 unless set, at about 150 bytes each, and as much again while all are active
-    /// at once.
+    /// For how many sessions answers are kept: 100 000 unless set, at about 150 bytes each, and 200 more while there
+    /// is activity to be written.
     pub fn with_capacity(mut self, capacity: usize) -> Self {
         self.settings.capacity = capacity;
         self
@@ -89,7 +89,8 @@ impl<R: SharedStore> CachedStoreBuilder<R> {
     ///
     /// # Errors
     ///
-    /// Refuses zero for any setting, a `refresh_after` that is not shorter than `max_staleness`, and a `max_stale_on_error` that is.
+    /// Refuses zero for any setting, a `refresh_after` that is not shorter than `max_staleness`, and a
+    /// `max_stale_on_error` that is.
     pub fn build(self) -> Result<CachedStore<R>, CachedStoreError> {
         let settings = self.settings;
         let never_zero = [

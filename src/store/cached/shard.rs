@@ -15,8 +15,8 @@ use crate::touch::Touch;
 /// How many entries an eviction compares.
 const SAMPLE: usize = 8;
 
-/// A share of the answers, with a lock of its own on a cache line of its own. The lock is never held while another is taken or
-/// anything is awaited.
+/// A share of the answers, with a lock of its own on a cache line of its own. The lock is never held while another is
+/// taken or anything is awaited.
 #[repr(align(64))]
 pub(super) struct Shard {
     answers: Mutex<Answers>,
@@ -112,8 +112,8 @@ impl Shard {
         }
     }
 
-    /// Keeps what the shared store found before this touch, unless it was overtaken by something newer. Returns it with what is
-    /// gathered here.
+    /// Keeps what the shared store found before this touch, unless it was overtaken by something newer. Returns it
+    /// with what is gathered here.
     pub(super) fn learn(
         &self,
         place: Place,
@@ -165,7 +165,8 @@ impl Shard {
         answers.entries.iter_mut().for_each(Entry::doubt);
     }
 
-    /// Removes the entries that were asked for before this moment, and hands back memory if there are much fewer than there were.
+    /// Removes the entries that were asked for before this moment, and hands back memory if there are much fewer than
+    /// there were.
     pub(super) fn sweep(&self, oldest: Instant, rehash: impl Fn(&Entry) -> u64) {
         let Answers {
             entries, gathered, ..

@@ -13,7 +13,8 @@ use crate::store::shared::{Announced, Revocations, SharedStore};
 
 /// Starts the background work, unless it runs already. It ends when the sender of `open` is dropped.
 ///
-/// Should it end by accident, with the runtime that it was started on or by a panic of the shared store, the next touch starts it again.
+/// Should it end by accident, with the runtime that it was started on or by a panic of the shared store, the next
+/// touch starts it again.
 pub(super) fn start<R: SharedStore>(cache: &Arc<Cache<R>>, open: &watch::Sender<()>) {
     let Ok(runtime) = Handle::try_current() else {
         return;

@@ -16,7 +16,8 @@ use crate::touch::Touch;
 ///
 /// # Panics
 ///
-/// If the store breaks the contract: this is a test. The message lists every clause that is broken, what was expected and what was found.
+/// If the store breaks the contract: this is a test. The message lists every clause that is broken, what was expected
+/// and what was found.
 pub async fn check_shared<S: SharedStore>(store: &S) {
     let subject = &Subject::new(store);
     let mut report = Report::of("SharedStore");
@@ -37,8 +38,8 @@ pub async fn check_shared<S: SharedStore>(store: &S) {
 
 /// Checks that what is revoked through one handle is announced to another at once: for a store that pushes revocations.
 ///
-/// The handles may be clones, or belong to two nodes that share a server. It waits up to ten seconds for the subscription to
-/// be ready, so time must not be paused if the store is across a network.
+/// The handles may be clones, or belong to two nodes that share a server. It waits up to ten seconds for the
+/// subscription to be ready, so time must not be paused if the store is across a network.
 ///
 /// # Panics
 ///

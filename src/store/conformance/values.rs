@@ -35,8 +35,8 @@ pub(super) async fn limits<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcom
     Ok(())
 }
 
-/// The latest moment is never followed by another, so this is the last check: a store that removes records as time passes may
-/// now remove others' early.
+/// The latest moment is never followed by another, so this is the last check: a store that removes records as time
+/// passes may now remove others' early.
 pub(super) async fn extremes<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
     let first = Activity::began(Timestamp::UNIX_EPOCH);
     let whole_time = first.active_at(Timestamp::MAX);
