@@ -127,18 +127,11 @@ impl RedisStore {
     /// If the server does not tell the time.
     pub async fn clock_over(&self, local: impl Clock) -> Result<StoreClock, RedisStoreError> {
         let store = self.clone();
-        let ask = move || store.answer(|servers| async move { servers.time().await });
+        let ask = move || {
+            let servers = Arc::clone(&store.0);
+            async move { servers.in_time(|| servers.time()).await }
+        };
         StoreClock::follow(local, ask).await
-    }
-
-    /// Runs an operation within the deadline. It can be dropped at any moment.
-    fn answer<T, F>(&self, operation: impl FnOnce(Arc<Servers>) -> F + Send + 'static) -> Answer<T>
-    where
-        F: Future<Output = Result<T, RedisStoreError>> + Send + 'static,
-    {
-        let servers = Arc::clone(&self.0);
-        let x = async move { servers.in_time(|| operation(Arc::clone(&servers))).await };
-        Box::pin(x)
     }
 }
 
@@ -150,7 +143,12 @@ impl ActivityStore for RedisStore {
     type Future<T: Send + 'static> = Answer<T>;
 
     fn create(&self, key: SessionKey, activity: Activity, keep_until: Timestamp) -> Answer<()> {
-        self.answer(move |servers| async move { servers.create(key, &activity, keep_until).await })
+        let servers = Arc::clone(&self.0);
+        Box::pin(async move {
+            servers
+                .in_time(|| servers.create(key, &activity, keep_until))
+                .await
+        })
     }
 
     fn begin(
@@ -159,19 +157,27 @@ impl ActivityStore for RedisStore {
         activity: Activity,
         keep_until: Timestamp,
     ) -> Answer<Activity> {
-        self.answer(move |servers| async move { servers.begin(key, activity, keep_until).await })
+        let servers = Arc::clone(&self.0);
+        Box::pin(async move {
+            servers
+                .in_time(|| servers.begin(key, activity, keep_until))
+                .await
+        })
     }
 
     fn load(&self, key: SessionKey) -> Answer<Option<Activity>> {
-        self.answer(move |servers| async move { servers.load(key).await })
+        let servers = Arc::clone(&self.0);
+        Box::pin(async move { servers.in_time(|| servers.load(key)).await })
     }
 
     fn touch(&self, key: SessionKey, touch: Touch) -> Answer<Option<Activity>> {
-        self.answer(move |servers| async move { servers.touch(key, &touch).await })
+        let servers = Arc::clone(&self.0);
+        Box::pin(async move { servers.in_time(|| servers.touch(key, &touch)).await })
     }
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<bool> {
-        self.answer(move |servers| async move { servers.revoke(key, keep_until).await })
+        let servers = Arc::clone(&self.0);
+        Box::pin(async move { servers.in_time(|| servers.revoke(key, keep_until)).await })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd, from_redis_value};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, TryAcquireError};
 use tokio::time::timeout;
 
 use super::codec::{name, pack, unpack};
@@ -49,7 +49,10 @@ impl Servers {
     {
         let answer = timeout(self.deadline, async {
             // Nobody closes the semaphore, so this is a permit.
-            let _turn = self.in_flight.acquire().await;
+            let _turn = match self.in_flight.try_acquire() {
+                Err(TryAcquireError::NoPermits) => Box::pin(self.in_flight.acquire()).await.ok(),
+                turn => turn.ok(),
+            };
             operation().await
         });
         answer.await.unwrap_or_else(|_| {
