@@ -109,7 +109,8 @@ impl Dialect for Postgres {
             )),
             revoke: text(format!(
                 r#"WITH ended AS (
-                    UPDATE "{table}" SET revoked = TRUE, keep_until = greatest(keep_until, $1) WHERE id = $2 RETURNING id
+                    UPDATE "{table}" SET revoked = TRUE, keep_until = greatest(keep_until, $1)
+                    WHERE id = $2 RETURNING id
                 )
                 SELECT pg_notify('{channel}', encode(id, 'hex')) FROM ended"#
             )),
@@ -145,7 +146,8 @@ impl Dialect for Postgres {
             remove: text(format!(
                 r#"WITH ended AS (
                     SELECT id FROM "{table}"
-                    WHERE id IN (SELECT decode(key, 'hex') FROM json_array_elements_text($1::json) AS key) AND keep_until <= $2
+                    WHERE id IN (SELECT decode(key, 'hex') FROM json_array_elements_text($1::json) AS key)
+                        AND keep_until <= $2
                     FOR UPDATE SKIP LOCKED
                 )
                 DELETE FROM "{table}" USING {RELAXED} WHERE id IN (SELECT id FROM ended)"#
