@@ -3,9 +3,11 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::ready;
+use std::time::Duration;
 
 use sqlx::mysql::{MySqlPool, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, MySql};
+use tokio::time::interval;
 use tower_login_timeout::{
     ActivityStore, Clock, ManualClock, MySqlStore, SessionKey, StoreClock, SystemClock, Timestamp,
     conformance,
@@ -46,6 +48,24 @@ impl Inside for Database {
             WHERE table_schema = 'app' AND table_name = '{table}'"
         );
         self.number(sql).await.to_string()
+    }
+
+    const BEGIN: &str = "BEGIN";
+
+    async fn held_up(&self, table: &str) {
+        let waiting = format!(
+            "SELECT count(*) FROM information_schema.innodb_trx
+            WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{table}%'"
+        );
+        // What it shows is renewed when it was not looked at for 100 ms.
+        let mut looks = interval(Duration::from_millis(120));
+        for _ in 0..50 {
+            looks.tick().await;
+            if self.number(waiting.clone()).await > 0 {
+                return;
+            }
+        }
+        panic!("nobody waits");
     }
 
     fn literal(bytes: &[u8]) -> String {
@@ -147,6 +167,32 @@ async fn dropped_operations_leak_nothing() {
         .await
         .dropped_operations_leak_nothing()
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_meanwhile_stands() {
+    subject("meanwhile")
+        .await
+        .what_happens_meanwhile_stands()
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_renewed_meanwhile_stays() {
+    subject("renewed")
+        .await
+        .what_is_renewed_meanwhile_stays()
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removal_comes_no_closer() {
+    subject("closer").await.removal_comes_no_closer().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_begun_is_done() {
+    subject("begun").await.what_has_begun_is_done().await;
 }
 
 #[tokio::test]

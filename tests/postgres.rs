@@ -47,6 +47,18 @@ impl Inside for Database {
             .unwrap()
     }
 
+    const BEGIN: &str = "BEGIN";
+
+    async fn held_up(&self, table: &str) {
+        let waiting = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{table}%'"
+        );
+        eventually("somebody waits", SECOND * 5, async || {
+            self.number(waiting.clone()).await > 0
+        })
+        .await;
+    }
+
     fn literal(bytes: &[u8]) -> String {
         format!("decode('{}', 'hex')", hex(bytes))
     }
@@ -178,6 +190,24 @@ async fn dropped_operations_leak_nothing() {
     subject.dropped_operations_leak_nothing().await;
     let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
     assert_eq!(subject.inside.number(open.to_owned()).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_meanwhile_stands() {
+    subject("meanwhile")
+        .await
+        .what_happens_meanwhile_stands()
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removal_comes_no_closer() {
+    subject("closer").await.removal_comes_no_closer().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_begun_is_done() {
+    subject("begun").await.what_has_begun_is_done().await;
 }
 
 #[tokio::test]

@@ -109,8 +109,8 @@ async fn sessions<DB: SqlDatabase>(store: &SqlStore<DB>) -> Vec<SessionKey> {
     keys
 }
 
-/// Under load: the server is frozen and thawed, then killed and started again. Every request ends in time, none is told that its session is
-/// unknown, and all sessions are live again as soon as the server is.
+/// Under load: the server is frozen and thawed, then killed and started again. Every request ends in time, none is told
+/// that its session is unknown, and all sessions are live again as soon as the server is.
 async fn freeze_and_kill<DB: SqlDatabase>(store: SqlStore<DB>, server: &mut Server) {
     store.migrate().await.unwrap();
     let keys = sessions(&store).await;

@@ -42,6 +42,13 @@ impl Inside for File {
             .to_string()
     }
 
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+
+    async fn held_up(&self, _: &str) {
+        // It does not say who waits. Should nobody wait yet, there is less to see, and nothing fails.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+
     fn literal(bytes: &[u8]) -> String {
         format!("x'{}'", hex(bytes))
     }
@@ -135,6 +142,26 @@ async fn its_clock_is_the_machines() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_operations_leak_nothing() {
     subject().await.dropped_operations_leak_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_meanwhile_stands() {
+    subject().await.what_happens_meanwhile_stands().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_renewed_meanwhile_stays() {
+    subject().await.what_is_renewed_meanwhile_stays().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removal_comes_no_closer() {
+    subject().await.removal_comes_no_closer().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_begun_is_done() {
+    subject().await.what_has_begun_is_done().await;
 }
 
 #[tokio::test]

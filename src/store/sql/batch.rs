@@ -1,7 +1,7 @@
 //! How are many keys or touches said in one statement?
 //!
-//! As one JSON document, since every database here takes one apart: the text of a statement stays the same however many there are,
-//! so it is prepared once. It is made of digits only.
+//! As one JSON document, since every database here takes one apart: the text of a statement stays the same however many
+//! there are, so it is prepared once. It is made of digits only.
 
 use std::fmt::Write;
 
@@ -17,8 +17,8 @@ pub(super) const MOST: usize = 1000;
 
 /// A touch that applies to the activity that was read, and the conditions under which it still does when it is written.
 ///
-/// A row that is still the same session, not revoked, and no less active than it was, is still live: activity only moves its end
-/// away. `stale_until` is the latest last activity that this touch moves.
+/// A row that is still the same session, not revoked, and no less active than it was, is still live: activity only
+/// moves its end away. `stale_until` is the latest last activity that this touch moves.
 #[derive(Debug)]
 pub(super) struct Move {
     key: SessionKey,

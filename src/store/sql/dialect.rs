@@ -36,15 +36,16 @@ pub trait Dialect: Database {
         values: Vec<Value>,
     ) -> impl Future<Output = Result<Vec<Row>, sqlx::Error>> + Send;
 
-    /// Writes, and answers how many rows it found to write. It outlives the end of this process. What a power cut takes with it only
-    /// shortens sessions, or is done again.
+    /// Writes, and answers how many rows it found to write. It outlives the end of this process. What a power cut takes
+    /// with it only shortens sessions, or is done again.
     fn execute(
         connection: &mut Self::Connection,
         statement: &SqlStr,
         values: Vec<Value>,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
-    /// The same, for what must outlive a power cut from the moment that it is answered: a session that was ended must not be live after it.
+    /// The same, for what must outlive a power cut from the moment that it is answered: a session that was ended must
+    /// not be live after it.
     ///
     /// The same it is where the text of a statement says which it wants.
     fn execute_durably(

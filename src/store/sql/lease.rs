@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::{Connection, Pool, SqlStr};
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::dialect::{Dialect, Value};
 use super::error::{SqlError, loses_the_connection};
@@ -22,8 +22,8 @@ pub(super) const CHORE: Duration = Duration::from_secs(10);
 /// How long to wait for a connection, a new one included. sqlx waits 30 s.
 const ACQUIRE: Duration = Duration::from_millis(500);
 
-/// A connection that was idle for longer is asked whether it is there before it is used. In a busy pool that is none; after a
-/// restart of the server, which takes longer than this, all that were not in use.
+/// A connection that was idle for longer is asked whether it is there before it is used. In a busy pool that is none;
+/// after a restart of the server, which takes longer than this, all that were not in use.
 const SUSPECT_AFTER: Duration = Duration::from_millis(50);
 
 const NO_RUNTIME: &str = "a database can only be asked within a Tokio runtime";
@@ -32,20 +32,30 @@ const STOPPED: &str = "the Tokio runtime was shut down before the database answe
 /// What every operation returns.
 pub(super) type SqlFuture<T> = Pin<Box<dyn Future<Output = Result<T, SqlError>> + Send>>;
 
-/// Runs work to its end, or to its limit, also if nobody waits for it any more: a request that is dropped interrupts no statement.
-pub(super) fn run<T: Send + 'static>(
+/// Borrows a connection, and does some work with it in all of the time that is allowed.
+///
+/// Work that has begun runs to its end, or its limit, also if nobody waits for it any more: a request that is dropped
+/// interrupts no statement. While it waits for a connection, it just leaves the queue.
+pub(super) fn run<DB, T, W>(
     limit: Duration,
-    work: impl Future<Output = Result<T, SqlError>> + Send + 'static,
-) -> SqlFuture<T> {
+    pool: &Pool<DB>,
+    work: impl FnOnce(Lease<DB>) -> W + Send + 'static,
+) -> SqlFuture<T>
+where
+    DB: Dialect,
+    T: Send + 'static,
+    W: Future<Output = Result<T, SqlError>> + Send + 'static,
+{
+    let pool = pool.clone();
     Box::pin(async move {
         let runtime = Handle::try_current().map_err(|_| SqlError::refused(NO_RUNTIME))?;
-        let bounded = async move {
-            timeout(limit, work)
-                .await
-                .unwrap_or(Err(SqlError::timed_out(limit)))
-        };
+        let deadline = Instant::now() + limit;
+        let lease = timeout_at(deadline, Lease::from(&pool))
+            .await
+            .unwrap_or(Err(SqlError::timed_out(limit)))?;
+        let work = timeout_at(deadline, work(lease));
         runtime
-            .spawn(bounded)
+            .spawn(async move { work.await.unwrap_or(Err(SqlError::timed_out(limit))) })
             .await
             .unwrap_or(Err(SqlError::refused(STOPPED)))
     })
@@ -68,8 +78,8 @@ pub(super) fn pool_options<DB: sqlx::Database>() -> PoolOptions<DB> {
 
 /// A connection on loan.
 ///
-/// It goes back to the pool unless a statement was interrupted or the connection is lost. Then it is closed at once, and so are those
-/// that lie idle: the server that they lead to may be gone, and each would cost a request its answer.
+/// It goes back to the pool unless a statement was interrupted or the connection is lost. Then it is closed at once,
+/// and so are those that lie idle: the server that they lead to may be gone, and each would cost a request its answer.
 pub(super) struct Lease<DB: Dialect> {
     connection: Option<PoolConnection<DB>>,
     pool: Pool<DB>,
@@ -129,6 +139,19 @@ impl<DB: Dialect> Lease<DB> {
         self.end(result)
     }
 
+    /// The one number that a statement answers.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(super) async fn number(&mut self, statement: &'static str) -> Result<i64, SqlError>
+    where
+        for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
+        for<'r> (i64,): sqlx::FromRow<'r, DB::Row>,
+        DB::Arguments: sqlx::IntoArguments<DB>,
+    {
+        let connection = self.begin()?;
+        let result = sqlx::query_scalar(statement).fetch_one(connection).await;
+        self.end(result)
+    }
+
     fn begin(&mut self) -> Result<&mut DB::Connection, SqlError> {
         self.condition = Condition::Doubtful;
         // It is there until this is dropped.
@@ -153,7 +176,8 @@ impl<DB: Dialect> Drop for Lease<DB> {
         };
         match (self.condition, Handle::try_current()) {
             (Condition::Sound, Ok(runtime)) => {
-                // The pool asks a connection that comes back whether it is there, and would wait for as long as TCP does.
+                // The pool asks a connection that comes back whether it is there, and would wait for as long as TCP
+                // does.
                 runtime.spawn(timeout(OPERATION, connection.return_to_pool()));
             }
             _ => {

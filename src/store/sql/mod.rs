@@ -1,6 +1,5 @@
 //! What is remembered in a SQL database?
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,10 +11,9 @@ use crate::activity::Activity;
 use crate::clock::Timestamp;
 use crate::key::SessionKey;
 use crate::touch::Touch;
-use batch::Move;
-use dialect::{Statements, Value};
-use lease::{CHORE, Lease, OPERATION, SqlFuture, run};
-use sweep::{PAGE, Sweep};
+use dialect::Value;
+use lease::{CHORE, OPERATION, SqlFuture, run};
+use operations::Inner;
 use table::TableName;
 
 pub use dialect::SqlDatabase;
@@ -28,11 +26,14 @@ pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
 mod batch;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod clock;
 mod dialect;
 mod error;
 mod lease;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod operations;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod row;
@@ -41,46 +42,29 @@ mod sqlite;
 mod sweep;
 mod table;
 
-/// How often [`begin`](ActivityStore::begin) looks for a row that is there when it writes and gone when it reads.
-const ATTEMPTS: usize = 3;
-
-/// Activity remembered in a SQL database: [`SqliteStore`](crate::SqliteStore), [`PostgresStore`](crate::PostgresStore) or
-/// [`MySqlStore`](crate::MySqlStore).
+/// Activity remembered in a SQL database: `SqliteStore`, `PostgresStore` or `MySqlStore`, each with a cargo feature of its
+/// own.
 ///
-/// It keeps one table, `session_activity` unless [`with_table`](SqlStore::with_table) says otherwise, with one row of about 60 bytes per
-/// session and no index but the key's. [`migrate`](SqlStore::migrate) creates it.
+/// It keeps one table, `session_activity` unless [`with_table`](SqlStore::with_table) says otherwise, with one row of
+/// about 60 bytes per session and no index but the key's. [`migrate`](SqlStore::migrate) creates it.
 ///
-/// - A check is one `SELECT`. Nothing is written while the row is fresher than the policy's `touch_every`. When it is due, one `UPDATE`
-///   follows, which moves last activity only if the row is still the live session that was read.
-/// - Records leave after their time without a background task of yours: operations that bring the time along have the table walked,
-///   a page of 1000 rows at a time, at most ten pages a second. No request waits for that.
-/// - Every operation ends within a second, whatever the database does. It runs to its end on a task of its own, so a request that is dropped
-///   leaves nothing half done. After a restart of the database it works again at once.
+/// - A check is one `SELECT`. Nothing is written while the row is fresher than the policy's `touch_every`. When it is
+///   due, one `UPDATE` follows, which moves last activity only if the row is still the live session that was read.
+/// - Records leave after their time without a background task of yours: operations that bring the time along have the
+///   table walked, a page of 1000 rows at a time, at most ten pages a second. No request waits for that.
+/// - What a request asks ends within a second, whatever the database does. It runs to its end on a task of its own, so a
+///   request that is dropped leaves nothing half done. After a restart of the database it works again at once.
 /// - Session ids are never stored, only their [`SessionKey`]s.
 ///
-/// Times come from the clock of the node that asks. Where clocks differ, build the layer with `store.clock()`, which follows the database's.
+/// Times come from the clock of the node that asks. Where clocks differ, build the layer with `store.clock()`, which
+/// follows the database's.
 ///
 /// Clones share the same connections. Every operation needs a Tokio runtime.
 pub struct SqlStore<DB: SqlDatabase>(Arc<Inner<DB>>);
 
-struct Inner<DB: SqlDatabase> {
-    pool: Pool<DB>,
-    /// A pool of the one connection that writes, where not any may.
-    writer: Option<Pool<DB>>,
-    table: TableName,
-    statements: Statements,
-    sweep: Sweep,
-}
-
 impl<DB: SqlDatabase> SqlStore<DB> {
     fn new(pool: Pool<DB>, writer: Option<Pool<DB>>, table: TableName) -> Self {
-        Self(Arc::new(Inner {
-            pool,
-            writer,
-            statements: DB::statements(&table),
-            table,
-            sweep: Sweep::default(),
-        }))
+        Self(Arc::new(Inner::new(pool, writer, table)))
     }
 
     /// The same database with another table. The default is `session_activity`.
@@ -104,149 +88,26 @@ impl<DB: SqlDatabase> SqlStore<DB> {
     /// Those of the database, such as a missing permission.
     pub async fn migrate(&self) -> Result<(), SqlError> {
         let inner = Arc::clone(&self.0);
-        let migrate = async move {
-            let mut lease = inner.writer().await?;
+        run(CHORE, self.0.writers(), move |mut lease| async move {
             lease.run_script(inner.statements.migrate.clone()).await
-        };
-        run(CHORE, migrate).await
+        })
+        .await
     }
 
     /// Begins an operation that knows the time.
     fn at(&self, now: Timestamp) -> Arc<Inner<DB>> {
         let inner = Arc::clone(&self.0);
         if let Some(as_of) = inner.sweep.due(now) {
-            let inner = Arc::clone(&inner);
+            let sweeping = Arc::clone(&inner);
+            let sweep = run(CHORE, &inner.pool, move |lease| async move {
+                sweeping.sweep(lease, as_of).await
+            });
             // What fails is tried again by a later one.
-            let sweep = run(CHORE, async move { inner.sweep(as_of).await });
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 runtime.spawn(sweep);
             }
         }
         inner
-    }
-}
-
-impl<DB: SqlDatabase> Inner<DB> {
-    async fn reader(&self) -> Result<Lease<DB>, SqlError> {
-        Lease::from(&self.pool).await
-    }
-
-    async fn writer(&self) -> Result<Lease<DB>, SqlError> {
-        match &self.writer {
-            Some(pool) => Lease::from(pool).await,
-            None => self.reader().await,
-        }
-    }
-
-    /// The connection that has read, or the one that may write.
-    async fn writer_after(&self, reader: Lease<DB>) -> Result<Lease<DB>, SqlError> {
-        match &self.writer {
-            Some(pool) => {
-                drop(reader);
-                Lease::from(pool).await
-            }
-            None => Ok(reader),
-        }
-    }
-
-    async fn load(
-        &self,
-        lease: &mut Lease<DB>,
-        key: SessionKey,
-    ) -> Result<Option<Activity>, SqlError> {
-        let rows = lease
-            .fetch(&self.statements.load, vec![Value::key(key)])
-            .await?;
-        rows.first().map(row::Row::activity).transpose()
-    }
-
-    async fn begin(
-        &self,
-        key: SessionKey,
-        activity: Activity,
-        keep_until: Timestamp,
-    ) -> Result<Activity, SqlError> {
-        let mut lease = self.writer().await?;
-        for _ in 0..ATTEMPTS {
-            let values = row::values(key, &activity, keep_until);
-            if lease
-                .execute_durably(&self.statements.begin, values)
-                .await?
-                > 0
-            {
-                return Ok(activity);
-            }
-            if let Some(found) = self.load(&mut lease, key).await? {
-                return Ok(found);
-            }
-        }
-        Err(SqlError::refused(
-            "the session's row came and went while it was looked at: try again",
-        ))
-    }
-
-    async fn touch(&self, key: SessionKey, touch: Touch) -> Result<Option<Activity>, SqlError> {
-        let mut reader = self.reader().await?;
-        let found = self.load(&mut reader, key).await?;
-        if let Some(due) = found.and_then(|seen| Move::of(key, &touch, seen)) {
-            let mut writer = self.writer_after(reader).await?;
-            writer.execute(&self.statements.touch, due.values()).await?;
-        }
-        Ok(found)
-    }
-
-    async fn touch_batch(&self, touches: &[(SessionKey, Touch)]) -> Result<(), SqlError> {
-        let keys: Vec<_> = touches.iter().map(|(key, _)| *key).collect();
-        let mut reader = self.reader().await?;
-        let rows = reader
-            .fetch(&self.statements.load_many, vec![batch::keys(&keys)])
-            .await?;
-        let mut found = HashMap::with_capacity(rows.len());
-        let mut malformed = Ok(());
-        for row in rows {
-            match (row.key(), row.activity()) {
-                (Ok(key), Ok(activity)) => {
-                    found.insert(key, activity);
-                }
-                // The others are written all the same.
-                (Err(error), _) | (_, Err(error)) => malformed = Err(error),
-            }
-        }
-        let moves: Vec<_> = touches
-            .iter()
-            .filter_map(|(key, touch)| Move::of(*key, touch, *found.get(key)?))
-            .collect();
-        if !moves.is_empty() {
-            let mut writer = self.writer_after(reader).await?;
-            writer
-                .execute(&self.statements.touch_many, vec![batch::moves(&moves)])
-                .await?;
-        }
-        malformed
-    }
-
-    /// Looks at one page, unless somebody does.
-    async fn sweep(&self, as_of: Timestamp) -> Result<(), SqlError> {
-        let Ok(mut after) = self.sweep.after.try_lock() else {
-            return Ok(());
-        };
-        let mut reader = self.reader().await?;
-        let page = vec![Value::Bytes(after.clone()), Value::Number(PAGE as i64)];
-        let rows = reader.fetch(&self.statements.page, page).await?;
-        let as_of = row::millis(as_of);
-        let over: Vec<_> = rows
-            .iter()
-            .filter(|row| row.keep_until <= as_of)
-            .filter_map(|row| row.key().ok())
-            .collect();
-        if !over.is_empty() {
-            let mut writer = self.writer_after(reader).await?;
-            let values = vec![batch::keys(&over), Value::Number(as_of)];
-            writer.execute(&self.statements.remove, values).await?;
-        }
-        let last = rows.last().map(|row| row.id.clone());
-        *after = self.sweep.plan(rows.len(), last);
-        Ok(())
     }
 }
 
@@ -261,12 +122,12 @@ impl<DB: SqlDatabase> ActivityStore for SqlStore<DB> {
         keep_until: Timestamp,
     ) -> Self::Future<()> {
         let inner = self.at(activity.last_activity());
-        run(OPERATION, async move {
-            let values = row::values(key, &activity, keep_until);
-            let mut lease = inner.writer().await?;
-            lease
-                .execute_durably(&inner.statements.create, values)
-                .await?;
+        run(OPERATION, self.0.writers(), move |mut lease| async move {
+            let (create, values) = (
+                &inner.statements.create,
+                row::values(key, &activity, keep_until),
+            );
+            lease.execute_durably(create, values).await?;
             Ok(())
         })
     }
@@ -278,33 +139,33 @@ impl<DB: SqlDatabase> ActivityStore for SqlStore<DB> {
         keep_until: Timestamp,
     ) -> Self::Future<Activity> {
         let inner = self.at(activity.last_activity());
-        run(OPERATION, async move {
-            inner.begin(key, activity, keep_until).await
+        run(OPERATION, self.0.writers(), move |lease| async move {
+            inner.begin(lease, key, activity, keep_until).await
         })
     }
 
     fn load(&self, key: SessionKey) -> Self::Future<Option<Activity>> {
         let inner = Arc::clone(&self.0);
-        run(OPERATION, async move {
-            let mut lease = inner.reader().await?;
+        run(OPERATION, &self.0.pool, move |mut lease| async move {
             inner.load(&mut lease, key).await
         })
     }
 
     fn touch(&self, key: SessionKey, touch: Touch) -> Self::Future<Option<Activity>> {
         let inner = self.at(touch.now());
-        run(OPERATION, async move { inner.touch(key, touch).await })
+        run(OPERATION, &self.0.pool, move |lease| async move {
+            inner.touch(lease, key, touch).await
+        })
     }
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Self::Future<bool> {
         let inner = Arc::clone(&self.0);
-        run(OPERATION, async move {
+        run(OPERATION, self.0.writers(), move |mut lease| async move {
             let values = vec![Value::Number(row::millis(keep_until)), Value::key(key)];
-            let mut lease = inner.writer().await?;
-            Ok(lease
+            let revoked = lease
                 .execute_durably(&inner.statements.revoke, values)
-                .await?
-                > 0)
+                .await?;
+            Ok(revoked > 0)
         })
     }
 }
@@ -316,11 +177,14 @@ impl<DB: SqlDatabase> SharedStore for SqlStore<DB> {
             return Box::pin(async { Ok(()) });
         };
         let inner = self.at(now);
-        let batches = u32::try_from(touches.len().div_ceil(batch::MOST)).unwrap_or(u32::MAX);
-        run(CHORE.saturating_mul(batches), async move {
+        Box::pin(async move {
             let mut malformed = Ok(());
             for touches in touches.chunks(batch::MOST) {
-                match inner.touch_batch(touches).await {
+                let (batch, touches) = (Arc::clone(&inner), touches.to_vec());
+                let written = run(CHORE, &inner.pool, move |lease| async move {
+                    batch.touch_batch(lease, &touches).await
+                });
+                match written.await {
                     Err(error) if error.is_malformed() => malformed = Err(error),
                     other => other?,
                 }

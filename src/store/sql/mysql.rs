@@ -5,19 +5,21 @@ use std::str::FromStr;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{MySql, MySqlPool, Pool, SqlStr};
 
-use super::SqlStore;
 use super::dialect::{Dialect, SqlDatabase, Statements, Value, query, row, text};
 use super::error::SqlError;
-use super::lease::{OPERATION, pool_options, run};
+use super::lease::pool_options;
 use super::row::{COLUMNS, Row};
 use super::table::TableName;
-use crate::clock::{SystemClock, Timestamp};
+use super::{SqlStore, clock};
 use crate::store::offset::StoreClock;
 use crate::store::shared::Revocations;
 
+const NOW: &str = "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)";
+
 /// Activity remembered in MySQL (8.0 or later) or MariaDB (10.6 or later).
 ///
-/// What is answered is as durable as the server is configured to be; its default survives a power cut. Revocations are not pushed.
+/// What is answered is as durable as the server is configured to be; its default survives a power cut. Revocations are
+/// not pushed.
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
@@ -56,18 +58,8 @@ impl MySqlStore {
     ///
     /// A server that does not tell its time.
     pub async fn clock(&self) -> Result<StoreClock, SqlError> {
-        let pool = self.0.pool.clone();
-        StoreClock::follow(SystemClock, move || now(pool.clone())).await
+        clock::follow(self, NOW).await
     }
-}
-
-async fn now(pool: MySqlPool) -> Result<Timestamp, SqlError> {
-    run(OPERATION, async move {
-        let now = "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS UNSIGNED)";
-        let millis: u64 = sqlx::query_scalar(now).fetch_one(&pool).await?;
-        Ok(Timestamp::from_unix_millis(millis))
-    })
-    .await
 }
 
 impl SqlDatabase for MySql {}

@@ -5,13 +5,12 @@ use std::str::FromStr;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{PgPool, Pool, Postgres, SqlStr};
 
-use super::SqlStore;
 use super::dialect::{Dialect, SqlDatabase, Statements, Value, query, row, text};
 use super::error::SqlError;
-use super::lease::{OPERATION, pool_options, run};
+use super::lease::pool_options;
 use super::row::{COLUMNS, Row};
 use super::table::TableName;
-use crate::clock::{SystemClock, Timestamp};
+use super::{SqlStore, clock};
 use crate::store::offset::StoreClock;
 use crate::store::shared::Revocations;
 
@@ -20,11 +19,13 @@ mod listen;
 /// The statement that it is part of is answered before it is on the disk.
 const RELAXED: &str = "(SELECT set_config('synchronous_commit', 'off', true)) AS relaxed";
 
+const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
 /// Activity remembered in PostgreSQL (11 or later).
 ///
-/// A session that was created or revoked is as durable as `synchronous_commit` says. Touches do not wait for the disk: a power cut may lose those
-/// of the last moments, which can only end a session early. Revocations are pushed with `NOTIFY`, in the statement that makes them; who
-/// listens takes one connection besides the pool's.
+/// A session that was created or revoked is as durable as `synchronous_commit` says. Touches do not wait for the disk:
+/// a power cut may lose those of the last moments, which can only end a session early. Revocations are pushed with
+/// `NOTIFY`, in the statement that makes them; who listens takes one connection besides the pool's.
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,8 +41,8 @@ const RELAXED: &str = "(SELECT set_config('synchronous_commit', 'off', true)) AS
 pub type PostgresStore = SqlStore<Postgres>;
 
 impl PostgresStore {
-    /// Connects to a server: `postgres://user:password@host:5432/database`. At most 10 connections are made. What the URL leaves open is taken
-    /// from the variables that `psql` knows, such as `PGPASSWORD`.
+    /// Connects to a server: `postgres://user:password@host:5432/database`. At most 10 connections are made. What the
+    /// URL leaves open is taken from the variables that `psql` knows, such as `PGPASSWORD`.
     ///
     /// # Errors
     ///
@@ -64,20 +65,8 @@ impl PostgresStore {
     ///
     /// A server that does not tell its time.
     pub async fn clock(&self) -> Result<StoreClock, SqlError> {
-        let pool = self.0.pool.clone();
-        StoreClock::follow(SystemClock, move || now(pool.clone())).await
+        clock::follow(self, NOW).await
     }
-}
-
-async fn now(pool: PgPool) -> Result<Timestamp, SqlError> {
-    run(OPERATION, async move {
-        let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-        let millis: i64 = sqlx::query_scalar(now).fetch_one(&pool).await?;
-        Ok(Timestamp::from_unix_millis(
-            u64::try_from(millis).unwrap_or(0),
-        ))
-    })
-    .await
 }
 
 impl SqlDatabase for Postgres {}
@@ -87,8 +76,8 @@ impl Dialect for Postgres {
         let table = table.as_str();
         let channel = listen::channel(table);
         Statements {
-            // Two nodes that start together would both find no table. Rows leave room on their page for what touches them, and no
-            // column that a touch changes is indexed: then no index has to change either.
+            // Two nodes that start together would both find no table. Rows leave room on their page for what touches
+            // them, and no column that a touch changes is indexed: then no index has to change either.
             migrate: text(format!(
                 r#"SELECT pg_advisory_xact_lock(hashtext('{table}'));
                 CREATE TABLE IF NOT EXISTS "{table}" (
@@ -120,7 +109,8 @@ impl Dialect for Postgres {
             )),
             revoke: text(format!(
                 r#"WITH ended AS (
-                    UPDATE "{table}" SET revoked = TRUE, keep_until = greatest(keep_until, $1) WHERE id = $2 RETURNING id
+                    UPDATE "{table}" SET revoked = TRUE, keep_until = greatest(keep_until, $1)
+                    WHERE id = $2 RETURNING id
                 )
                 SELECT pg_notify('{channel}', encode(id, 'hex')) FROM ended"#
             )),
@@ -156,7 +146,8 @@ impl Dialect for Postgres {
             remove: text(format!(
                 r#"WITH ended AS (
                     SELECT id FROM "{table}"
-                    WHERE id IN (SELECT decode(key, 'hex') FROM json_array_elements_text($1::json) AS key) AND keep_until <= $2
+                    WHERE id IN (SELECT decode(key, 'hex') FROM json_array_elements_text($1::json) AS key)
+                        AND keep_until <= $2
                     FOR UPDATE SKIP LOCKED
                 )
                 DELETE FROM "{table}" USING {RELAXED} WHERE id IN (SELECT id FROM ended)"#

@@ -29,11 +29,12 @@ const NO_WAL: &str = "this SQLite database cannot be shared by several connectio
 
 /// Activity remembered in a SQLite file: for one machine whose sessions must survive a restart.
 ///
-/// The file is in WAL mode, with several connections that read and one that writes, so that no writer waits for another. What was answered
-/// survives the end of the process, `kill -9` too. A session that was created or revoked survives a power cut as well; touches may lose the last
-/// moments before it, which can only end a session early.
+/// The file is in WAL mode, with several connections that read and one that writes, so that no writer waits for
+/// another. What was answered survives the end of the process, `kill -9` too. A session that was created or revoked
+/// survives a power cut as well; touches may lose the last moments before it, which can only end a session early.
 ///
-/// Several processes on one machine may share a file; on a network file system they must not. Revocations are not pushed.
+/// Several processes on one machine may share a file; on a network file system they must not. Revocations are not
+/// pushed.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -58,14 +59,16 @@ const NO_WAL: &str = "this SQLite database cannot be shared by several connectio
 pub type SqliteStore = SqlStore<Sqlite>;
 
 impl SqliteStore {
-    /// Opens a file, such as `sqlite:sessions.db` in the current folder or `sqlite:/var/lib/app/sessions.db`. Creates it if there is none.
+    /// Opens a file, such as `sqlite:sessions.db` in the current folder or `sqlite:/var/lib/app/sessions.db`. Creates
+    /// it if there is none.
     ///
     /// # Errors
     ///
     /// A URL that cannot be read, a file that cannot be written or is none of SQLite's, and a database in memory.
     pub async fn connect(url: &str) -> Result<Self, SqlError> {
         let options = careful(SqliteConnectOptions::from_str(url)?);
-        // The one that writes creates the file, so that it hands back what removed records leave. Who reads must not say so too: that is a write.
+        // The one that writes creates the file, so that it hands back what removed records leave. Who reads must not
+        // say so too: that is a write.
         let creates = options
             .clone()
             .create_if_missing(true)

@@ -1,7 +1,7 @@
 //! When are old records removed?
 //!
-//! Removal needs no index: one on the time of removal would change with every touch, and make each of them cost twice. Instead the
-//! table is walked in the order of its keys, a page at a time, and what is over is removed from each page.
+//! Removal needs no index: one on the time of removal would change with every touch, and make each of them cost twice.
+//! Instead the table is walked in the order of its keys, a page at a time, and what is over is removed from each page.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,9 +28,11 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
-    /// Whether a page is due, and as of when. Who is told so has to look at it: the others are told no until it should be done.
+    /// Whether a page is due, and as of when. Who is told so has to look at it: the others are told no until it should
+    /// be done.
     ///
-    /// It is looked at as of when the page before was due: one operation whose time is far ahead of all others removes nothing.
+    /// It is looked at as of when the page before was due: one operation whose time is far ahead of all others removes
+    /// nothing.
     pub(super) fn due(&self, now: Timestamp) -> Option<Timestamp> {
         let due = self.due.load(Ordering::Relaxed);
         let now_millis = now.as_unix_millis();

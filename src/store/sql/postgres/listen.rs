@@ -46,15 +46,12 @@ async fn announce(pool: &PgPool, channel: &str, sender: &Sender<Announced>) {
             .max_connections(1)
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(options.clone());
-        if let Ok(mut listener) = PgListener::connect_with(&own).await {
-            if matches!(
-                timeout(PATIENCE, listener.listen(channel)).await,
-                Ok(Ok(()))
-            ) {
-                // Whatever was announced before this moment.
-                let _ = sender.send(Announced::Missed);
-                forward(&mut listener, sender).await;
-            }
+        if let Ok(mut listener) = PgListener::connect_with(&own).await
+            && let Ok(Ok(())) = timeout(PATIENCE, listener.listen(channel)).await
+        {
+            // Whatever was announced before this moment.
+            let _ = sender.send(Announced::Missed);
+            forward(&mut listener, sender).await;
         }
         sleep(PAUSE).await;
     }
