@@ -46,7 +46,7 @@ fn touch(criterion: &mut Criterion) {
         let (store, start) = filled(sessions);
         let policy = Policy::default();
         let keys: Vec<_> = random_ids(sessions)
-            .map(|id| SessionKey::of(id))
+            .map(SessionKey::of)
             .take(100_000)
             .collect();
         let mut turn = 0;
