@@ -139,12 +139,15 @@ pub fn free_port() -> u16 {
         .expect("a free port")
 }
 
+/// The command that starts a server in this folder, on this port.
+type Start = Box<dyn Fn(&Path, u16) -> Command + Send>;
+
 /// A server process. It is killed, and its folder removed, when this guard is dropped.
 pub struct Server {
     name: &'static str,
     folder: Folder,
     port: u16,
-    start: Box<dyn Fn(&Path, u16) -> Command + Send>,
+    start: Start,
     ready: Box<dyn Fn(u16) -> bool + Send>,
     child: Option<Child>,
 }
