@@ -1,6 +1,7 @@
 //! What does a check cost in each store, next to the least that its client can do?
 //!
-//! Prints lines of `name value unit`. Each store's own server is started for it. `cargo bench --bench stores -- redis` runs one of them.
+//! Prints lines of `name value unit`. Each store's own server is started for it. `cargo bench --bench stores --
+//! redis` runs one of them.
 
 #[path = "../tests/servers/mod.rs"]
 mod servers;
@@ -133,7 +134,8 @@ fn touches_of<S: ActivityStore>(
 struct Measured {
     nanos: Vec<u32>,
     per_second: f64,
-    /// What this process computed, in microseconds for each operation: it is disturbed less by others on the same machine.
+    /// What this process computed, in microseconds for each operation: it is disturbed less by others on the same
+    /// machine.
     cpu_micros: f64,
 }
 

@@ -143,10 +143,11 @@ fn the_script_touches_as_touch_says() -> Result {
         });
         let after = after.map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(after, Some(touch.applied_to(activity)), "{:?}", touch);
-        let kept = touch
-            .applies_to(&activity)
-            .then(|| touch.keep_until(&activity))
-            .unwrap_or(start);
+        let kept = if touch.applies_to(&activity) {
+            touch.keep_until(&activity)
+        } else {
+            start
+        };
         let expires = expiry(&mut raw.borrow_mut(), key);
         let expected = (kept < Timestamp::MAX).then(|| kept.max(start));
         prop_assert_eq!(expires, expected, "{:?}", touch);
@@ -543,7 +544,8 @@ async fn nodes_two_minutes_apart_agree_by_the_clock_of_the_store() -> Result {
         Result::Ok(policy.decide(store.touch(key, policy.touch(at)).await?, at))
     };
 
-    // By their own clocks: the one ahead ends what the one behind began, and what it touches itself, the one behind keeps alive.
+    // By their own clocks: the one ahead ends what the one behind began, and what it touches itself, the one behind
+    // keeps alive.
     begin(behind.now()).await?;
     assert!(is_over(judge(ahead.now()).await?));
     // Nothing is revived by it, and nothing is lost to those who are not ahead.
