@@ -203,6 +203,7 @@ fn report(name: &str, callers: u64, rounds: Vec<Measured>) -> f64 {
     println!("{name}.{callers}.throughput {per_second:.0} operations/s");
     println!("{name}.{callers}.p50 {:.1} us", micros(50));
     println!("{name}.{callers}.p99 {:.1} us", micros(99));
+    println!("{name}.{callers}.longest {:.1} us", micros(100));
     println!("{name}.{callers}.client_cpu {cpu:.2} us/operation");
     per_second
 }

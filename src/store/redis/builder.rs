@@ -19,6 +19,9 @@ use super::sentinel::Sentinels;
 use super::servers::{Careful, Servers};
 use super::tls::Tls;
 
+/// Nobody waits longer; and it can be multiplied.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(60 * 60);
+
 /// Builds a [`RedisStore`].
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `connect` is called"]
@@ -52,12 +55,12 @@ impl RedisStoreBuilder {
     }
 
     /// How long an operation may take before it fails; also how long each step of connecting may take. The default is
-    /// half a second.
+    /// half a second, an hour the most.
     ///
     /// Let it be shorter than the policy's [`store_timeout`](crate::PolicyBuilder::with_store_timeout), which does
     /// not say what was waited for.
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline.max(Duration::from_millis(1));
+        self.deadline = deadline.clamp(Duration::from_millis(1), LONGEST_DEADLINE);
         self
     }
 
