@@ -118,8 +118,8 @@ else
   redis.call('SET', KEYS[1], record)
 end";
 
-/// `Touch::applied_to`, once more. A whole policy fits in a few lines because durations come as milliseconds rounded up, as Rust compares them. A
-/// record that is malformed or revoked goes back as it is.
+/// `Touch::applied_to`, once more. A whole policy fits in a few lines because durations come as milliseconds rounded
+/// up, as Rust compares them. A record that is malformed or revoked goes back as it is.
 const TOUCH: &str = "
 local before = redis.call('GET', KEYS[1])
 if not before or before:sub(1, 2) ~= '1L' or (#before ~= $PLAIN and #before ~= $LIMITED) then
