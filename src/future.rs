@@ -111,10 +111,10 @@ where
         request: Request<B>,
     ) -> Self {
         let now = config.clock.now();
+        let touch = config.policy.touch(now);
         let (counts, check) = if config.passive.any(RequestHead::from(&request)) {
-            (Counts::NotAtAll, config.store.load(key))
+            (Counts::NotAtAll, config.store.touch(key, touch.passive()))
         } else {
-            let touch = config.policy.touch(now);
             (Counts::AsActivity, config.store.touch(key, touch))
         };
         let waiting = Waiting {

@@ -41,8 +41,8 @@
 //!
 //! 1. [Who is asking](IdentifySession)? A [cookie](CookieId), a [bearer token](BearerToken), a [header](HeaderId), or a closure of yours.
 //!    The id is hashed to a [`SessionKey`] at once, and is never stored, logged or compared itself.
-//! 2. [What is remembered](ActivityStore) of the session? When it began and when it was last active, in a [`MemoryStore`] or a store of
-//!    yours.
+//! 2. [What is remembered](ActivityStore) of the session? When it began and when it was last active, in a [`MemoryStore`], in
+//!    [Redis or a database](#which-store), or in a store of yours.
 //! 3. [May it live](Policy)? Not if it was idle for too long, is too old, was ended, or is unknown. Then the service is not called.
 //! 4. [What do we say](LoginTimeoutResponse)? `440 Login Time-out` in the format that the client prefers, without its cookie, so that its
 //!    next request is an anonymous one and can reach the log-in page.
@@ -64,6 +64,14 @@
 //! Polling would keep a session alive for ever. [`with_passive`](LoginTimeoutLayer::with_passive) marks requests that are checked but do not
 //! count as activity, and [`with_exempt`](LoginTimeoutLayer::with_exempt) those that are not even checked: the log-in page, static files. The
 //! module [`rule`] has what is needed most.
+//!
+//! # Which store
+//!
+//! A [`MemoryStore`] belongs to one process and is empty when that starts. For sessions that survive a restart, or several nodes behind a load
+//! balancer, there are `SqliteStore`, `PostgresStore`, `MySqlStore` and `RedisStore`, each behind a feature, and `CachedStore` in front of any of
+//! them. `AnyStore` chooses one by a text such as `redis://localhost`. The README has a table of what each promises.
+//!
+//! A store of your own implements [`ActivityStore`]. With the feature `conformance`, the contract is a suite of tests that it can be run through.
 //!
 //! # Testing your application
 //!
@@ -89,6 +97,10 @@
 //! | `axum` | [`SessionHandle`] as an extractor |
 //! | `tracing` | an event for each expiry and each store failure |
 //! | `signed`, `private` | session ids in signed and encrypted cookies |
+//! | `redis`, `redis-tls` | `RedisStore`: one server, Sentinel or Cluster, of Redis or Valkey |
+//! | `sqlite`, `postgres`, `mysql`, `sql-tls` | `SqliteStore`, `PostgresStore` and `MySqlStore`; they need Rust 1.94, as sqlx does |
+//! | `cached` | `CachedStore`, a near cache in front of a store that several nodes share |
+//! | `conformance` | the contract of a store as a test suite |
 //! | `full` | all of these |
 //!
 //! No feature changes what another one does, or what the crate does without it.
@@ -141,9 +153,27 @@ pub use layer::LoginTimeoutLayer;
 pub use policy::{Policy, PolicyBuilder, PolicyError, StoreFailure, Unknown};
 pub use respond::{LoginTimeoutResponse, ResponseForExpired, ResponseFormat};
 pub use service::LoginTimeout;
+#[cfg(feature = "_shared")]
+pub use store::any::{AnyStore, AnyStoreError};
+#[cfg(feature = "cached")]
+pub use store::cached::{CachedFuture, CachedStore, CachedStoreBuilder, CachedStoreError};
+#[cfg(feature = "conformance")]
+pub use store::conformance;
 pub use store::memory::MemoryStore;
 #[cfg(feature = "_shared")]
+pub use store::offset::StoreClock;
+#[cfg(feature = "redis")]
+pub use store::redis::{RedisStore, builder::RedisStoreBuilder, error::RedisStoreError};
+#[cfg(feature = "_shared")]
 pub use store::shared::{Announced, Revocations, SharedStore};
+#[cfg(feature = "mysql")]
+pub use store::sql::MySqlStore;
+#[cfg(feature = "postgres")]
+pub use store::sql::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use store::sql::SqliteStore;
+#[cfg(feature = "_sql")]
+pub use store::sql::{SqlDatabase, SqlError, SqlStore};
 pub use store::supervised::StoreError;
 pub use store::{ActivityStore, BoxError};
 pub use touch::Touch;

@@ -207,6 +207,21 @@ impl Policy {
         }
     }
 
+    /// Whether a session may live longer than its idle timeout rather than shorter.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn is_never_early(&self) -> bool {
+        matches!(self.rounding, Rounding::NeverEarly)
+    }
+
+    /// How long a session without limits of its own may be idle, as it is judged.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn idle_with_grace(&self) -> Duration {
+        match self.rounding {
+            Rounding::NeverLate => self.idle,
+            Rounding::NeverEarly => self.idle.saturating_add(self.touch_every),
+        }
+    }
+
     fn idle_end(&self, activity: &Activity) -> Timestamp {
         activity
             .last_activity()

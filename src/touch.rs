@@ -1,5 +1,8 @@
 //! When is activity written?
 
+#[cfg(feature = "_sql")]
+use std::time::Duration;
+
 use crate::activity::Activity;
 use crate::clock::Timestamp;
 use crate::policy::Policy;
@@ -50,6 +53,28 @@ impl Touch {
         }
     }
 
+    /// The same question for a passive request, which is judged but is no activity: it never applies.
+    ///
+    /// Unlike [`ActivityStore::load`](crate::ActivityStore::load) it says what time it is, so a near cache can answer
+    /// it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_login_timeout::{Activity, Policy, Timestamp};
+    ///
+    /// let began = Timestamp::from_unix_millis(1_700_000_000_000);
+    /// let touch = Policy::default().touch(began.saturating_add(Duration::from_secs(60)));
+    /// assert!(touch.applies_to(&Activity::began(began)));
+    /// assert!(!touch.passive().applies_to(&Activity::began(began)));
+    /// ```
+    #[must_use]
+    pub const fn passive(self) -> Self {
+        Self {
+            at: Timestamp::UNIX_EPOCH,
+            ..self
+        }
+    }
+
     /// Where last activity moves to.
     #[must_use]
     pub const fn last_activity(&self) -> Timestamp {
@@ -75,6 +100,14 @@ impl Touch {
             && self.at.saturating_duration_since(activity.last_activity())
                 >= self.policy.touch_every_of(activity);
         stale && self.policy.remaining(activity, self.now).is_ok()
+    }
+
+    /// The latest last activity that is stale enough to be moved by this touch.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn stale_until(&self, activity: &Activity) -> Timestamp {
+        let least = Duration::from_millis(1);
+        self.at
+            .saturating_sub(self.policy.touch_every_of(activity).max(least))
     }
 
     /// The activity after this touch: moved where it applies, as it was where it does not.

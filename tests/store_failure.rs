@@ -26,7 +26,7 @@ const NEEDS: [Need; 7] = [
         cookie: None,
     },
     Need {
-        operation: Operation::Load,
+        operation: Operation::Touch,
         request: || request("/poll", "a"),
         cookie: None,
     },

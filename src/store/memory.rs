@@ -15,6 +15,8 @@ use crate::touch::Touch;
 use shard::{Shard, Shared};
 
 mod shard;
+#[cfg(feature = "_shared")]
+mod shared;
 mod slot;
 
 /// How long one round of removals takes, if there is enough traffic to drive it.

@@ -8,9 +8,21 @@ use crate::clock::Timestamp;
 use crate::key::SessionKey;
 use crate::touch::Touch;
 
+#[cfg(feature = "_shared")]
+pub(crate) mod any;
+#[cfg(feature = "cached")]
+pub(crate) mod cached;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub(crate) mod memory;
 #[cfg(feature = "_shared")]
+pub(crate) mod offset;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+#[cfg(feature = "_shared")]
 pub(crate) mod shared;
+#[cfg(feature = "_sql")]
+pub(crate) mod sql;
 pub(crate) mod supervised;
 
 /// Any error of a store.

@@ -20,7 +20,7 @@ pub trait SharedStore: ActivityStore {
 
 /// Revocations as a store pushes them.
 #[derive(Debug)]
-pub struct Revocations(Option<broadcast::Receiver<SessionKey>>);
+pub struct Revocations(Option<broadcast::Receiver<Announced>>);
 
 /// One announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Revocations {
             return std::future::pending().await;
         };
         match receiver.recv().await {
-            Ok(key) => Announced::Revoked(key),
+            Ok(announced) => announced,
             Err(RecvError::Lagged(_)) => Announced::Missed,
             Err(RecvError::Closed) => {
                 self.0 = None;
@@ -57,8 +57,9 @@ impl Revocations {
     }
 }
 
-impl From<broadcast::Receiver<SessionKey>> for Revocations {
-    fn from(receiver: broadcast::Receiver<SessionKey>) -> Self {
+/// A receiver that lags behind has missed something; so has one whose sender is gone.
+impl From<broadcast::Receiver<Announced>> for Revocations {
+    fn from(receiver: broadcast::Receiver<Announced>) -> Self {
         Self(Some(receiver))
     }
 }

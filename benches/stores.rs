@@ -1,0 +1,209 @@
+//! What does a check cost in each store, next to the least that its client can do?
+//!
+//! Prints lines of `name value unit`. Each store's own server is started for it. `cargo bench --bench stores --
+//! redis` runs one of them.
+
+#[path = "../tests/servers/mod.rs"]
+mod servers;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
+use servers::redis::{one_with, url};
+use tokio::task::JoinSet;
+use tower_login_timeout::{
+    Activity, ActivityStore, BoxError, Clock, Policy, RedisStore, SessionKey, SystemClock,
+    Timestamp,
+};
+
+const SESSIONS: u64 = 10_000;
+const CALLERS: [u64; 3] = [1, 64, 512];
+/// What is compared takes turns, so that a noisy neighbour disturbs all alike.
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_millis(1_000);
+
+fn main() -> Result<(), BoxError> {
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    if wants("redis") {
+        runtime.block_on(bench_redis())?;
+    }
+    Ok(())
+}
+
+async fn bench_redis() -> Result<(), BoxError> {
+    let server = one_with(&[]);
+    let store = RedisStore::connect(&url(&server)).await?;
+    create_sessions(&store).await?;
+    let names: Arc<[String]> = redis::cmd("KEYS")
+        .arg("*")
+        .query::<Vec<String>>(&mut redis::Client::open(url(&server))?.get_connection()?)?
+        .into();
+    // With room for all in its queue, and a deadline such as everybody needs.
+    let config = AsyncConnectionConfig::new().set_pipeline_buffer_size(512);
+    let client = redis::Client::open(url(&server))?;
+    let bare = client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await?;
+    let rarely = Policy::builder()
+        .with_touch_every(Duration::from_secs(60))
+        .build()?;
+    let exact = Policy::default();
+
+    for callers in CALLERS {
+        let (mut gets, mut touches, mut writes) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            gets.push(measure(callers, bare_gets(&bare, &names)).await?);
+            touches.push(measure(callers, touches_of(&store, rarely)).await?);
+            writes.push(measure(callers, touches_of(&store, exact)).await?);
+        }
+        let get = report("redis.bare_get", callers, gets);
+        let touch = report("redis.touch", callers, touches);
+        report("redis.exact_touch", callers, writes);
+        println!(
+            "redis.touch_over_bare_get.{callers} {:.2} ratio",
+            get / touch
+        );
+    }
+    Ok(())
+}
+
+fn bare_gets(
+    bare: &MultiplexedConnection,
+    names: &Arc<[String]>,
+) -> impl Fn(u64) -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Clone + use<> {
+    let (bare, names) = (bare.clone(), Arc::clone(names));
+    move |number| {
+        let (mut bare, names) = (bare.clone(), Arc::clone(&names));
+        Box::pin(async move {
+            let mut get = redis::cmd("GET");
+            let answer = bare
+                .send_packed_command(get.arg(&names[number as usize]))
+                .await?;
+            assert!(matches!(answer, redis::Value::BulkString(_)));
+            Ok(())
+        })
+    }
+}
+
+async fn create_sessions<S: ActivityStore>(store: &S) -> Result<(), BoxError> {
+    let activity = Activity::began(SystemClock.now());
+    for number in 0..SESSIONS {
+        let created = store.create(
+            SessionKey::of(number.to_be_bytes()),
+            activity,
+            Timestamp::MAX,
+        );
+        created.await.map_err(Into::into)?;
+    }
+    Ok(())
+}
+
+fn key(number: u64) -> SessionKey {
+    SessionKey::of(number.to_be_bytes())
+}
+
+/// What the layer asks of a store for each request.
+fn touches_of<S: ActivityStore>(
+    store: &S,
+    policy: Policy,
+) -> impl Fn(u64) -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Clone + use<S> {
+    let store = store.clone();
+    let keys: Arc<[SessionKey]> = (0..SESSIONS).map(key).collect();
+    move |number| {
+        let touching = store.touch(keys[number as usize], policy.touch(SystemClock.now()));
+        Box::pin(async move {
+            let activity = touching.await.map_err(Into::into)?;
+            assert!(activity.is_some());
+            Ok(())
+        })
+    }
+}
+
+/// How long each operation took, in nanoseconds, and how many there were in a second.
+struct Measured {
+    nanos: Vec<u32>,
+    per_second: f64,
+    /// What this process computed, in microseconds for each operation: it is disturbed less by others on the same
+    /// machine.
+    cpu_micros: f64,
+}
+
+/// So many callers, each doing one operation after the other on random sessions.
+async fn measure<O, F>(callers: u64, operation: O) -> Result<Measured, BoxError>
+where
+    O: Fn(u64) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    let (start, cpu_before) = (Instant::now(), cpu_millis());
+    let mut calling = JoinSet::new();
+    for caller in 0..callers {
+        let operation = operation.clone();
+        calling.spawn(async move {
+            let mut nanos = Vec::with_capacity(100_000);
+            let mut random = caller;
+            while start.elapsed() < ROUND {
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                let asked = Instant::now();
+                operation((random >> 33) % SESSIONS).await?;
+                nanos.push(asked.elapsed().as_nanos() as u32);
+            }
+            Ok::<_, BoxError>(nanos)
+        });
+    }
+    let mut nanos = Vec::new();
+    while let Some(caller) = calling.join_next().await {
+        nanos.extend(caller??);
+    }
+    let per_second = nanos.len() as f64 / start.elapsed().as_secs_f64();
+    let cpu_micros = (cpu_millis() - cpu_before) * 1_000.0 / nanos.len() as f64;
+    Ok(Measured {
+        nanos,
+        per_second,
+        cpu_micros,
+    })
+}
+
+/// What this process has computed so far.
+fn cpu_millis() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks = stat
+        .split(' ')
+        .skip(13)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<f64>().ok());
+    // Linux counts in hundredths of a second.
+    ticks.sum::<f64>() * 10.0
+}
+
+/// Prints the median of all rounds, and returns how many operations there were in a second.
+fn report(name: &str, callers: u64, rounds: Vec<Measured>) -> f64 {
+    let median = |value: fn(&Measured) -> f64| {
+        let mut values: Vec<f64> = rounds.iter().map(value).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let per_second = median(|round| round.per_second);
+    let cpu = median(|round| round.cpu_micros);
+    let mut nanos: Vec<u32> = rounds.into_iter().flat_map(|round| round.nanos).collect();
+    nanos.sort_unstable();
+    let micros = |percent: usize| f64::from(nanos[(nanos.len() - 1) * percent / 100]) / 1_000.0;
+    println!("{name}.{callers}.throughput {per_second:.0} operations/s");
+    println!("{name}.{callers}.p50 {:.1} us", micros(50));
+    println!("{name}.{callers}.p99 {:.1} us", micros(99));
+    println!("{name}.{callers}.longest {:.1} us", micros(100));
+    println!("{name}.{callers}.client_cpu {cpu:.2} us/operation");
+    per_second
+}

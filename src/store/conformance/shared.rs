@@ -1,0 +1,164 @@
+//! Does a store that a near cache stands in front of keep its contract?
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::Report;
+use super::subject::{MINUTE, Outcome, SECOND, Subject, answered, expect, fresh_key};
+use crate::activity::Activity;
+use crate::key::SessionKey;
+use crate::policy::Policy;
+use crate::store::shared::{Announced, SharedStore};
+use crate::touch::Touch;
+
+/// Runs a store through the contract of [`SharedStore::touch_many`], in addition to [`check`](super::check).
+///
+/// # Panics
+///
+/// If the store breaks the contract: this is a test. The message lists every clause that is broken, what was expected
+/// and what was found.
+pub async fn check_shared<S: SharedStore>(store: &S) {
+    let subject = &Subject::new(store);
+    let mut report = Report::of("SharedStore");
+    report
+        .add(
+            "touch_many treats each touch as touch does",
+            by_the_rules(subject),
+        )
+        .await;
+    report
+        .add(
+            "touch_many takes no touches, and thousands",
+            of_any_length(subject),
+        )
+        .await;
+    report.finish();
+}
+
+/// Checks that what is revoked through one handle is announced to another at once: for a store that pushes revocations.
+///
+/// The handles may be clones, or belong to two nodes that share a server. It waits up to ten seconds for the
+/// subscription to be ready, so time must not be paused if the store is across a network.
+///
+/// # Panics
+///
+/// If nothing is announced: this is a test.
+pub async fn check_push<S: SharedStore>(revoking: &S, listening: &S) {
+    let subject = &Subject::new(revoking);
+    let mut report = Report::of("SharedStore");
+    report
+        .add("revocations are announced", announced(subject, listening))
+        .await;
+    report.finish();
+}
+
+async fn by_the_rules<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
+    let now = subject.after(2 * MINUTE);
+    let at = subject.after(MINUTE);
+    let late = subject.policy.touch(now).for_activity_at(at);
+    let rarely = Policy::builder()
+        .with_touch_every(2 * MINUTE)
+        .build()
+        .map_err(|error| error.to_string())?;
+    let live = Activity::began(subject.start);
+    let idle = Activity::began(subject.start.saturating_sub(subject.policy.idle()));
+    let ending = idle.active_at(idle.last_activity().saturating_add(90 * SECOND));
+    let old = Activity::began(subject.start.saturating_sub(subject.policy.absolute()))
+        .active_at(subject.start);
+    let ahead = live.active_at(now);
+    // What each session is before, by which touch it is touched, and what it is afterwards.
+    let cases = [
+        (
+            "of a live session",
+            Some(live),
+            late,
+            Some(live.active_at(at)),
+        ),
+        ("of an unknown session", None, late, None),
+        (
+            "of a revoked session",
+            Some(live.revoked()),
+            late,
+            Some(live.revoked()),
+        ),
+        ("of an idle session", Some(idle), late, Some(idle)),
+        (
+            "of a session that has ended meanwhile",
+            Some(ending),
+            late,
+            Some(ending),
+        ),
+        ("of an old session", Some(old), late, Some(old)),
+        (
+            "of a session that was active later",
+            Some(ahead),
+            late,
+            Some(ahead),
+        ),
+        (
+            "that is not due",
+            Some(live),
+            rarely.touch(now).for_activity_at(at),
+            Some(live),
+        ),
+        (
+            "that is due",
+            Some(live),
+            rarely.touch(now),
+            Some(live.active_at(now)),
+        ),
+    ];
+    let mut touches = Vec::new();
+    let mut expected = Vec::new();
+    for (when, before, touch, after) in cases {
+        let key = fresh_key();
+        if let Some(before) = before {
+            subject.create(key, before).await?;
+        }
+        touches.push((key, touch));
+        expected.push((when, key, after));
+    }
+    touch_many(subject, touches).await?;
+    for (when, key, after) in expected {
+        subject
+            .expect_record(&format!("after the touch {when}"), key, after)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn of_any_length<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
+    touch_many(subject, Vec::new()).await?;
+    let touch = subject.touch_after(SECOND);
+    let mut touches: Vec<_> = (0..3_000).map(|_| (fresh_key(), touch)).collect();
+    let (key, activity) = subject.begun().await?;
+    touches.push((key, touch));
+    touch_many(subject, touches).await?;
+    let expected = Some(activity.active_at(touch.last_activity()));
+    subject
+        .expect_record("after one touch among thousands", key, expected)
+        .await
+}
+
+async fn touch_many<S: SharedStore>(
+    subject: &Subject<'_, S>,
+    mut touches: Vec<(SessionKey, Touch)>,
+) -> Outcome {
+    touches.sort_unstable_by_key(|(key, _)| *key);
+    answered("touch_many", subject.store.touch_many(touches).await)
+}
+
+async fn announced<S: SharedStore>(subject: &Subject<'_, S>, listening: &S) -> Outcome {
+    let mut revocations = listening.revocations();
+    // A subscription may take a while to be ready, and what comes before it is lost.
+    for _ in 0..50 {
+        let (key, _) = subject.begun().await?;
+        subject.revoke(key).await?;
+        let this_one = async { while revocations.next().await != Announced::Revoked(key) {} };
+        if timeout(Duration::from_millis(200), this_one).await.is_ok() {
+            return expect("record", subject.load(key).await?.is_some(), true);
+        }
+    }
+    Err("nothing was announced for ten seconds".to_owned())
+}

@@ -1,0 +1,215 @@
+//! How is a record written in Redis?
+
+use std::time::Duration;
+
+use crate::activity::{Activity, Limits};
+use crate::clock::Timestamp;
+use crate::key::SessionKey;
+
+/// A record of policy's limits: version and state, then when it was created, last active and is removed, 48 bits each.
+pub(super) const PLAIN: usize = 2 + 3 * 6;
+/// The same with its own idle and absolute timeouts in milliseconds, 64 bits each; 0 stands for the policy's.
+pub(super) const LIMITED: usize = PLAIN + 2 * 8;
+
+const LIVE: &[u8] = b"1L";
+const REVOKED: &[u8] = b"1R";
+
+/// The record as one string, shorter than the 44 bytes that Redis keeps next to their key. Numbers are big-endian.
+pub(super) fn pack(activity: &Activity, keep_until: Timestamp) -> Vec<u8> {
+    let mut record = Vec::with_capacity(LIMITED);
+    record.extend_from_slice(if activity.is_revoked() { REVOKED } else { LIVE });
+    for at in [activity.created_at(), activity.last_activity(), keep_until] {
+        // A timestamp fits in 48 bits.
+        let [_, _, millis @ ..] = at.as_unix_millis().to_be_bytes();
+        record.extend_from_slice(&millis);
+    }
+    let limits = activity.limits();
+    if limits != Limits::of_policy() {
+        for limit in [limits.idle(), limits.absolute()] {
+            // Limits are whole milliseconds in 64 bits.
+            let millis = limit.map_or(0, |limit| limit.as_millis() as u64);
+            record.extend_from_slice(&millis.to_be_bytes());
+        }
+    }
+    record
+}
+
+/// The record that this string holds. Anything that [`pack`] does not write is refused: a record that cannot be read
+/// is neither unknown nor valid for ever.
+pub(super) fn unpack(record: &[u8]) -> Result<Activity, Malformed> {
+    let (state, rest) = record.split_first_chunk::<2>().ok_or(Malformed)?;
+    let (created_at, rest) = timestamp(rest)?;
+    let (last_activity, rest) = timestamp(rest)?;
+    let (_keep_until, rest) = timestamp(rest)?;
+    if last_activity < created_at {
+        return Err(Malformed);
+    }
+    let activity = Activity::began(created_at)
+        .active_at(last_activity)
+        .with_limits(limits(rest)?);
+    match &state[..] {
+        LIVE => Ok(activity),
+        REVOKED => Ok(activity.revoked()),
+        _ => Err(Malformed),
+    }
+}
+
+/// A value that is no record of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// What a session is called in Redis: the prefix and 22 characters, its key in base 64 as in URLs, most significant
+/// digit first.
+pub(super) fn name(prefix: &str, key: SessionKey) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut number = u128::from_be_bytes(key.to_bytes());
+    let mut text = [0; 22];
+    for digit in text.iter_mut().rev() {
+        *digit = DIGITS[number as usize & 63];
+        number >>= 6;
+    }
+    // The digits are ASCII.
+    [prefix, str::from_utf8(&text).unwrap_or_default()].concat()
+}
+
+fn timestamp(bytes: &[u8]) -> Result<(Timestamp, &[u8]), Malformed> {
+    let ([a, b, c, d, e, f], rest) = bytes.split_first_chunk::<6>().ok_or(Malformed)?;
+    let millis = u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f]);
+    if millis > Timestamp::MAX.as_unix_millis() {
+        return Err(Malformed);
+    }
+    Ok((Timestamp::from_unix_millis(millis), rest))
+}
+
+fn limits(bytes: &[u8]) -> Result<Limits, Malformed> {
+    if bytes.is_empty() {
+        return Ok(Limits::of_policy());
+    }
+    let (idle, rest) = bytes.split_first_chunk::<8>().ok_or(Malformed)?;
+    let absolute: [u8; 8] = rest.try_into().map_err(|_| Malformed)?;
+    let mut limits = Limits::of_policy();
+    let own =
+        |bytes| Some(Duration::from_millis(u64::from_be_bytes(bytes))).filter(|own| !own.is_zero());
+    if let Some(idle) = own(*idle) {
+        limits = limits.with_idle(idle).map_err(|_| Malformed)?;
+    }
+    if let Some(absolute) = own(absolute) {
+        limits = limits.with_absolute(absolute).map_err(|_| Malformed)?;
+    }
+    Ok(limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_limit() -> impl Strategy<Value = Option<u64>> {
+        prop_oneof![
+            Just(None),
+            Just(Some(u64::MAX)),
+            (1..u64::MAX).prop_map(Some)
+        ]
+    }
+
+    fn any_timestamp() -> impl Strategy<Value = Timestamp> {
+        prop_oneof![
+            Just(Timestamp::MAX),
+            any::<u64>().prop_map(|millis| Timestamp::from_unix_millis(millis >> 16)),
+        ]
+    }
+
+    prop_compose! {
+        fn any_activity()(
+            created_at in any_timestamp(),
+            last_activity in any_timestamp(),
+            idle in any_limit(),
+            absolute in any_limit(),
+            revoked: bool,
+        ) -> Activity {
+            let mut limits = Limits::of_policy();
+            if let Some(idle) = idle {
+                limits = limits.with_idle(Duration::from_millis(idle)).unwrap();
+            }
+            if let Some(absolute) = absolute {
+                limits = limits.with_absolute(Duration::from_millis(absolute)).unwrap();
+            }
+            let activity = Activity::began(created_at).active_at(last_activity).with_limits(limits);
+            if revoked { activity.revoked() } else { activity }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_is_unpacked_as_it_was_packed(activity in any_activity(), keep_until in any_timestamp()) {
+            let record = pack(&activity, keep_until);
+            prop_assert!(record.len() == PLAIN || record.len() == LIMITED);
+            prop_assert_eq!(unpack(&record), Ok(activity));
+        }
+
+        #[test]
+        fn whatever_is_not_as_it_would_be_packed_is_refused(record in prop::collection::vec(any::<u8>(), 0..48)) {
+            if let Ok(activity) = unpack(&record) {
+                let (keep_until, _) = timestamp(&record[14..]).unwrap();
+                prop_assert_eq!(pack(&activity, keep_until), record);
+            }
+        }
+
+        #[test]
+        fn a_record_with_a_byte_more_or_less_is_refused(activity in any_activity(), cut in 0..LIMITED) {
+            let mut record = pack(&activity, Timestamp::MAX);
+            record.push(0);
+            prop_assert_eq!(unpack(&record), Err(Malformed));
+            record.truncate(cut);
+            if cut != PLAIN || activity.limits() == Limits::of_policy() {
+                let whole = cut >= PLAIN && pack(&activity, Timestamp::MAX).len() == cut;
+                prop_assert_eq!(unpack(&record).is_ok(), whole);
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_is_written_like_this() {
+        let at = |millis| Timestamp::from_unix_millis(millis);
+        let activity = Activity::began(at(1)).active_at(at(2));
+        let packed = pack(&activity.revoked(), at(0x010203040506));
+        assert_eq!(
+            packed,
+            b"1R\0\0\0\0\0\x01\0\0\0\0\0\x02\x01\x02\x03\x04\x05\x06"
+        );
+    }
+
+    #[test]
+    fn other_versions_and_impossible_times_are_refused() {
+        let at = Timestamp::from_unix_millis(1_700_000_000_000);
+        let good = pack(&Activity::began(at), at);
+        for (place, byte) in [
+            (0, b'2'),
+            (0, 1),
+            (1, b'X'),
+            (1, 0),
+            (2, 0xff),
+            (8, 0),
+            (14, 0xff),
+        ] {
+            let mut bad = good.clone();
+            bad[place] = byte;
+            assert_eq!(unpack(&bad), Err(Malformed), "byte {place} is {byte}");
+        }
+    }
+
+    #[test]
+    fn keys_are_written_in_base_64() {
+        let text = |bytes| name("", SessionKey::from_bytes(bytes));
+        assert_eq!(text([0; 16]), "AAAAAAAAAAAAAAAAAAAAAA");
+        assert_eq!(text([0xff; 16]), "D_____________________");
+        let mut one = [0; 16];
+        one[15] = 1;
+        assert_eq!(text(one), "AAAAAAAAAAAAAAAAAAAAAB");
+        assert_eq!(
+            name("a:", SessionKey::from_bytes(one)),
+            "a:AAAAAAAAAAAAAAAAAAAAAB"
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! What runs inside Redis, in one atomic step?
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, cmd};
+
+use super::codec::{LIMITED, PLAIN};
+use crate::clock::{Timestamp, whole_millis};
+use crate::key::SessionKey;
+use crate::policy::Policy;
+use crate::touch::Touch;
+
+/// A script to run, with what it is to be told. Each works on one key, so that it runs in a Cluster too.
+pub(super) enum Call<'a> {
+    /// Moves last activity where the touch applies. Answers the record as it was, or nothing.
+    Touch(&'a Touch),
+    /// Writes the record if there is none. Answers the one that was there, or nothing.
+    Begin {
+        record: &'a [u8],
+        keep_until: Timestamp,
+    },
+    /// Marks the record and announces it. Answers 1, or 0 if there is none, or -1 if it is malformed.
+    Revoke {
+        keep_until: Timestamp,
+        channel: &'a str,
+        key: SessionKey,
+    },
+    /// Tells the time of the server that has the key.
+    Time,
+}
+
+impl Call<'_> {
+    /// The usual call. The server refuses it until it has seen the whole script.
+    pub(super) fn by_hash(&self, key: &str) -> Cmd {
+        self.command("EVALSHA", &self.script().hash, key)
+    }
+
+    /// The call with the whole script.
+    pub(super) fn whole(&self, key: &str) -> Cmd {
+        self.command("EVAL", &self.script().code, key)
+    }
+
+    fn command(&self, eval: &str, script: &str, key: &str) -> Cmd {
+        let mut command = cmd(eval);
+        command.arg(script).arg(1).arg(key);
+        match self {
+            Call::Touch(touch) => {
+                let policy = touch.policy();
+                command
+                    .arg(touch.last_activity().as_unix_millis())
+                    .arg(touch.now().as_unix_millis())
+                    .arg(whole_millis(policy.idle_with_grace()))
+                    .arg(whole_millis(policy.absolute()))
+                    .arg(whole_millis(policy.touch_every()))
+                    .arg(whole_millis(policy.remember_expired_for()))
+                    .arg(grace(policy));
+            }
+            Call::Begin { record, keep_until } => {
+                command.arg(*record).arg(keep_until.as_unix_millis());
+            }
+            Call::Revoke {
+                keep_until,
+                channel,
+                key,
+            } => {
+                command
+                    .arg(keep_until.as_unix_millis())
+                    .arg(*channel)
+                    .arg(&key.to_bytes()[..]);
+            }
+            Call::Time => {}
+        }
+        command
+    }
+
+    fn script(&self) -> &'static Script {
+        match self {
+            Call::Touch(_) => &TOUCH_SCRIPT,
+            Call::Begin { .. } => &BEGIN_SCRIPT,
+            Call::Revoke { .. } => &REVOKE_SCRIPT,
+            Call::Time => &TIME_SCRIPT,
+        }
+    }
+}
+
+fn grace(policy: &Policy) -> &'static str {
+    if policy.is_never_early() { "grace" } else { "" }
+}
+
+/// Lua, and the SHA-1 that the server knows it by.
+struct Script {
+    code: String,
+    hash: String,
+}
+
+impl Script {
+    fn new(code: &str) -> Self {
+        let code = code
+            .replace("KEEP", KEEP)
+            .replace("$PLAIN", &PLAIN.to_string())
+            .replace("$LIMITED", &LIMITED.to_string())
+            .replace("$FOREVER", &Timestamp::MAX.as_unix_millis().to_string());
+        let hash = redis::Script::new(&code).get_hash().to_owned();
+        Self { code, hash }
+    }
+}
+
+static TOUCH_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(TOUCH));
+static BEGIN_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(BEGIN));
+static REVOKE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REVOKE));
+static TIME_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('TIME')"));
+
+/// Writes `record` and has it removed at `keep`. Redis refuses to expire at 0.
+const KEEP: &str = "
+if keep < $FOREVER then
+  redis.call('SET', KEYS[1], record, 'PXAT', string.format('%.0f', math.max(keep, 1)))
+else
+  redis.call('SET', KEYS[1], record)
+end";
+
+/// `Touch::applied_to`, once more. A whole policy fits in a few lines because durations come as milliseconds rounded
+/// up, as Rust compares them. A record that is malformed or revoked goes back as it is.
+const TOUCH: &str = "
+local before = redis.call('GET', KEYS[1])
+if not before or before:sub(1, 2) ~= '1L' or (#before ~= $PLAIN and #before ~= $LIMITED) then
+  return before
+end
+local at, now = tonumber(ARGV[1]), tonumber(ARGV[2])
+local idle, absolute, every = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local created, last, keep = struct.unpack('>I6I6I6', before, 3)
+if #before == $LIMITED then
+  local own_idle, own_absolute = struct.unpack('>I8I8', before, 21)
+  if own_idle > 0 then
+    every = math.min(every, math.ceil(own_idle / 2))
+    idle = own_idle
+    if ARGV[7] == 'grace' then idle = idle + every end
+  end
+  if own_absolute > 0 then absolute = own_absolute end
+end
+local due = at > last and at - last >= every
+local live = now - last < idle and now - created < absolute
+if due and live then
+  local ends = math.min(at + idle, created + absolute, $FOREVER)
+  keep = math.max(keep, math.min(ends + tonumber(ARGV[6]), $FOREVER))
+  local record = before:sub(1, 8) .. struct.pack('>I6I6', at, keep) .. before:sub(21)
+  KEEP
+end
+return before";
+
+const BEGIN: &str = "
+local before = redis.call('GET', KEYS[1])
+if not before then
+  local record, keep = ARGV[1], tonumber(ARGV[2])
+  KEEP
+end
+return before";
+
+const REVOKE: &str = "
+local before = redis.call('GET', KEYS[1])
+if not before then return 0 end
+local state = before:sub(1, 2)
+if (state ~= '1L' and state ~= '1R') or (#before ~= $PLAIN and #before ~= $LIMITED) then return -1 end
+local keep = math.max(struct.unpack('>I6', before, 15), tonumber(ARGV[1]))
+local record = '1R' .. before:sub(3, 14) .. struct.pack('>I6', keep) .. before:sub(21)
+KEEP
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+return 1";

@@ -1,0 +1,220 @@
+//! What does each operation say to Redis?
+
+use std::time::Duration;
+
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd, from_redis_value};
+use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::time::timeout;
+
+use super::codec::{name, pack, unpack};
+use super::error::RedisStoreError;
+use super::link::Link;
+use super::push::Announcements;
+use super::scripts::Call;
+use crate::activity::Activity;
+use crate::clock::{Timestamp, whole_millis};
+use crate::key::SessionKey;
+use crate::touch::Touch;
+
+/// The servers, and how they are used.
+pub(super) struct Servers {
+    pub(super) main: Link,
+    pub(super) careful: Option<Careful>,
+    /// Kept up for the announcements that it carries.
+    pub(super) _listener: Option<Link>,
+    pub(super) announcements: Announcements,
+    pub(super) in_flight: Semaphore,
+    pub(super) deadline: Duration,
+    pub(super) prefix: String,
+    /// The addresses, without credentials.
+    pub(super) shown: String,
+}
+
+/// A link of its own for those who wait for replicas, since whatever is behind them on the same connection waits too.
+pub(super) struct Careful {
+    pub(super) link: Link,
+    pub(super) replicas: usize,
+    pub(super) wait: Duration,
+}
+
+impl Servers {
+    /// Waits for a turn and then for the operation, until the deadline. Wherever this is dropped, the turn is the
+    /// next one's.
+    // It begins the operation itself, since a future that is handed on is kept in every hand that it went through.
+    pub(super) async fn in_time<T, F>(
+        &self,
+        operation: impl FnOnce() -> F,
+    ) -> Result<T, RedisStoreError>
+    where
+        F: Future<Output = Result<T, RedisStoreError>>,
+    {
+        let answer = timeout(self.deadline, async {
+            // Nobody closes the semaphore, so this is a permit.
+            let _turn = match self.in_flight.try_acquire() {
+                Err(TryAcquireError::NoPermits) => Box::pin(self.in_flight.acquire()).await.ok(),
+                turn => turn.ok(),
+            };
+            operation().await
+        });
+        answer.await.unwrap_or_else(|_| {
+            self.doubt();
+            Err(RedisStoreError::timed_out(self.deadline))
+        })
+    }
+
+    pub(super) async fn create(
+        &self,
+        key: SessionKey,
+        activity: &Activity,
+        keep_until: Timestamp,
+    ) -> Result<(), RedisStoreError> {
+        let mut set = cmd("SET");
+        set.arg(self.name(key)).arg(pack(activity, keep_until));
+        if keep_until < Timestamp::MAX {
+            // Redis refuses to expire at 0.
+            set.arg("PXAT").arg(keep_until.as_unix_millis().max(1));
+        }
+        self.command(&set).await.map(drop)
+    }
+
+    pub(super) async fn begin(
+        &self,
+        key: SessionKey,
+        activity: Activity,
+        keep_until: Timestamp,
+    ) -> Result<Activity, RedisStoreError> {
+        let record = &pack(&activity, keep_until)[..];
+        let key = self.name(key);
+        let before = self
+            .script(&key, &Call::Begin { record, keep_until })
+            .await?;
+        Ok(read(&key, &before)?.unwrap_or(activity))
+    }
+
+    pub(super) async fn load(&self, key: SessionKey) -> Result<Option<Activity>, RedisStoreError> {
+        let key = self.name(key);
+        self.read(&key).await
+    }
+
+    pub(super) async fn touch(
+        &self,
+        key: SessionKey,
+        touch: &Touch,
+    ) -> Result<Option<Activity>, RedisStoreError> {
+        let key = self.name(key);
+        // Where nearly every touch is due, reading first would only cost a round trip.
+        if !touch.policy().touch_every().is_zero() {
+            let found = self.read(&key).await?;
+            if !found.is_some_and(|found| touch.applies_to(&found)) {
+                return Ok(found);
+            }
+        }
+        // The script judges again, since the record may have changed on the way.
+        let before = Box::pin(self.script(&key, &Call::Touch(touch))).await?;
+        read(&key, &before)
+    }
+
+    pub(super) async fn touches(
+        &self,
+        touches: &[(SessionKey, Touch)],
+    ) -> Result<(), RedisStoreError> {
+        let touches = touches
+            .iter()
+            .map(|(key, touch)| (self.name(*key), *touch))
+            .collect();
+        let mut connection = self.main.connection().await?;
+        self.noticed(connection.touches(touches).await)
+    }
+
+    pub(super) async fn revoke(
+        &self,
+        key: SessionKey,
+        keep_until: Timestamp,
+    ) -> Result<bool, RedisStoreError> {
+        let name = self.name(key);
+        let channel = self.announcements.channel();
+        let call = Call::Revoke {
+            keep_until,
+            channel,
+            key,
+        };
+        let (answer, confirmed) = match &self.careful {
+            None => (self.script(&name, &call).await?, 0),
+            Some(careful) => {
+                let mut connection = careful.link.connection().await?;
+                let millis = whole_millis(careful.wait);
+                let answer = connection
+                    .replicated_script(&name, &call, careful.replicas, millis)
+                    .await;
+                self.noticed(answer)?
+            }
+        };
+        let wanted = self.careful.as_ref().map_or(0, |careful| careful.replicas);
+        match answer {
+            Value::Int(0) => Ok(false),
+            Value::Int(1) if confirmed < wanted => {
+                Err(RedisStoreError::not_replicated(confirmed, wanted))
+            }
+            Value::Int(1) => Ok(true),
+            _ => Err(RedisStoreError::malformed(name)),
+        }
+    }
+
+    pub(super) async fn time(&self) -> Result<Timestamp, RedisStoreError> {
+        // Any key will do, as long as it is the same for all.
+        let time = self.script(&self.prefix, &Call::Time).await?;
+        let (seconds, micros): (u64, u64) = from_redis_value(time).map_err(RedisError::from)?;
+        let millis = seconds.saturating_mul(1_000).saturating_add(micros / 1_000);
+        Ok(Timestamp::from_unix_millis(millis))
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Activity>, RedisStoreError> {
+        let mut get = Cmd::with_capacity(2, "GET".len() + key.len());
+        get.arg("GET").arg(key);
+        read(key, &self.command(&get).await?)
+    }
+
+    async fn command(&self, command: &Cmd) -> Result<Value, RedisStoreError> {
+        let mut connection = self.main.connection().await?;
+        self.noticed(connection.command(command).await)
+    }
+
+    async fn script(&self, key: &str, call: &Call<'_>) -> Result<Value, RedisStoreError> {
+        let mut connection = self.main.connection().await?;
+        self.noticed(connection.script(key, call).await)
+    }
+
+    /// Has the connections tried if the answer is one that a master does not give.
+    fn noticed<T>(&self, answer: Result<T, RedisError>) -> Result<T, RedisStoreError> {
+        answer.map_err(|error| {
+            if let ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) =
+                error.kind()
+            {
+                self.doubt();
+            }
+            error.into()
+        })
+    }
+
+    fn doubt(&self) {
+        self.main.doubt();
+        if let Some(careful) = &self.careful {
+            careful.link.doubt();
+        }
+    }
+
+    fn name(&self, key: SessionKey) -> String {
+        name(&self.prefix, key)
+    }
+}
+
+fn read(key: &str, value: &Value) -> Result<Option<Activity>, RedisStoreError> {
+    match value {
+        Value::Nil => Ok(None),
+        Value::BulkString(record) => match unpack(record) {
+            Ok(activity) => Ok(Some(activity)),
+            Err(_) => Err(RedisStoreError::malformed(key.to_owned())),
+        },
+        _ => Err(RedisStoreError::malformed(key.to_owned())),
+    }
+}
