@@ -1,6 +1,7 @@
 //! What runs inside Redis, in one atomic step?
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use redis::{Cmd, cmd};
 
@@ -49,7 +50,7 @@ impl Call<'_> {
                 command
                     .arg(touch.last_activity().as_unix_millis())
                     .arg(touch.now().as_unix_millis())
-                    .arg(whole_millis(policy.idle_with_grace()))
+                    .arg(whole_millis(idle_with_grace(policy)))
                     .arg(whole_millis(policy.absolute()))
                     .arg(whole_millis(policy.touch_every()))
                     .arg(whole_millis(policy.remember_expired_for()))
@@ -80,6 +81,15 @@ impl Call<'_> {
             Call::Revoke { .. } => &REVOKE_SCRIPT,
             Call::Time => &TIME_SCRIPT,
         }
+    }
+}
+
+/// How long a session without limits of its own may be idle, as it is judged.
+fn idle_with_grace(policy: &Policy) -> Duration {
+    if policy.is_never_early() {
+        policy.idle().saturating_add(policy.touch_every())
+    } else {
+        policy.idle()
     }
 }
 
