@@ -28,13 +28,15 @@ const SAMPLES: usize = 3;
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), std::convert::Infallible> {
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::io;
 /// use std::time::Duration;
 /// use tower_login_timeout::{Clock, ManualClock, StoreClock};
 ///
 /// let ours = ManualClock::new();
 /// let theirs = ours.now().saturating_add(Duration::from_secs(120));
-/// let clock = StoreClock::follow(ours.clone(), move || async move { Ok(theirs) }).await?;
+/// let ask = move || async move { Ok::<_, io::Error>(theirs) };
+/// let clock = StoreClock::follow(ours.clone(), ask).await?;
 /// assert_eq!(clock.now(), theirs);
 /// # Ok(())
 /// # }
