@@ -6,7 +6,7 @@ use redis::cluster::ClusterClientBuilder;
 use super::error::RedisStoreError;
 
 #[derive(Clone, Default)]
-pub(super) struct Tls;
+pub(super) struct Tls {}
 
 impl Tls {
     pub(super) fn of_server(
