@@ -45,7 +45,8 @@ impl Site {
     /// The proxy that answered, and the other.
     fn who_answered(&self, answer: &Message) -> (&Server, &Server) {
         let [one, two] = &self.proxies;
-        match answer.header(nginx::ANSWERED_BY) {
+        let asked = answer.header(nginx::ASKED);
+        match asked.and_then(|asked| asked.rsplit(", ").next()) {
             Some(proxy) if proxy == address(one).to_string() => (one, two),
             Some(proxy) if proxy == address(two).to_string() => (two, one),
             unknown => panic!("{unknown:?} answered: {answer:?}"),

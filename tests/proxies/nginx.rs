@@ -11,8 +11,8 @@ const NGINX: Program = Program {
     ..Program::new("nginx", "nginx-light")
 };
 
-/// The header in which it says which proxy answered: the last of those that it asked.
-pub const ANSWERED_BY: &str = "answered-by";
+/// The header in which it lists the proxies that it asked, of which the last one answered.
+pub const ASKED: &str = "asked";
 
 /// One that asks two proxies in turn. It asks the other where one does not answer, and takes none for dead.
 pub fn start(proxies: [u16; 2]) -> Server {
@@ -42,7 +42,6 @@ fn configuration(port: u16, [one, two]: [u16; 2]) -> String {
              uwsgi_temp_path uwsgi;
              scgi_temp_path scgi;
              keepalive_requests 1000000;
-             map $upstream_addr $answered_by {{ ~(?<last>[^ ,]+)$ $last; }}
              upstream proxies {{
                  server 127.0.0.1:{one} max_fails=0;
                  server 127.0.0.1:{two} max_fails=0;
@@ -54,7 +53,7 @@ fn configuration(port: u16, [one, two]: [u16; 2]) -> String {
                      proxy_pass http://proxies;
                      proxy_http_version 1.1;
                      proxy_set_header Connection '';
-                     add_header {ANSWERED_BY} $answered_by always;
+                     add_header {ASKED} $upstream_addr always;
                  }}
              }}
          }}"
