@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --example reverse_proxy -- --listen 127.0.0.1:8440 --upstream http://127.0.0.1:8000 --cookie sessionid --idle 20m
+//! cargo run --example reverse_proxy --features redis,cached -- --store redis://127.0.0.1:6379 --cached --upstream …
 //! cargo run --example reverse_proxy -- --help
 //! ```
 //!
@@ -12,15 +13,20 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::net::TcpListener;
-use tower_login_timeout::{BoxError, CookieId, LoginTimeoutLayer, rule};
+use tower_login_timeout::{ActivityStore, BoxError, Clock, CookieId, LoginTimeoutLayer, rule};
 
 use forward::Forward;
 use options::Options;
 
+#[cfg_attr(not(feature = "cached"), path = "not_cached.rs")]
+mod cached;
 mod forward;
 mod headers;
 mod options;
 mod serve;
+#[cfg_attr(not(unix), path = "ctrl_c.rs")]
+mod stop;
+#[cfg_attr(not(feature = "_shared"), path = "memory_only.rs")]
 mod store;
 mod tunnel;
 
@@ -36,9 +42,22 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), BoxError> {
-    let store = store::open(&options)?;
+    if options.cached {
+        return cached::serve(options).await;
+    }
+    let (store, clock) = store::open(&options.store).await?;
+    serve(options, store, clock).await
+}
+
+/// Serves until we are asked to end.
+async fn serve(
+    options: Options,
+    store: impl ActivityStore,
+    clock: impl Clock,
+) -> Result<(), BoxError> {
     let identify = CookieId::new(&*options.cookie)?;
     let mut layer = LoginTimeoutLayer::new(options.policy()?, identify, store)
+        .with_clock(clock)
         .with_response(options.response());
     for path in &options.passive_path {
         layer = layer.with_passive(rule::path_prefix(path));
@@ -53,5 +72,5 @@ async fn run(options: Options) -> Result<(), BoxError> {
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    serve::until_ctrl_c(listener, layer, Forward::to(options.upstream)).await
+    serve::until_asked_to_end(listener, layer, Forward::to(options.upstream)).await
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
-use tower_login_timeout::{LoginTimeoutResponse, Policy, PolicyError, ResponseFormat};
+use tower_login_timeout::{
+    LoginTimeoutResponse, Policy, PolicyError, ResponseFormat, StoreFailure,
+};
 
 /// Puts idle and absolute session timeouts in front of an application.
-#[derive(Debug, Parser)]
+// Nothing here is shown by `Debug`, and the store's URL is not parsed by clap, which would show it: it may hold a password.
+#[derive(Parser)]
 #[command(name = "reverse_proxy")]
 pub struct Options {
     /// Where to listen; port 0 takes any free one
@@ -36,9 +39,19 @@ pub struct Options {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     touch_every: Duration,
 
-    /// Where activity is remembered
-    #[arg(long, value_enum, default_value = "memory")]
-    pub store: StoreChoice,
+    /// Where activity is remembered: `memory`, which forgets it when this process ends, or one of
+    /// sqlite:FILE, postgres://…, mysql://…, redis://…, redis+sentinel://…, redis+cluster://…,
+    /// if its feature is compiled in
+    #[arg(long, value_name = "URL", default_value = "memory")]
+    pub store: String,
+
+    /// Answer most requests without asking the store
+    #[arg(long)]
+    pub cached: bool,
+
+    /// What to do with requests that present a session while the store fails
+    #[arg(long, value_enum, default_value = "reject")]
+    store_failure: StoreFailureChoice,
 
     /// What a session id means that the store does not know
     #[arg(long, value_enum, default_value = "expire")]
@@ -66,9 +79,11 @@ pub struct Options {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum StoreChoice {
-    /// In this process: forgotten when it stops
-    Memory,
+enum StoreFailureChoice {
+    /// Answer 503
+    Reject,
+    /// Let them pass unchecked
+    Allow,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -93,7 +108,11 @@ impl Options {
         let policy = Policy::builder()
             .with_idle(self.idle)
             .with_absolute(self.absolute)
-            .with_touch_every(self.touch_every);
+            .with_touch_every(self.touch_every)
+            .with_store_failure(match self.store_failure {
+                StoreFailureChoice::Reject => StoreFailure::Reject,
+                StoreFailureChoice::Allow => StoreFailure::Allow,
+            });
         match self.unknown {
             UnknownChoice::Expire => policy.build(),
             UnknownChoice::Begin => policy.begin_unknown().build(),

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::io::Write;
-use std::pin::pin;
 use std::time::Duration;
 
 use http::Request;
@@ -12,32 +11,32 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::signal::ctrl_c;
 use tokio::time::sleep;
 use tower::{ServiceBuilder, service_fn};
 use tower_login_timeout::{ActivityStore, BoxError, LoginTimeoutLayer};
 
 use crate::forward::Forward;
+use crate::stop::Stop;
 
-/// How long open requests may take after Ctrl-C.
+/// How long open requests may take after we were asked to end.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Serves until Ctrl-C, then lets open requests finish.
-pub async fn until_ctrl_c<St: ActivityStore>(
+/// Serves until we are asked to end, then lets open requests finish.
+pub async fn until_asked_to_end<St: ActivityStore>(
     listener: TcpListener,
     layer: LoginTimeoutLayer<St>,
     forward: Forward,
 ) -> Result<(), BoxError> {
+    let mut stop = Stop::listen()?;
     announce(&listener)?;
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new());
     server.http2().timer(TokioTimer::new());
     let graceful = GracefulShutdown::new();
-    let mut interrupted = pin!(ctrl_c());
     loop {
         let (stream, client) = tokio::select! {
             biased;
-            result = &mut interrupted => break result?,
+            asked = stop.asked() => break asked?,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -66,7 +65,7 @@ pub async fn until_ctrl_c<St: ActivityStore>(
     tokio::select! {
         () = graceful.shutdown() => {}
         () = sleep(GRACE) => {}
-        _ = ctrl_c() => {}
+        _ = stop.asked() => {}
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! Where is activity remembered?
 
-use tower_login_timeout::{ActivityStore, BoxError, MemoryStore};
+use std::sync::Arc;
 
-use crate::options::{Options, StoreChoice};
+use tower_login_timeout::{AnyStore, BoxError, Clock};
 
-/// Opens the store that was chosen.
-pub fn open(options: &Options) -> Result<impl ActivityStore, BoxError> {
-    match options.store {
-        StoreChoice::Memory => Ok(MemoryStore::new()),
-    }
+/// Opens the store that this text names, and the clock of everyone who shares it.
+pub async fn open(url: &str) -> Result<(AnyStore, Arc<dyn Clock>), BoxError> {
+    let url = if url == "memory" { "memory:" } else { url };
+    let store = AnyStore::connect(url).await?;
+    let clock = store.clock().await?;
+    Ok((store, clock))
 }

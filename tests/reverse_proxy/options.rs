@@ -1,5 +1,7 @@
 //! Are mistakes on the command line refused, and explained?
 
+use std::process::Output;
+
 use crate::example::run;
 
 #[test]
@@ -28,7 +30,9 @@ fn what_cannot_be_meant_is_refused() {
             &["--format", "yaml"],
             "negotiated, html, json, problem, text",
         ),
-        (&["--store", "disk"], "memory"),
+        (&["--store", "disk"], "`memory"),
+        (&["--store", "memory:disk"], "memory"),
+        (&["--store-failure", "ignore"], "reject, allow"),
     ] {
         let output = run("reverse_proxy", &[&needed, wrong].concat());
         let error = String::from_utf8(output.stderr).unwrap();
@@ -60,4 +64,66 @@ fn what_cannot_be_meant_is_refused() {
             "{upstream}: {error}"
         );
     }
+}
+
+#[test]
+fn a_password_is_not_shown_with_what_is_wrong_with_a_store() {
+    for store in [
+        "sesame",
+        "sesame:sesame",
+        "memory:sesame",
+        "mongodb://user:sesame@127.0.0.1:1",
+        "sqlite:///nowhere/sesame.db?mode=sesame",
+        "postgres://user:sesame@127.0.0.1:1/app",
+        "postgres://user:sesame@127.0.0.1:port/app",
+        "mysql://user:sesame@127.0.0.1:1/app",
+        "redis://:sesame@127.0.0.1:1",
+        "redis://:sesame@127.0.0.1:port",
+        "rediss://:sesame@127.0.0.1:1",
+        "redis+sentinel://:sesame@127.0.0.1:1/mymaster",
+        "redis+cluster://:sesame@127.0.0.1:1",
+    ] {
+        for cached in [&[][..], &["--cached"], &["--store", "memory"]] {
+            let output = with_store(store, cached);
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8(said).unwrap();
+            assert!(!output.status.success(), "{store}: {said}");
+            assert!(!said.is_empty(), "{store}");
+            assert!(!said.contains("sesame"), "{store}: {said}");
+        }
+    }
+}
+
+#[cfg(not(feature = "_shared"))]
+#[test]
+fn a_store_that_is_not_compiled_in_says_which_feature_to_add() {
+    for (store, feature) in [
+        ("sqlite:sessions.db", "sqlite"),
+        ("postgres://127.0.0.1:1/app", "postgres"),
+        ("mysql://127.0.0.1:1/app", "mysql"),
+        ("redis://127.0.0.1:1", "redis"),
+        ("redis+sentinel://127.0.0.1:1/mymaster", "redis"),
+        ("redis+cluster://127.0.0.1:1", "redis"),
+        ("rediss://127.0.0.1:1", "redis-tls"),
+    ] {
+        let error = String::from_utf8(with_store(store, &[]).stderr).unwrap();
+        let advice = format!("`--features {feature}`");
+        assert!(error.contains(&advice), "{store}: {error}");
+    }
+    let error = String::from_utf8(with_store("memory", &["--cached"]).stderr).unwrap();
+    assert!(error.contains("`--features cached`"), "{error}");
+}
+
+fn with_store(store: &str, more: &[&str]) -> Output {
+    let options = [
+        "--listen",
+        "127.0.0.1:0",
+        "--upstream",
+        "http://127.0.0.1:1",
+        "--cookie",
+        "sid",
+        "--store",
+        store,
+    ];
+    run("reverse_proxy", &[&options, more].concat())
 }

@@ -65,8 +65,7 @@ impl Program {
 
     /// A command that runs it as whom it may be run, and that ends with this process however that ends.
     pub fn command(&self) -> Command {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]);
+        let mut command = ending_with_us();
         if let Some(user) = self.user() {
             let (uid, gid) = ids_of(user);
             command.args([format!("--reuid={uid}"), format!("--regid={gid}")]);
@@ -166,8 +165,18 @@ impl Server {
     ) -> Self {
         let folder = Folder::new(program.name);
         program.own(folder.path());
+        Self::start_in(program.name, folder, start, ready)
+    }
+
+    /// The same for a program of ours, in this folder.
+    pub fn start_in(
+        name: &'static str,
+        folder: Folder,
+        start: impl Fn(&Path, u16) -> Command + Send + 'static,
+        ready: impl Fn(u16) -> bool + Send + 'static,
+    ) -> Self {
         let mut server = Self {
-            name: program.name,
+            name,
             folder,
             port: free_port(),
             start: Box::new(start),
@@ -314,6 +323,13 @@ pub fn poll(patience: Duration, mut answer: impl FnMut() -> bool) -> bool {
         }
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The beginning of a command that ends with this process, however that ends. The program follows as an argument.
+pub fn ending_with_us() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    command
 }
 
 /// Spawns from a thread that lives as long as the process: `--pdeathsig` counts from the death of the thread that

@@ -1,0 +1,28 @@
+//! Where is activity remembered, if no other store is compiled in?
+
+use tower_login_timeout::{BoxError, MemoryStore, SystemClock};
+
+/// Opens the store in this process, which is the only one. The text may hold a password, so that no error shows it.
+pub async fn open(url: &str) -> Result<(MemoryStore, SystemClock), BoxError> {
+    let feature = match url.split(':').next() {
+        Some("memory") if matches!(url, "memory" | "memory:") => {
+            return Ok((MemoryStore::new(), SystemClock));
+        }
+        Some("sqlite") => "sqlite",
+        Some("postgres" | "postgresql") => "postgres",
+        Some("mysql" | "mariadb") => "mysql",
+        Some("redis" | "redis+sentinel" | "redis+cluster") => "redis",
+        Some("rediss" | "rediss+sentinel" | "rediss+cluster") => "redis-tls",
+        _ => {
+            return Err(
+                "`--store` names no store: write `memory`, or the URL of another store and add its feature, such as \
+                 `--features redis`"
+                    .into(),
+            );
+        }
+    };
+    Err(format!(
+        "this store is not compiled in: add `--features {feature}` to the command of cargo"
+    )
+    .into())
+}
