@@ -2,18 +2,16 @@
 //!
 //! Prints them as `name value unit`, and fails where there are more than the design allows.
 
-use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
 use allocation_counter::measure;
-use http::{Request, Response};
+use bare::{Bare, first, now, routed};
+use http::Request;
 use tower::{Layer, Service};
 use tower_login_timeout::{
     Activity, ActivityStore, CookieId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy,
     SessionKey, Timestamp,
 };
+
+mod bare;
 
 fn main() {
     let clock = ManualClock::new();
@@ -24,17 +22,17 @@ fn main() {
     for (name, request, at_most) in [
         ("anonymous", routed as fn(&str) -> Request<()>, 0),
         ("live", routed, 2),
-        ("anonymous_first_extension", bare, 0),
+        ("anonymous_first_extension", first, 0),
         // Two of these are the map itself.
-        ("live_first_extension", bare, 3),
+        ("live_first_extension", first, 3),
     ] {
         let cookie = if name.starts_with("live") {
             "sid=live"
         } else {
             "theme=dark"
         };
-        let wrapped = allocations(layer.layer(Answer), request(cookie));
-        let added = wrapped - allocations(Answer, request(cookie));
+        let wrapped = allocations(layer.layer(Bare), request(cookie));
+        let added = wrapped - allocations(Bare, request(cookie));
         println!("{name} {added} allocations");
         assert!(
             added <= at_most,
@@ -70,20 +68,6 @@ fn cookie() -> CookieId {
     CookieId::new("sid").unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A request as routers and servers pass it on: they have attached something, so its map of extensions is there.
-fn routed(cookie: &str) -> Request<()> {
-    let mut request = bare(cookie);
-    request.extensions_mut().insert("route");
-    request
-}
-
-fn bare(cookie: &str) -> Request<()> {
-    Request::get("/")
-        .header("cookie", cookie)
-        .body(())
-        .unwrap_or_default()
-}
-
 fn allocations<S>(mut service: S, request: Request<()>) -> i64
 where
     S: Service<Request<()>>,
@@ -96,29 +80,4 @@ where
         }
     });
     i64::try_from(info.count_total).unwrap_or(i64::MAX)
-}
-
-/// The output of a future that never has to wait.
-fn now<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("had to wait"),
-    }
-}
-
-#[derive(Clone)]
-struct Answer;
-
-impl Service<Request<()>> for Answer {
-    type Response = Response<String>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<String>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<()>) -> Self::Future {
-        ready(Ok(Response::new(String::new())))
-    }
 }

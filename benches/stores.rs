@@ -1,6 +1,7 @@
 //! What does a check cost in each store, next to the least that its client can do?
 //!
-//! Prints lines of `name value unit`. Each store's own server is started for it. `cargo bench --bench stores -- redis` runs one of them.
+//! Prints lines of `name value unit`. Each store's own server is started for it. `cargo bench --bench stores --
+//! redis` runs one of them.
 
 #[path = "../tests/servers/mod.rs"]
 mod servers;
@@ -133,7 +134,8 @@ fn touches_of<S: ActivityStore>(
 struct Measured {
     nanos: Vec<u32>,
     per_second: f64,
-    /// What this process computed, in microseconds for each operation: it is disturbed less by others on the same machine.
+    /// What this process computed, in microseconds for each operation: it is disturbed less by others on the same
+    /// machine.
     cpu_micros: f64,
 }
 
@@ -201,6 +203,7 @@ fn report(name: &str, callers: u64, rounds: Vec<Measured>) -> f64 {
     println!("{name}.{callers}.throughput {per_second:.0} operations/s");
     println!("{name}.{callers}.p50 {:.1} us", micros(50));
     println!("{name}.{callers}.p99 {:.1} us", micros(99));
+    println!("{name}.{callers}.longest {:.1} us", micros(100));
     println!("{name}.{callers}.client_cpu {cpu:.2} us/operation");
     per_second
 }

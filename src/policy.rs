@@ -155,6 +155,12 @@ impl Policy {
         self.touch_every
     }
 
+    /// Whether a session may live up to `touch_every` longer, rather than end as much early.
+    #[must_use]
+    pub const fn is_never_early(&self) -> bool {
+        matches!(self.rounding, Rounding::NeverEarly)
+    }
+
     /// How long an ended session is remembered.
     #[must_use]
     pub const fn remember_expired_for(&self) -> Duration {
@@ -204,21 +210,6 @@ impl Policy {
                 Err(Reason::Absolute)
             }
             (None, None) => Err(Reason::Idle),
-        }
-    }
-
-    /// Whether a session may live longer than its idle timeout rather than shorter.
-    #[cfg(feature = "redis")]
-    pub(crate) const fn is_never_early(&self) -> bool {
-        matches!(self.rounding, Rounding::NeverEarly)
-    }
-
-    /// How long a session without limits of its own may be idle, as it is judged.
-    #[cfg(feature = "redis")]
-    pub(crate) const fn idle_with_grace(&self) -> Duration {
-        match self.rounding {
-            Rounding::NeverLate => self.idle,
-            Rounding::NeverEarly => self.idle.saturating_add(self.touch_every),
         }
     }
 

@@ -1,6 +1,5 @@
 //! When is activity written?
 
-#[cfg(feature = "_sql")]
 use std::time::Duration;
 
 use crate::activity::Activity;
@@ -102,9 +101,9 @@ impl Touch {
         stale && self.policy.remaining(activity, self.now).is_ok()
     }
 
-    /// The latest last activity that is stale enough to be moved by this touch.
-    #[cfg(feature = "_sql")]
-    pub(crate) fn stale_until(&self, activity: &Activity) -> Timestamp {
+    /// The latest last activity that is stale enough to be moved by this touch, for stores that ask in one statement.
+    #[must_use]
+    pub fn stale_until(&self, activity: &Activity) -> Timestamp {
         let least = Duration::from_millis(1);
         self.at
             .saturating_sub(self.policy.touch_every_of(activity).max(least))

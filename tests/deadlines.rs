@@ -105,7 +105,7 @@ async fn use_after_expiry_never_revives() {
     site.clock.advance(IDLE);
     for _ in 0..10 {
         assert_eq!(site.status("a").await, 440);
-        assert_eq!(site.layer.tracker().touch("a").await.is_ok(), true);
+        assert!(site.layer.tracker().touch("a").await.is_ok());
         site.clock.advance(MILLISECOND);
     }
     assert_eq!(site.calls(), 0);

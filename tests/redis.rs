@@ -143,10 +143,11 @@ fn the_script_touches_as_touch_says() -> Result {
         });
         let after = after.map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(after, Some(touch.applied_to(activity)), "{:?}", touch);
-        let kept = touch
-            .applies_to(&activity)
-            .then(|| touch.keep_until(&activity))
-            .unwrap_or(start);
+        let kept = if touch.applies_to(&activity) {
+            touch.keep_until(&activity)
+        } else {
+            start
+        };
         let expires = expiry(&mut raw.borrow_mut(), key);
         let expected = (kept < Timestamp::MAX).then(|| kept.max(start));
         prop_assert_eq!(expires, expected, "{:?}", touch);
@@ -243,7 +244,10 @@ async fn prefixes_keep_applications_apart() -> Result {
     theirs.revoke(SessionKey::of("b"), now).await?;
     theirs.revoke(key, now).await?;
     // Theirs is the first that they hear of.
-    assert_eq!(heard.next().await, Announced::Revoked(key));
+    assert_eq!(
+        tokio::time::timeout(PATIENCE, heard.next()).await?,
+        Announced::Revoked(key)
+    );
     let names: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut raw(&server))?;
     assert_eq!(names.len(), 2);
     assert!(
@@ -409,20 +413,21 @@ async fn interrupted_announcements_are_told_of() -> Result {
         .create(key, Activity::began(now), Timestamp::MAX)
         .await?;
     let mut heard = store.revocations();
+    let mut next = async || tokio::time::timeout(PATIENCE, heard.next()).await;
     for _ in 0..3 {
         cli(server.port(), &["CLIENT", "KILL", "TYPE", "pubsub"]);
         // Once when it was lost, once when it is up again. From then on nothing is missed.
-        assert_eq!(heard.next().await, Announced::Missed);
-        assert_eq!(heard.next().await, Announced::Missed);
+        assert_eq!(next().await?, Announced::Missed);
+        assert_eq!(next().await?, Announced::Missed);
         while other.revoke(key, now).await.is_err() {}
-        assert_eq!(heard.next().await, Announced::Revoked(key));
+        assert_eq!(next().await?, Announced::Revoked(key));
     }
     // What cannot be read on our channel was something.
     cli(
         server.port(),
         &["PUBLISH", "login-timeout:revoked", "what?"],
     );
-    assert_eq!(heard.next().await, Announced::Missed);
+    assert_eq!(next().await?, Announced::Missed);
     Ok(())
 }
 
@@ -530,6 +535,19 @@ async fn a_server_that_is_not_there_is_an_error_soon() {
 }
 
 #[tokio::test]
+async fn settings_out_of_range_are_brought_into_it() -> Result {
+    let server = one();
+    for (deadline, in_flight) in [(Duration::MAX, usize::MAX), (Duration::from_secs(1), 0)] {
+        let builder = RedisStore::builder()
+            .with_deadline(deadline)
+            .with_max_in_flight(in_flight);
+        let store = builder.connect(&url(&server)).await?;
+        assert_eq!(store.load(SessionKey::of("a")).await?, None);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn nodes_two_minutes_apart_agree_by_the_clock_of_the_store() -> Result {
     let server = one();
     let store = RedisStore::connect(&url(&server)).await?;
@@ -543,7 +561,8 @@ async fn nodes_two_minutes_apart_agree_by_the_clock_of_the_store() -> Result {
         Result::Ok(policy.decide(store.touch(key, policy.touch(at)).await?, at))
     };
 
-    // By their own clocks: the one ahead ends what the one behind began, and what it touches itself, the one behind keeps alive.
+    // By their own clocks: the one ahead ends what the one behind began, and what it touches itself, the one behind
+    // keeps alive.
     begin(behind.now()).await?;
     assert!(is_over(judge(ahead.now()).await?));
     // Nothing is revived by it, and nothing is lost to those who are not ahead.

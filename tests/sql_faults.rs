@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::watch;
 use tower_login_timeout::{
@@ -20,10 +21,7 @@ mod sql;
 
 use servers::{Folder, Server};
 use sql::servers::{mariadb_url, postgresql_url, start_mariadb, start_postgresql};
-use sql::{NOON, SECOND, begin, eventually, later, policy};
-
-/// What an operation may take: its own limit, and what a busy machine adds.
-const STORE_TIMEOUT: Duration = Duration::from_millis(1500);
+use sql::{NOON, SECOND, STORE_TIMEOUT, begin, eventually, later, policy, soon};
 
 const SESSIONS: usize = 20;
 const CLIENTS: usize = 16;
@@ -210,7 +208,7 @@ async fn after_a_quiet_restart_the_first_request_is_answered() {
         .unwrap();
     store.migrate().await.unwrap();
     let mut revocations = store.revocations();
-    assert_eq!(revocations.next().await, Announced::Missed);
+    assert_eq!(soon(revocations.next()).await, Announced::Missed);
     let keys = sessions(&store).await;
     let all = |store: PostgresStore| {
         let all = keys
@@ -227,9 +225,9 @@ async fn after_a_quiet_restart_the_first_request_is_answered() {
         touched.await.unwrap().unwrap().unwrap();
     }
     // Who listens knows that it was deaf, and hears again.
-    assert_eq!(revocations.next().await, Announced::Missed);
+    assert_eq!(soon(revocations.next()).await, Announced::Missed);
     store.revoke(keys[0], NOON).await.unwrap();
-    assert_eq!(revocations.next().await, Announced::Revoked(keys[0]));
+    assert_eq!(soon(revocations.next()).await, Announced::Revoked(keys[0]));
 }
 
 /// A link that is cut without a word, as when a machine loses its power: nothing comes back, no connection is closed.
@@ -237,14 +235,17 @@ async fn after_a_quiet_restart_the_first_request_is_answered() {
 async fn links_that_are_cut_without_a_word_are_given_up() {
     let server = start_postgresql();
     let (link, port) = Link::to(server.port()).await;
-    let store = PostgresStore::connect(&postgresql_url(port)).await.unwrap();
+    // Were it not given up, nobody would be answered again.
+    let pool = PgPoolOptions::new().max_connections(1);
+    let pool = pool.connect(&postgresql_url(port)).await.unwrap();
+    let store = PostgresStore::from_pool(pool);
     store.migrate().await.unwrap();
     let keys = sessions(&store).await;
     let mut revocations = store.revocations();
-    assert_eq!(revocations.next().await, Announced::Missed);
+    assert_eq!(soon(revocations.next()).await, Announced::Missed);
     let (load, clients) = Load::start(&store, &keys);
     load.is_answered().await;
-    for _ in 0..2 {
+    for _ in 0..6 {
         link.cut();
         recovers(&store, &keys, "cut").await;
         load.is_answered().await;
@@ -253,7 +254,27 @@ async fn links_that_are_cut_without_a_word_are_given_up() {
     for client in clients {
         client.await.unwrap();
     }
-    assert_eq!(revocations.next().await, Announced::Missed);
+    assert_eq!(soon(revocations.next()).await, Announced::Missed);
+}
+
+/// The same while nobody asks: one request finds out for all connections of the pool.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_finds_out_that_links_were_cut() {
+    let server = start_postgresql();
+    let (link, port) = Link::to(server.port()).await;
+    let store = PostgresStore::connect(&postgresql_url(port)).await.unwrap();
+    store.migrate().await.unwrap();
+    let keys = sessions(&store).await;
+    let all = keys.iter().map(|key| tokio::spawn(store.load(*key)));
+    for loaded in all.collect::<Vec<_>>() {
+        loaded.await.unwrap().unwrap();
+    }
+    link.cut();
+    let mut failed = 0;
+    for key in &keys {
+        failed += usize::from(store.load(*key).await.is_err());
+    }
+    assert!(failed <= 1, "{failed} requests failed");
 }
 
 /// Passes bytes on, until it is cut: then those that pass through it now get no more, and those that come later do.

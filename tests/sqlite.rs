@@ -165,6 +165,11 @@ async fn what_has_begun_is_done() {
 }
 
 #[tokio::test]
+async fn what_is_held_up_ends_in_time() {
+    subject().await.what_is_held_up_ends_in_time().await;
+}
+
+#[tokio::test]
 async fn limits_are_kept() {
     subject().await.limits_are_kept().await;
 }

@@ -19,21 +19,24 @@ const SAMPLES: usize = 3;
 
 /// A clock that shows the time of a shared store, for nodes whose own clocks differ.
 ///
-/// It is the node's clock plus an offset. The offset is measured before the clock is handed out and every 30 seconds from then on, as the
-/// difference between the store's time and the middle of the round trip that asked for it, so it is off by half a round trip at most.
-/// While the store is away, the last offset stays. Clones show the same time; the measuring ends with the last of them.
+/// It is the node's clock plus an offset. The offset is measured before the clock is handed out and every 30 seconds
+/// from then on, as the difference between the store's time and the middle of the round trip that asked for it, so it
+/// is off by half a round trip at most. While the store is away, the last offset stays. Clones show the same time;
+/// the measuring ends with the last of them.
 ///
 /// `RedisStore::clock` and `SqlStore::clock` make one. For a store of your own:
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), std::convert::Infallible> {
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::io;
 /// use std::time::Duration;
 /// use tower_login_timeout::{Clock, ManualClock, StoreClock};
 ///
 /// let ours = ManualClock::new();
 /// let theirs = ours.now().saturating_add(Duration::from_secs(120));
-/// let clock = StoreClock::follow(ours.clone(), move || async move { Ok(theirs) }).await?;
+/// let ask = move || async move { Ok::<_, io::Error>(theirs) };
+/// let clock = StoreClock::follow(ours.clone(), ask).await?;
 /// assert_eq!(clock.now(), theirs);
 /// # Ok(())
 /// # }

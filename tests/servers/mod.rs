@@ -1,6 +1,7 @@
 //! How does a test get servers of its own?
 //!
-//! Each server runs on a free port of 127.0.0.1, in a private folder, and ends with its guard, or with the test process.
+//! Each server runs on a free port of 127.0.0.1, in a private folder, and ends with its guard, or with the test
+//! process.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -117,7 +118,8 @@ impl Drop for Removed {
     }
 }
 
-/// A port of 127.0.0.1 that nothing listens on; the one 10000 above it is free too, which is where a Redis Cluster's nodes talk.
+/// A port of 127.0.0.1 that nothing listens on; the one 10000 above it is free too, which is where a Redis Cluster's
+/// nodes talk.
 ///
 /// Both lie below the ports that the system hands to outgoing connections.
 pub fn free_port() -> u16 {
@@ -138,13 +140,17 @@ pub fn free_port() -> u16 {
         .expect("a free port")
 }
 
+/// How a server is started in a folder, on a port, and whether it is ready.
+type Start = dyn Fn(&Path, u16) -> Command + Send;
+type Ready = dyn Fn(u16) -> bool + Send;
+
 /// A server process. It is killed, and its folder removed, when this guard is dropped.
 pub struct Server {
     name: &'static str,
     folder: Folder,
     port: u16,
-    start: Box<dyn Fn(&Path, u16) -> Command + Send>,
-    ready: Box<dyn Fn(u16) -> bool + Send>,
+    start: Box<Start>,
+    ready: Box<Ready>,
     child: Option<Child>,
 }
 
@@ -326,7 +332,8 @@ pub fn ending_with_us() -> Command {
     command
 }
 
-/// Spawns from a thread that lives as long as the process: `--pdeathsig` counts from the death of the thread that spawned.
+/// Spawns from a thread that lives as long as the process: `--pdeathsig` counts from the death of the thread that
+/// spawned.
 fn spawn(command: Command) -> io::Result<Child> {
     type Order = (Command, Sender<io::Result<Child>>);
     static SPAWNER: LazyLock<Mutex<Sender<Order>>> = LazyLock::new(|| {

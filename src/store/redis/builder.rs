@@ -19,6 +19,9 @@ use super::sentinel::Sentinels;
 use super::servers::{Careful, Servers};
 use super::tls::Tls;
 
+/// Nobody waits longer; and it can be multiplied.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(60 * 60);
+
 /// Builds a [`RedisStore`].
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `connect` is called"]
@@ -41,26 +44,28 @@ impl RedisStoreBuilder {
         }
     }
 
-    /// What every key begins with, and the channel that revocations are announced on. The default is `login-timeout:`.
+    /// What every key begins with, and the channel that revocations are announced on. The default is
+    /// `login-timeout:`.
     ///
-    /// Applications with different session ids share a server by different prefixes. Braces in it mean a hash tag to a Cluster: all sessions
-    /// would be in one slot.
+    /// Applications with different session ids share a server by different prefixes. Braces in it mean a hash tag to
+    /// a Cluster: all sessions would be in one slot.
     pub fn with_key_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How long an operation may take before it fails; also how long each step of connecting may take. The default is half a
-    /// second.
+    /// How long an operation may take before it fails; also how long each step of connecting may take. The default is
+    /// half a second, an hour the most.
     ///
-    /// Let it be shorter than the policy's [`store_timeout`](crate::PolicyBuilder::with_store_timeout), which does not say what was
-    /// waited for.
+    /// Let it be shorter than the policy's [`store_timeout`](crate::PolicyBuilder::with_store_timeout), which does
+    /// not say what was waited for.
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline.max(Duration::from_millis(1));
+        self.deadline = deadline.clamp(Duration::from_millis(1), LONGEST_DEADLINE);
         self
     }
 
-    /// How many operations may be under way at once, at least one. Others wait their turn, within their deadline. The default is 512.
+    /// How many operations may be under way at once, at least one. Others wait their turn, within their deadline. The
+    /// default is 512.
     pub fn with_max_in_flight(mut self, in_flight: usize) -> Self {
         self.in_flight = in_flight.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
@@ -68,8 +73,8 @@ impl RedisStoreBuilder {
 
     /// How many replicas must confirm a revocation before it counts as done. The default is none.
     ///
-    /// A fail-over to a replica that had confirmed it cannot undo it. While fewer are there, revoking fails after three quarters of the
-    /// deadline, though it takes effect on the master. Other writes do not wait.
+    /// A fail-over to a replica that had confirmed it cannot undo it. While fewer are there, revoking fails after
+    /// three quarters of the deadline, though it takes effect on the master. Other writes do not wait.
     pub fn with_replicas_per_revocation(mut self, replicas: usize) -> Self {
         self.replicas = replicas;
         self

@@ -34,8 +34,8 @@ pub(super) fn pack(activity: &Activity, keep_until: Timestamp) -> Vec<u8> {
     record
 }
 
-/// The record that this string holds. Anything that [`pack`] does not write is refused: a record that cannot be read is neither
-/// unknown nor valid for ever.
+/// The record that this string holds. Anything that [`pack`] does not write is refused: a record that cannot be read
+/// is neither unknown nor valid for ever.
 pub(super) fn unpack(record: &[u8]) -> Result<Activity, Malformed> {
     let (state, rest) = record.split_first_chunk::<2>().ok_or(Malformed)?;
     let (created_at, rest) = timestamp(rest)?;
@@ -58,7 +58,8 @@ pub(super) fn unpack(record: &[u8]) -> Result<Activity, Malformed> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// What a session is called in Redis: the prefix and 22 characters, its key in base 64 as in URLs, most significant digit first.
+/// What a session is called in Redis: the prefix and 22 characters, its key in base 64 as in URLs, most significant
+/// digit first.
 pub(super) fn name(prefix: &str, key: SessionKey) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut number = u128::from_be_bytes(key.to_bytes());

@@ -150,8 +150,8 @@ async fn pipeline(
     }
 }
 
-/// Whether the client followed a key that moves to another node, and ran out of attempts. Where many callers share a connection, one's
-/// permission to ask the new node is at times used up by another one's command.
+/// Whether the client followed a key that moves to another node, and ran out of attempts. Where many callers share a
+/// connection, one's permission to ask the new node is at times used up by another one's command.
 fn is_on_the_move(error: &RedisError) -> bool {
     use ServerErrorKind::{Ask, Moved, TryAgain};
     matches!(error.kind(), ErrorKind::Server(Ask | Moved | TryAgain))

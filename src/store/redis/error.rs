@@ -81,7 +81,8 @@ impl fmt::Display for RedisStoreError {
                 "the Redis server refused: check its version (6.2 or later), the credentials, and what they permit",
             ),
             Failure::Away(_) => f.write_str(
-                "the Redis server cannot be reached: check that it runs, and the address; the connection is being made again",
+                "the Redis server cannot be reached: check that it runs, and the address; the connection is being \
+                 made again",
             ),
             Failure::TimedOut(deadline) => write!(
                 f,

@@ -98,7 +98,8 @@ async fn keep(mut finder: Finder, state: watch::Sender<State>, doubt: Arc<Notify
                 let since = Instant::now();
                 state.send_replace(State::Up(connection.clone()));
                 if let Connection::Cluster(_) = connection {
-                    // The client mends what is broken, unless it waits for a node in vain. The old connection does until there is a new one.
+                    // The client mends what is broken, unless it waits for a node in vain. The old connection does
+                    // until there is a new one.
                     sleep(STEADY).await;
                     doubt.notified().await;
                     continue;

@@ -32,7 +32,8 @@ mod tls;
 /// How many touches are written in one go.
 const BATCH: usize = 256;
 
-/// Activity remembered in Redis 6.2 or later, or in Valkey: for sessions that outlive a process and are shared by several.
+/// Activity remembered in Redis 6.2 or later, or in Valkey: for sessions that outlive a process and are shared by
+/// several.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -50,36 +51,42 @@ const BATCH: usize = 256;
 ///
 /// # What it costs
 ///
-/// Every operation is one round trip on one key, with two exceptions. A [`touch`](ActivityStore::touch) by a policy with a
-/// [`touch_every`](crate::PolicyBuilder::with_touch_every) is a plain `GET`, and a script after it when last activity is due to move; without one
-/// it is always the script. And a script is sent twice the first time a server sees it. A session takes about 200 bytes of Redis' memory.
+/// Every operation is one round trip on one key, with two exceptions. A [`touch`](ActivityStore::touch) by a policy
+/// with a [`touch_every`](crate::PolicyBuilder::with_touch_every) is a plain `GET`, and a script after it when last
+/// activity is due to move; without one it is always the script. And a script is sent twice the first time a server
+/// sees it. A session takes about 200 bytes of Redis' memory.
 ///
 /// # What it promises
 ///
-/// - Time comes from the caller, never from Redis: a record's expiry in Redis is housekeeping. Where the nodes' clocks differ, give the layer the
-///   [clock](RedisStore::clock).
-/// - An operation fails within its [deadline](RedisStoreBuilder::with_deadline), half a second by default, and at once while the server is known to
-///   be away. The connection comes back within milliseconds of the server, whether that was restarted, frozen or unreachable. There is nothing to
-///   retry and nothing to supervise.
+/// - Time comes from the caller, never from Redis: a record's expiry in Redis is housekeeping. Where the nodes'
+///   clocks differ, give the layer the [clock](RedisStore::clock).
+/// - An operation fails within its [deadline](RedisStoreBuilder::with_deadline), half a second by default, and at
+///   once while the server is known to be away. The connection comes back within milliseconds of the server, whether
+///   that was restarted, frozen or unreachable. There is nothing to retry and nothing to supervise.
 /// - With Sentinel it follows a fail-over. With a Cluster it follows slots that move and replicas that take over.
 /// - Revocations are [announced](SharedStore::revocations) to every node, usually within a millisecond.
 /// - A value that is no record of its own is an error, not an unknown session.
 ///
 /// # What Redis must be told
 ///
-/// - `maxmemory-policy noeviction`, the default: with any other one sessions vanish when memory is short, and are unknown.
-/// - `appendonly yes`, if sessions are to survive a restart. With `appendfsync everysec`, the default, a machine that loses power loses a second
-///   of activity, and sessions and revocations that began in it.
-/// - A user with limited rights needs `~login-timeout:* &login-timeout:* +@connection +@scripting +get +set +time +publish +subscribe`, and
-///   `+wait` or `+cluster` where those are used.
+/// - `maxmemory-policy noeviction`, the default: with any other one sessions vanish when memory is short, and are
+///   unknown.
+/// - `appendonly yes`, if sessions are to survive a restart. With `appendfsync everysec`, the default, a machine that
+///   loses power loses a second of activity, and sessions and revocations that began in it.
+/// - A user with limited rights needs these, and `+wait` or `+cluster` where that is used:
+///
+/// ```text
+/// ~login-timeout:* &login-timeout:* +@connection +@scripting +get +set +time +publish +subscribe
+/// ```
 ///
 /// # What a fail-over can lose
 ///
-/// Redis replicates after it has answered. When a master dies, what it had not passed on yet is lost, usually a few milliseconds' worth: a session
-/// that just began is unknown, activity is a little older, and **a revocation is undone**. With
-/// [`with_replicas_per_revocation`](RedisStoreBuilder::with_replicas_per_revocation) a revocation waits for replicas and fails where they do not
-/// confirm it; have as many confirm as may take over. A master that is cut off from its Sentinels goes on for a while, and loses what it wrote
-/// then; `min-replicas-to-write 1` limits that.
+/// Redis replicates after it has answered. When a master dies, what it had not passed on yet is lost, usually a few
+/// milliseconds' worth: a session that just began is unknown, activity is a little older, and **a revocation is
+/// undone**. With [`with_replicas_per_revocation`](RedisStoreBuilder::with_replicas_per_revocation) a revocation
+/// waits for replicas and fails where they do not confirm it; have as many confirm as may take over. A master that is
+/// cut off from its Sentinels goes on for a while, and loses what it wrote then; `min-replicas-to-write 1` limits
+/// that.
 ///
 /// Clones share the connection.
 #[derive(Clone)]
@@ -89,12 +96,13 @@ impl RedisStore {
     /// Connects to the servers that this URL names, with every default.
     ///
     /// - one server: `redis://user:password@host:port/database`, with everything but the host optional;
-    /// - the master that Sentinels watch over: `redis+sentinel://user:password@host:port,host:port/master-name/database`, with the
-    ///   Sentinels' hosts and the server's credentials. Where a Sentinel asks for some itself, they stand before its own host;
+    /// - the master that Sentinels watch over:
+    ///   `redis+sentinel://user:password@host:port,host:port/master-name/database`, with the Sentinels' hosts and the
+    ///   server's credentials. Where a Sentinel asks for some itself, they stand before its own host;
     /// - a Cluster: `redis+cluster://user:password@host:port,host:port`, with some of its nodes.
     ///
-    /// `rediss`, `rediss+sentinel` and `rediss+cluster` go through TLS, with the feature `redis-tls`. In a user name or a
-    /// password, special characters are written as `%40` and the like.
+    /// `rediss`, `rediss+sentinel` and `rediss+cluster` go through TLS, with the feature `redis-tls`. In a user name
+    /// or a password, special characters are written as `%40` and the like.
     ///
     /// # Errors
     ///
@@ -110,8 +118,8 @@ impl RedisStore {
 
     /// A clock that follows the server's time, for nodes whose own clocks differ.
     ///
-    /// With Sentinel it is the master's time, with a Cluster that of the node which has the slot of the key prefix: the same one for every node of the
-    /// application.
+    /// With Sentinel it is the master's time, with a Cluster that of the node which has the slot of the key prefix:
+    /// the same one for every node of the application.
     ///
     /// # Errors
     ///
@@ -193,8 +201,8 @@ impl SharedStore for RedisStore {
         })
     }
 
-    /// Announced are all sessions that any node revokes in this store. Whenever the connection was interrupted, [`Announced::Missed`] follows, once when it is
-    /// lost and once when it is up again.
+    /// Announced are all sessions that any node revokes in this store. Whenever the connection was interrupted,
+    /// [`Announced::Missed`] follows, once when it is lost and once when it is up again.
     ///
     /// [`Announced::Missed`]: crate::Announced::Missed
     fn revocations(&self) -> Revocations {

@@ -1,6 +1,7 @@
 //! What runs inside Redis, in one atomic step?
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use redis::{Cmd, cmd};
 
@@ -49,7 +50,7 @@ impl Call<'_> {
                 command
                     .arg(touch.last_activity().as_unix_millis())
                     .arg(touch.now().as_unix_millis())
-                    .arg(whole_millis(policy.idle_with_grace()))
+                    .arg(whole_millis(idle_with_grace(policy)))
                     .arg(whole_millis(policy.absolute()))
                     .arg(whole_millis(policy.touch_every()))
                     .arg(whole_millis(policy.remember_expired_for()))
@@ -80,6 +81,15 @@ impl Call<'_> {
             Call::Revoke { .. } => &REVOKE_SCRIPT,
             Call::Time => &TIME_SCRIPT,
         }
+    }
+}
+
+/// How long a session without limits of its own may be idle, as it is judged.
+fn idle_with_grace(policy: &Policy) -> Duration {
+    if policy.is_never_early() {
+        policy.idle().saturating_add(policy.touch_every())
+    } else {
+        policy.idle()
     }
 }
 
@@ -118,8 +128,8 @@ else
   redis.call('SET', KEYS[1], record)
 end";
 
-/// `Touch::applied_to`, once more. A whole policy fits in a few lines because durations come as milliseconds rounded up, as Rust compares them. A
-/// record that is malformed or revoked goes back as it is.
+/// `Touch::applied_to`, once more. A whole policy fits in a few lines because durations come as milliseconds rounded
+/// up, as Rust compares them. A record that is malformed or revoked goes back as it is.
 const TOUCH: &str = "
 local before = redis.call('GET', KEYS[1])
 if not before or before:sub(1, 2) ~= '1L' or (#before ~= $PLAIN and #before ~= $LIMITED) then

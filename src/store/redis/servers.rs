@@ -38,7 +38,8 @@ pub(super) struct Careful {
 }
 
 impl Servers {
-    /// Waits for a turn and then for the operation, until the deadline. Wherever this is dropped, the turn is the next one's.
+    /// Waits for a turn and then for the operation, until the deadline. Wherever this is dropped, the turn is the
+    /// next one's.
     // It begins the operation itself, since a future that is handed on is kept in every hand that it went through.
     pub(super) async fn in_time<T, F>(
         &self,

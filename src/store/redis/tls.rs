@@ -13,14 +13,12 @@ pub(super) struct Tls(Option<TlsCertificates>);
 
 impl RedisStoreBuilder {
     /// The certificate, in PEM, of who vouches for the server, instead of those that the system trusts.
-    #[must_use]
     pub fn with_root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.tls.certificates().root_cert = Some(pem.into());
         self
     }
 
     /// The certificate and the private key, in PEM, by which the server knows this client.
-    #[must_use]
     pub fn with_client_certificate(
         mut self,
         certificate: impl Into<Vec<u8>>,

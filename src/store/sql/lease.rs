@@ -78,8 +78,8 @@ pub(super) fn pool_options<DB: sqlx::Database>() -> PoolOptions<DB> {
 
 /// A connection on loan.
 ///
-/// It goes back to the pool unless a statement was interrupted or the connection is lost. Then it is closed at once,
-/// and so are those that lie idle: the server that they lead to may be gone, and each would cost a request its answer.
+/// It goes back to the pool unless a statement was interrupted or the connection is lost. Then it is closed at once, and
+/// so are those that lie idle.
 pub(super) struct Lease<DB: Dialect> {
     connection: Option<PoolConnection<DB>>,
     pool: Pool<DB>,
@@ -95,11 +95,18 @@ enum Condition {
 
 impl<DB: Dialect> Lease<DB> {
     pub(super) async fn from(pool: &Pool<DB>) -> Result<Self, SqlError> {
-        Ok(Self {
-            connection: Some(pool.acquire().await?),
-            pool: pool.clone(),
-            condition: Condition::Sound,
-        })
+        let acquired = timeout(ACQUIRE, pool.acquire()).await;
+        match acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            Ok(connection) => Ok(Self {
+                connection: Some(connection),
+                pool: pool.clone(),
+                condition: Condition::Sound,
+            }),
+            Err(error) => {
+                close_idle(pool);
+                Err(error.into())
+            }
+        }
     }
 
     pub(super) async fn fetch(
@@ -182,10 +189,15 @@ impl<DB: Dialect> Drop for Lease<DB> {
             }
             _ => {
                 drop(connection.detach());
-                while let Some(idle) = self.pool.try_acquire() {
-                    drop(idle.detach());
-                }
+                close_idle(&self.pool);
             }
         }
+    }
+}
+
+/// The server that they lead to may be gone, and each would cost a request its answer.
+fn close_idle<DB: Dialect>(pool: &Pool<DB>) {
+    while let Some(idle) = pool.try_acquire() {
+        drop(idle.detach());
     }
 }

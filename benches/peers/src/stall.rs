@@ -1,0 +1,132 @@
+//! How long may a request stall while sessions expire?
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tower_login_timeout::{Activity, Clock, ManualClock, Policy};
+
+use crate::Failure;
+use crate::contenders::{ABSOLUTE, Contender, IDLE, ours, tower_sessions};
+use crate::effort::Effort;
+use crate::figures::Figures;
+use crate::jar::{Dice, Jar};
+use crate::programs::{another_self, output};
+use crate::request;
+use crate::stand::{Stand, logged_in};
+
+const THREADS: usize = 2;
+
+/// How many sessions go on living.
+const ALIVE: usize = 10_000;
+
+/// How long tower-sessions' sessions last here: it reads the system's clock, so they really have to pass.
+const SHORT: Duration = Duration::from_secs(5);
+
+/// The clock moves so often while the requests run, and each time by so much: two minutes go by, enough to remove everything.
+const TICKS: usize = 8_192;
+const TICK: Duration = Duration::from_millis(15);
+
+/// Who takes part. axum_session removes for the first time an hour after its start, which nobody can wait for.
+const FIELD: [Contender; 3] = [Contender::Bare, Contender::Ours, Contender::Sliding];
+
+/// Lets each contender's sessions expire under load, in a process of its own.
+///
+/// # Errors
+///
+/// If a process fails.
+pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
+    let names = ["p50", "p99", "p99.99", "max", "left"];
+    let mut measured = [const { [const { Vec::new() }; 5] }; FIELD.len()];
+    for _ in 0..effort.pick(1, 5) {
+        for (contender, measured) in FIELD.iter().zip(&mut measured) {
+            let sessions = effort.many().to_string();
+            let printed = output(another_self()?.args(["stall", contender.id(), &sessions]))?;
+            for (value, measured) in printed.split_whitespace().zip(measured) {
+                measured.push(value.parse()?);
+            }
+        }
+    }
+    for (contender, measured) in FIELD.iter().zip(&measured) {
+        for (name, measured) in names.iter().zip(measured) {
+            let unit = if *name == "left" { "sessions" } else { "us" };
+            figures.add(format!("stall.{}.{name}", contender.id()), unit, measured);
+        }
+    }
+    figures.note(
+        "stalls: tower-sessions' MemoryStore never removes an expired session, so there is nothing to stall for, and its memory grows \
+         until the process ends. axum_session's first removal is an hour after its start and is not measured.",
+    );
+    Ok(())
+}
+
+/// What one more process finds out: median, 99th and 99.99th percentile and the longest, in microseconds, and how many of the sessions
+/// that expired are still remembered.
+///
+/// # Errors
+///
+/// If a request is not answered as that of a live session.
+pub fn one(contender: Contender, sessions: usize) -> Result<(), Failure> {
+    let (mut nanos, left) = match contender {
+        Contender::Ours => in_ours(sessions)?,
+        Contender::Sliding => in_tower_sessions(sessions)?,
+        _ => {
+            let stand = contender.stand(sessions)?;
+            let alive = logged_in(&*stand, ALIVE)?;
+            (load(&*stand, &alive, sessions, &|| {})?, 0)
+        }
+    };
+    nanos.sort_unstable();
+    let at = |share: f64| {
+        let place = (nanos.len() as f64 * share) as usize;
+        f64::from(nanos.get(place).or(nanos.last()).copied().unwrap_or(0)) / 1_000.0
+    };
+    println!("{} {} {} {} {left}", at(0.5), at(0.99), at(0.9999), at(1.0));
+    Ok(())
+}
+
+fn in_ours(sessions: usize) -> Result<(Vec<u32>, usize), Failure> {
+    let clock = ManualClock::new();
+    let store = ours::store(sessions);
+    let stand = ours::stand_with(store.clone(), clock.clone())?;
+    stand.log_in(sessions, &mut |_| Ok(()))?;
+    // Whatever is remembered of them may be removed from now on, and is not yet. It is rounded up to a minute.
+    let policy = Policy::builder()
+        .with_idle(IDLE)
+        .with_absolute(ABSOLUTE)
+        .build()?;
+    let began = clock.now();
+    let removable = policy.keep_until(&Activity::began(began));
+    clock.set(removable.saturating_add(Duration::from_secs(60)));
+    let alive = logged_in(&stand, ALIVE)?;
+    let requests = AtomicUsize::new(0);
+    let per_tick = (sessions / TICKS).max(1);
+    let nanos = load(&stand, &alive, sessions, &|| {
+        if requests.fetch_add(1, Ordering::Relaxed) % per_tick == 0 {
+            clock.advance(TICK);
+        }
+    })?;
+    Ok((nanos, store.len().saturating_sub(ALIVE)))
+}
+
+fn in_tower_sessions(sessions: usize) -> Result<(Vec<u32>, usize), Failure> {
+    let stand = tower_sessions::sliding(SHORT)?;
+    stand.log_in(sessions, &mut |_| Ok(()))?;
+    thread::sleep(SHORT);
+    let alive = logged_in(&stand, ALIVE)?;
+    Ok((load(&stand, &alive, sessions, &|| {})?, sessions))
+}
+
+fn load(
+    stand: &dyn Stand,
+    alive: &Jar,
+    requests: usize,
+    before: &(dyn Fn() + Sync),
+) -> Result<Vec<u32>, Failure> {
+    let make = |seed: usize| {
+        let mut dice = Dice::new(seed as u64 + 1);
+        let cookies = (0..256).map(|_| alive.draw(&mut dice));
+        cookies.map(request::page).collect()
+    };
+    stand.latencies(THREADS, requests / THREADS, &make, before)
+}
