@@ -47,7 +47,7 @@ pub trait Dialect: Database {
     /// The same, for what must outlive a power cut from the moment that it is answered: a session that was ended must
     /// not be live after it.
     ///
-    /// The same it is where the text of a statement says which it wants.
+    /// No different where the text of a statement says how durable it is.
     fn execute_durably(
         connection: &mut Self::Connection,
         statement: &SqlStr,

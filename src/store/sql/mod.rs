@@ -59,7 +59,8 @@ mod table;
 /// Times come from the clock of the node that asks. Where clocks differ, build the layer with `store.clock()`, which
 /// follows the database's.
 ///
-/// Clones share the same connections. Every operation needs a Tokio runtime.
+/// Clones share the same connections. Every operation needs a Tokio runtime with its drivers for I/O and time. The cargo
+/// features `sqlite`, `postgres` and `mysql` need Rust 1.94, since sqlx 0.9 does.
 pub struct SqlStore<DB: SqlDatabase>(Arc<Inner<DB>>);
 
 impl<DB: SqlDatabase> SqlStore<DB> {

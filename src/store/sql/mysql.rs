@@ -47,6 +47,9 @@ impl MySqlStore {
     }
 
     /// Uses the connections of a pool.
+    ///
+    /// By sqlx's default, a pool asks each connection whether it is there before it is used, which costs every check a
+    /// second round trip: see `PoolOptions::test_before_acquire`.
     #[must_use]
     pub fn from_pool(pool: MySqlPool) -> Self {
         Self::new(pool, None, TableName::default())
