@@ -56,7 +56,7 @@ use crate::tracker::Tracker;
 /// A request that presents no session id passes: whether it may is the application's business. An
 /// [exempt](LoginTimeoutLayer::with_exempt) request passes too. Any other is checked, and counts as activity unless it is
 /// [passive](LoginTimeoutLayer::with_passive). It counts at its start, and again when its response is ready if that took longer than
-/// [`touch_every`](crate::PolicyBuilder::with_touch_every).
+/// [`touch_every`](crate::PolicyBuilder::with_touch_every), and longer than a second.
 ///
 /// # Where to put it
 ///

@@ -1,9 +1,14 @@
 //! What is known of a request's session while the wrapped service runs?
 
+use std::time::Duration;
+
 use crate::activity::Activity;
 use crate::clock::Timestamp;
 use crate::key::SessionKey;
 use crate::policy::Policy;
+
+/// An answer that took no longer counts as one moment, however exact the policy: writing twice for it would cost more than it tells.
+const QUICK: Duration = Duration::from_secs(1);
 
 /// A request, as far as its session is concerned.
 #[derive(Clone, Copy)]
@@ -53,6 +58,6 @@ impl Live {
     /// Whether answering took so long that the session was active again meanwhile.
     pub(crate) fn is_due_again(&self, policy: &Policy, now: Timestamp) -> bool {
         let took = now.saturating_duration_since(self.checked_at);
-        self.counts == Counts::AsActivity && took > policy.touch_every()
+        self.counts == Counts::AsActivity && took > policy.touch_every().max(QUICK)
     }
 }

@@ -125,6 +125,21 @@ async fn a_slow_answer_counts_as_activity_again() {
 }
 
 #[tokio::test]
+async fn a_quick_answer_is_written_once_however_exact_the_policy() {
+    let store = ScriptedStore::default();
+    let site = Site::with_store(policy(), store.clone());
+    site.start("a").await;
+    for (took, touches) in [
+        (Duration::from_secs(1), 1),
+        (Duration::from_millis(1_001), 2),
+    ] {
+        store.calls();
+        meanwhile(&site, "/", "a", None, async || site.clock.advance(took)).await;
+        assert_eq!(store.calls(), vec![Operation::Touch; touches], "{took:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_slow_request_never_writes_an_older_activity_over_a_newer_one() {
     let site = Site::new(policy());
     site.start("a").await;
@@ -201,7 +216,7 @@ async fn a_request_can_be_cancelled_at_every_await_point() {
                 let clock = clock.clone();
                 async move {
                     tokio::task::yield_now().await;
-                    clock.advance(MILLISECOND);
+                    clock.advance(IDLE / 2);
                     let mut response = Response::new(String::new());
                     if let Some(cookie) = cookie {
                         response
