@@ -11,7 +11,7 @@ use crate::effort::Effort;
 use crate::figures::{Figure, Figures, plain, short};
 
 const WIDTH: i32 = 760;
-const LABELS: i32 = 250;
+const LABELS: i32 = 260;
 const VALUES: i32 = 130;
 const ROW: i32 = 30;
 const TOP: i32 = 50;
@@ -126,9 +126,9 @@ fn bars_to(path: &Path, title: &str, bars: &[(Figure, String)]) -> Result<(), Fa
     let area = SVGBackend::new(path, size).into_drawing_area();
     area.fill(&WHITE)?;
     let text = |size: i32| ("sans-serif", size).into_font().color(&BLACK);
-    let left = text(14).pos(Pos::new(HPos::Left, VPos::Center));
-    let right = text(14).pos(Pos::new(HPos::Right, VPos::Center));
-    area.draw(&Text::new(title.to_owned(), (15, 15), text(17)))?;
+    let left = text(17).pos(Pos::new(HPos::Left, VPos::Center));
+    let right = text(17).pos(Pos::new(HPos::Right, VPos::Center));
+    area.draw(&Text::new(title.to_owned(), (15, 15), text(21)))?;
     let longest = bars
         .iter()
         .map(|(figure, _)| figure.high)

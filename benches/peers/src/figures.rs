@@ -72,9 +72,15 @@ impl Figure {
     }
 }
 
+/// The value in the middle, or the mean of the two.
+pub fn median(measured: &[f64]) -> Option<f64> {
+    Figure::of(measured, "").map(|figure| figure.median)
+}
+
 /// A number as people write it: three digits that matter.
 pub fn plain(value: f64) -> String {
     match value.abs() {
+        whole if whole.fract() == 0.0 => format!("{value}"),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         size if size >= 1.0 => format!("{value:.2}"),

@@ -6,7 +6,7 @@ use tower_login_timeout::ManualClock;
 use crate::Failure;
 use crate::contenders::{Contender, IDLE, ours};
 use crate::effort::Effort;
-use crate::figures::{Figures, short};
+use crate::figures::{Figures, median, short};
 use crate::jar::{Dice, Jar};
 use crate::request::{self, NOBODY, Request};
 use crate::stand::{IN_FLIGHT, Stand, logged_in};
@@ -81,14 +81,11 @@ fn live(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result<(),
     let mut times = vec![Vec::with_capacity(rounds); field.len()];
     for round in 0..=rounds {
         for (one, times) in field.iter().zip(&mut times) {
-            let mut nanos = 0.0;
-            for _ in 0..batches {
-                let requests = one.some(&mut dice);
-                nanos += one.stand.answer(requests, StatusCode::OK)?.as_nanos() as f64;
-            }
+            let requests = || one.some(&mut dice);
+            let nanos = turn(&*one.stand, batches, StatusCode::OK, requests)?;
             // The first round is to warm up.
             if round > 0 {
-                times.push(nanos / (batches * BATCH) as f64);
+                times.push(nanos);
             }
         }
     }
@@ -110,13 +107,10 @@ fn anonymous(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Resul
                 Contender::Bare | Contender::Ours => StatusCode::OK,
                 _ => StatusCode::NO_CONTENT,
             };
-            let mut nanos = 0.0;
-            for _ in 0..batches {
-                let requests = (0..BATCH).map(|_| request::page(NOBODY)).collect();
-                nanos += one.stand.answer(requests, expected)?.as_nanos() as f64;
-            }
+            let requests = || (0..BATCH).map(|_| request::page(NOBODY)).collect();
+            let nanos = turn(&*one.stand, batches, expected, requests)?;
             if round > 0 {
-                times.push(nanos / (batches * BATCH) as f64);
+                times.push(nanos);
             }
         }
     }
@@ -171,16 +165,30 @@ fn expired(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     let mut dice = Dice::new(2);
     let mut times = Vec::with_capacity(rounds);
     for _ in 0..rounds {
-        let mut nanos = 0.0;
-        for _ in 0..batches {
+        let requests = || {
             let cookies = (0..BATCH).map(|_| jar.draw(&mut dice));
-            let requests = cookies.map(request::page).collect();
-            nanos += stand.answer(requests, over)?.as_nanos() as f64;
-        }
-        times.push(nanos / (batches * BATCH) as f64);
+            cookies.map(request::page).collect()
+        };
+        times.push(turn(&stand, batches, over, requests)?);
     }
     figures.add("expired.ours", "ns", &times);
     Ok(())
+}
+
+/// One contender's turn in a round: nanoseconds per request in the median batch, since a whole turn is long enough for the system to
+/// interrupt it.
+fn turn(
+    stand: &dyn Stand,
+    batches: usize,
+    expected: StatusCode,
+    mut requests: impl FnMut() -> Vec<Request>,
+) -> Result<f64, Failure> {
+    let mut nanos = Vec::with_capacity(batches);
+    for _ in 0..batches {
+        let took = stand.answer(requests(), expected)?;
+        nanos.push(took.as_nanos() as f64 / BATCH as f64);
+    }
+    median(&nanos).ok_or_else(|| "a turn without a batch".into())
 }
 
 /// The whole time of each contender, and what it takes beyond the bare service of the same round.

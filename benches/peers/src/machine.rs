@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 
@@ -30,7 +32,7 @@ pub fn described() -> Vec<String> {
         format!(
             "processor: {}, {} cores",
             line_of("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".into()),
-            std::thread::available_parallelism().map_or(1, usize::from)
+            thread::available_parallelism().map_or(1, usize::from)
         ),
     ];
     if let Some(memory) = line_of("/proc/meminfo", "MemTotal") {
@@ -56,10 +58,23 @@ pub fn described() -> Vec<String> {
     lines
 }
 
-/// How many processes wanted to run in the last minute, on average.
-pub fn load_average() -> Option<f64> {
-    let text = fs::read_to_string("/proc/loadavg").ok()?;
-    text.split_whitespace().next()?.parse().ok()
+/// Which share of its time the machine is busy with something else, while this program sleeps for a second.
+pub fn busy() -> Option<f64> {
+    let (all, idle) = processor_time()?;
+    thread::sleep(Duration::from_secs(1));
+    let (all_later, idle_later) = processor_time()?;
+    (all_later > all).then(|| 1.0 - (idle_later - idle) / (all_later - all))
+}
+
+/// What all processors did since the machine started, and how much of that was nothing.
+fn processor_time() -> Option<(f64, f64)> {
+    let line = line_of("/proc/stat", "cpu ")?;
+    let times: Vec<f64> = line
+        .split_whitespace()
+        .map_while(|time| time.parse().ok())
+        .collect();
+    // The fourth is idle; the eighth, the last that is not counted twice, was stolen by other virtual machines.
+    Some((times.iter().take(8).sum(), *times.get(3)?))
 }
 
 fn versions() -> Vec<String> {

@@ -53,9 +53,10 @@ fn main() -> Result<(), Failure> {
 
 fn everything(effort: Effort) -> Result<(), Failure> {
     let mut figures = Figures::default();
-    if let Some(load) = machine::load_average().filter(|load| *load > 0.5) {
+    if let Some(busy) = machine::busy().filter(|busy| *busy > 0.1) {
         figures.note(format!(
-            "the machine was busy when this run began, with a load average of {load}: do not trust the times."
+            "the machine was busy with something else when this run began, for {:.0}% of its time: do not trust the times.",
+            busy * 100.0
         ));
     }
     for (name, measure) in ROOMS {

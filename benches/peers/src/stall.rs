@@ -102,7 +102,10 @@ fn in_ours(sessions: usize) -> Result<(Vec<u32>, usize), Failure> {
     let requests = AtomicUsize::new(0);
     let per_tick = (sessions / TICKS).max(1);
     let nanos = load(&stand, &alive, sessions, &|| {
-        if requests.fetch_add(1, Ordering::Relaxed) % per_tick == 0 {
+        if requests
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(per_tick)
+        {
             clock.advance(TICK);
         }
     })?;
