@@ -131,7 +131,7 @@ async fn by_their_own_clocks_a_session_in_use_lives_and_ends_within_the_differen
             }
             nodes.pass(MINUTE).await;
         }
-        // As long as the node ahead was not asked last, its last request counts.
+        // So much that the last request of the node ahead is older than this one by either clock.
         nodes.pass(SKEW).await;
         assert_eq!(nodes.sites[last_used_on].status("alpha").await, 200);
         assert_eq!(nodes.ends().await, expected);

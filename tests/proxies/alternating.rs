@@ -86,6 +86,9 @@ async fn over_redis() {
     alternates(&site).await;
     assert!(commands(server.port()) - before >= u64::from(REQUESTS));
     ends_at_once(&site).await;
+    // The proxies go by its clock.
+    let asked = redis::info(server.port(), "commandstats");
+    assert!(asked.contains("cmdstat_time:"), "{asked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
