@@ -1,7 +1,7 @@
 //! What goes into every answer of our own?
 
 use bytes::Bytes;
-use http::header::SET_COOKIE;
+use http::header::{CONTENT_LENGTH, SET_COOKIE};
 use http::{Method, Response};
 
 use crate::event;
@@ -23,7 +23,9 @@ impl<St> Config<St> {
         response.extensions_mut().insert(expired);
         self.forget_id(&mut response);
         if *request.method() == Method::HEAD {
-            *response.body_mut() = Bytes::new();
+            // As a GET would say it (RFC 9110, 8.6).
+            let length = std::mem::take(response.body_mut()).len();
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
         }
         response
     }

@@ -61,7 +61,8 @@ use crate::tracker::Tracker;
 /// # Where to put it
 ///
 /// Outside whatever loads the session's data, so that an expired request costs nothing, and inside whatever logs or counts responses. A layer
-/// that rewrites `Set-Cookie`, such as one that encrypts cookies, belongs outside.
+/// that rewrites `Set-Cookie`, such as one that encrypts cookies, belongs outside. In axum that is the outermost `Router`: a nested one sees
+/// paths without their prefix, and so would rules and the log-in page's `returnUrl`.
 #[must_use = "a layer does nothing until a service is wrapped in it"]
 pub struct LoginTimeoutLayer<St = MemoryStore> {
     config: Arc<Config<St>>,
@@ -121,6 +122,10 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     ///
     /// A session that the response begins or ends is noticed all the same. A log-in behind an exempt rule must issue a new id, as OWASP
     /// ASVS 5.0, 7.2.4 asks: an id that the request presented itself is not begun anew by sending it again.
+    ///
+    /// A *new* id that the response sets begins a session, since that is what a log-in does, whatever the request presented. So exempt nothing that
+    /// gives a new id to whoever presents an old one: an application that changes its cookie with every response would begin ended sessions
+    /// anew there.
     pub fn with_exempt(mut self, rule: impl Rule) -> Self {
         self.config_mut().exempt.0.push(Arc::new(rule));
         self

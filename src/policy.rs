@@ -61,6 +61,9 @@ pub enum Unknown {
     Expire,
     /// A session that begins now, for tokens that are minted elsewhere and checked by the application.
     ///
+    /// Ids are compared byte for byte. Where the application takes several spellings for the same id, as it does if it decodes `%61` to `a`,
+    /// each of them begins a session of its own.
+    ///
     /// An ended session whose record is gone would begin again, so let
     /// [`remember_expired_for`](PolicyBuilder::with_remember_expired_for) be at least as long as a token is valid.
     Begin,

@@ -15,7 +15,7 @@ use crate::policy::Policy;
 use crate::store::ActivityStore;
 use crate::store::supervised::{StoreError, Supervised};
 use crate::verdict::Verdict;
-use crate::visit::{Live, Visit};
+use crate::visit::{Counts, Live, Visit};
 
 pin_project! {
     /// What is written between the wrapped service's response and the client.
@@ -36,6 +36,10 @@ pin_project! {
         Creating {
             #[pin]
             create: Supervised<St::Future<()>>,
+        },
+        Continuing {
+            #[pin]
+            begin: Supervised<St::Future<Activity>>,
         },
         /// The response takes the client's id away.
         Revoking {
@@ -129,25 +133,34 @@ impl<St: ActivityStore> Recording<St> {
             let next = match self.as_mut().project() {
                 RecordingProjection::LookingUpIssued { load, issue } => {
                     let found = ready!(load.poll(cx)).map_err(NotRecorded::LogIn)?;
-                    if is_active(&config.policy, found, issue.now) {
-                        return Poll::Ready(Ok(Recorded::Replaced));
-                    }
                     match issue.continues {
+                        _ if is_active(&config.policy, found, issue.now) => {
+                            return Poll::Ready(Ok(Recorded::Replaced));
+                        }
+                        // Another request has continued the session under this id already, and it has ended since.
+                        Some(_) if found.is_some() => return Poll::Ready(Ok(Recorded::Replaced)),
                         Some(live) => Self::LookingUpPresented {
                             load: config.supervised(config.store.load(live.key)),
                             issue: *issue,
                         },
-                        None => create(config, issue, Activity::began(issue.now)),
+                        None => create(config, issue),
                     }
                 }
                 RecordingProjection::LookingUpPresented { load, issue } => {
                     let found = ready!(load.poll(cx)).map_err(NotRecorded::LogIn)?;
-                    let continued = found.or(issue.continues.map(|live| live.activity));
-                    let continued = continued.unwrap_or(Activity::began(issue.now));
-                    create(config, issue, continued)
+                    match issue.continues {
+                        Some(live) => {
+                            continued(config, issue, live, found.unwrap_or(live.activity))
+                        }
+                        None => create(config, issue),
+                    }
                 }
                 RecordingProjection::Creating { create } => {
                     ready!(create.poll(cx)).map_err(NotRecorded::LogIn)?;
+                    return Poll::Ready(Ok(Recorded::Replaced));
+                }
+                RecordingProjection::Continuing { begin } => {
+                    ready!(begin.poll(cx)).map_err(NotRecorded::LogIn)?;
                     return Poll::Ready(Ok(Recorded::Replaced));
                 }
                 RecordingProjection::Revoking { revoke } => {
@@ -167,22 +180,35 @@ impl<St: ActivityStore> Recording<St> {
     }
 }
 
-/// Begins the issued session where the one that it continues stands: it is as old, and if that has ended meanwhile, so has this.
-fn create<St: ActivityStore>(
-    config: &Config<St>,
-    issue: &Issue,
-    continued: Activity,
-) -> Recording<St> {
-    let activity = if is_active(&config.policy, Some(continued), issue.now) {
-        continued.active_at(issue.now)
-    } else {
-        continued
-    };
-    let activity = activity.with_limits(issue.limits.unwrap_or(activity.limits()));
+/// Begins the issued session anew.
+fn create<St: ActivityStore>(config: &Config<St>, issue: &Issue) -> Recording<St> {
+    let limits = issue.limits.unwrap_or_default();
+    let activity = Activity::began(issue.now).with_limits(limits);
     let keep_until = config.policy.keep_until(&activity);
     let create = config.store.create(issue.key, activity, keep_until);
     Recording::Creating {
         create: config.supervised(create),
+    }
+}
+
+/// Continues the presented session under the issued id: it is as old, and if that has ended meanwhile, so has this.
+fn continued<St: ActivityStore>(
+    config: &Config<St>,
+    issue: &Issue,
+    live: Live,
+    presented: Activity,
+) -> Recording<St> {
+    let counts = live.counts == Counts::AsActivity;
+    let activity = if counts && is_active(&config.policy, Some(presented), issue.now) {
+        presented.active_at(issue.now)
+    } else {
+        presented
+    };
+    let activity = activity.with_limits(issue.limits.unwrap_or(activity.limits()));
+    let keep_until = config.policy.keep_until(&activity);
+    let begin = config.store.begin(issue.key, activity, keep_until);
+    Recording::Continuing {
+        begin: config.supervised(begin),
     }
 }
 

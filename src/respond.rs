@@ -25,6 +25,8 @@ pub(crate) const REASON: HeaderName = HeaderName::from_static("login-timeout-rea
 
 /// Makes the answer to a request whose session may not act.
 ///
+/// Its body is [`Bytes`], which axum calls `axum::body::Bytes`.
+///
 /// [`LoginTimeoutResponse`] is ready to use. So is any closure from [`Expired`] and [`RequestHead`] to a response, if it names the types of
 /// its arguments:
 ///
@@ -63,6 +65,7 @@ where
 /// ```text
 /// HTTP/1.1 440 Login Time-out
 /// content-type: text/html; charset=utf-8
+/// vary: accept
 /// cache-control: no-store
 /// login-timeout-reason: idle
 ///
@@ -122,10 +125,13 @@ impl LoginTimeoutResponse {
     /// Another reason phrase, such as Exchange's `Login Timeout`.
     ///
     /// It is written on HTTP/1 by hyper, with the feature `hyper`; HTTP/2 and HTTP/3 have none. A phrase with characters that cannot
-    /// stand in a status line is not written.
+    /// stand in a status line is ignored.
     #[must_use]
     pub fn with_phrase(mut self, phrase: impl Into<String>) -> Self {
-        self.phrase = phrase.into();
+        let phrase = phrase.into();
+        if phrase.bytes().all(is_phrase_byte) {
+            self.phrase = phrase;
+        }
         self
     }
 
@@ -203,14 +209,25 @@ impl LoginTimeoutResponse {
     fn answer(&self, request: RequestHead<'_>) -> Response<Bytes> {
         let format = self.format.for_request(request);
         let mut response = self.message.response(format, self.status, &self.phrase);
-        if self.format == ResponseFormat::Negotiated {
-            response
-                .headers_mut()
-                .insert(VARY, HeaderValue::from_static("accept"));
+        let vary = match (&self.login_page, self.format) {
+            (Some(_), _) => Some(login_page::VARIES),
+            (None, ResponseFormat::Negotiated) => Some("accept"),
+            (None, _) => None,
+        };
+        if let Some(vary) = vary {
+            let vary = HeaderValue::from_static(vary);
+            response.headers_mut().insert(VARY, vary);
         }
-        phrase::write(&mut response, &self.phrase);
+        if response.status() == self.status {
+            phrase::write(&mut response, &self.phrase);
+        }
         response
     }
+}
+
+/// RFC 9112, 4.
+fn is_phrase_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
 /// The answer while the store fails: 503, and when to try again.

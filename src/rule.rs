@@ -34,8 +34,8 @@ pub fn path(path: impl Into<String>) -> impl Rule + Clone {
 
 /// Requests for this path and all below it: `/static` matches `/static` and `/static/site.css`, not `/statics`.
 ///
-/// A path with a `.` or `..` segment, an empty segment, a backslash or a percent-encoded `.`, `/` or `\` never matches: the application
-/// might resolve it to another place than the one it seems to name.
+/// A path with an empty segment, one that is `.` or begins with `..`, a backslash or a percent-encoded `.`, `/`, `\` or `%` never matches: the
+/// application might resolve it to another place than the one it seems to name.
 pub fn path_prefix(prefix: impl Into<String>) -> impl Rule + Clone {
     let prefix = prefix.into();
     move |request: RequestHead<'_>| {
@@ -85,7 +85,7 @@ fn is_canonical(path: &str) -> bool {
     let hides_a_separator = |path: &str| {
         path.contains('\\')
             || path.as_bytes().windows(3).any(|window| {
-                matches!(window, [b'%', b'2', b'e' | b'E' | b'f' | b'F'])
+                matches!(window, [b'%', b'2', b'5' | b'e' | b'E' | b'f' | b'F'])
                     || matches!(window, [b'%', b'5', b'c' | b'C'])
             })
     };
@@ -95,7 +95,9 @@ fn is_canonical(path: &str) -> bool {
         let is_last = inner_segments.peek().is_none();
         // Java servers drop what follows a semicolon before they resolve the dots.
         let name = segment.split(';').next().unwrap_or_default();
-        resolves_to_itself &= !matches!(name, "." | "..") && (!name.is_empty() || is_last);
+        // Some servers drop what cannot be seen after the dots.
+        resolves_to_itself &=
+            name != "." && !name.starts_with("..") && (!name.is_empty() || is_last);
     }
     resolves_to_itself && !hides_a_separator(path)
 }
@@ -132,6 +134,8 @@ mod tests {
             "//static/members",
             "/static/./members",
             "/static/..;/members",
+            "/static/..%00/members",
+            "/static/%252e%252e/members",
         ] {
             assert!(!matches(path_prefix("/static"), path), "{path}");
         }

@@ -134,6 +134,22 @@ async fn a_rotation_counts_as_activity_and_hands_on_the_limits() {
 }
 
 #[tokio::test]
+async fn a_rotation_by_a_passive_request_is_no_activity() {
+    let site = Site::new(policy()).configured(|layer| layer.with_passive(rule::path("/poll")));
+    site.start("a0").await;
+    for turn in 0..3 {
+        site.clock.advance(IDLE / 4);
+        let next = format!("sid=a{}", turn + 1);
+        let response = site
+            .setting(request("/poll", &format!("a{turn}")), &[&next])
+            .await;
+        assert_eq!(response.status(), 200);
+    }
+    site.clock.advance(IDLE / 4);
+    assert_eq!(reason(&site.ask("/poll", "a3").await), "idle");
+}
+
+#[tokio::test]
 async fn a_rotation_leaves_the_old_id_to_requests_that_are_under_way() {
     let site = Site::new(policy());
     site.start("a").await;

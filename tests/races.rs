@@ -95,6 +95,19 @@ async fn a_slow_request_that_rotates_its_cookie_does_not_revive_under_another_na
 }
 
 #[tokio::test]
+async fn a_slow_rotation_does_not_revive_the_id_that_a_quick_one_began() {
+    let site = Site::new(policy());
+    site.start("a").await;
+    meanwhile(&site, "/report", "a", Some("sid=b"), async || {
+        site.setting(request("/", "a"), &["sid=b"]).await;
+        site.setting(request("/logout", "b"), &["sid=; Max-Age=0"])
+            .await;
+    })
+    .await;
+    assert_eq!(reason(&site.ask("/", "b").await), "revoked");
+}
+
+#[tokio::test]
 async fn a_request_that_outlasts_its_session_is_answered_and_does_not_revive() {
     let site = Site::new(policy());
     site.start("a").await;

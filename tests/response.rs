@@ -59,7 +59,12 @@ async fn the_reason_phrase_goes_out_through_hyper() {
         "Unauthorized"
     );
     let broken = LoginTimeoutResponse::new().with_phrase("a\r\nx: y");
-    assert_eq!(phrase(&answer(broken, &[]).await), None);
+    assert_eq!(
+        phrase(&answer(broken, &[]).await).unwrap(),
+        "Login Time-out"
+    );
+    let grpc = LoginTimeoutResponse::new().with_format(ResponseFormat::Grpc);
+    assert_eq!(phrase(&answer(grpc, &[]).await), None);
 }
 
 #[tokio::test]
@@ -206,6 +211,9 @@ async fn head_gets_no_body() {
         (440, "")
     );
     assert_eq!(content_type(&response), "text/html; charset=utf-8");
+    let get = site.ask("/", "unknown").await;
+    let length = get.body().len().to_string();
+    assert_eq!(header(response.headers(), "content-length"), length);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ struct Need {
     cookie: Option<&'static str>,
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     Need {
         operation: Operation::Touch,
         request: || request("/", "a"),
@@ -47,6 +47,11 @@ const NEEDS: [Need; 7] = [
     },
     Need {
         operation: Operation::Load,
+        request: || request("/", "a"),
+        cookie: Some("sid=b"),
+    },
+    Need {
+        operation: Operation::Begin,
         request: || request("/", "a"),
         cookie: Some("sid=b"),
     },

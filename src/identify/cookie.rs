@@ -1,6 +1,5 @@
 //! Which session does a cookie name?
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use crate::clock::Clock;
 use crate::head::RequestHead;
 use crate::key::SessionKey;
 
+mod expiry;
 #[cfg(feature = "private")]
 mod private;
 #[cfg(any(feature = "private", feature = "signed"))]
@@ -29,6 +29,11 @@ mod signed;
 /// the cookie (an empty value, `Max-Age=0`, a past `Expires`) revokes the session that the request presented. So an application that sets a
 /// session cookie at log-in needs no code for this layer. The status of the response does not matter, because it does not matter to a browser:
 /// it keeps the cookie of a `401` or a `500` too, and will present it.
+///
+/// A new value beside a live one that the request presented *continues* that session: it is as old, and has the same limits of its own. So a
+/// rotation does not escape the absolute timeout. The old id stays valid until it times out, for requests that are under way; an application that
+/// wants it gone calls [`SessionHandle::revoke`](crate::SessionHandle::revoke), and [`start`](crate::SessionHandle::start) for the new one, which also
+/// gives it a fresh absolute timeout after a log-in.
 ///
 /// If a response sets the cookie more than once, the last value counts; it ends the session only if nothing but removals is left, since
 /// applications clean up older paths beside the one they use.
@@ -199,12 +204,13 @@ impl IdentifySession for CookieId {
     fn issued(&self, response: &HeaderMap, clock: &dyn Clock) -> Issued {
         let mut issued = Issued::Nothing;
         for line in response.get_all(SET_COOKIE) {
-            let line = line.as_bytes();
-            let pair = line.split(|byte| *byte == b';').next().unwrap_or_default();
+            let mut parts = line.as_bytes().splitn(2, |byte| *byte == b';');
+            let pair = parts.next().unwrap_or_default();
             let Some(value) = self.value_of(pair) else {
                 continue;
             };
-            if value.is_empty() || is_removal(line, clock) {
+            let attributes = parts.next().unwrap_or_default();
+            if value.is_empty() || expiry::is_removal(attributes, clock) {
                 if issued == Issued::Nothing {
                     issued = Issued::Ended;
                 }
@@ -262,21 +268,6 @@ impl fmt::Display for CookieIdError {
 }
 
 impl Error for CookieIdError {}
-
-/// Whether a browser deletes the cookie on reading this `Set-Cookie`. `Max-Age` has precedence over `Expires` (RFC 6265, 4.1.2.2).
-fn is_removal(line: &[u8], clock: &dyn Clock) -> bool {
-    let line: Cow<'_, str> = String::from_utf8_lossy(line);
-    let Ok(cookie) = Cookie::parse(&*line) else {
-        return false;
-    };
-    match (cookie.max_age(), cookie.expires_datetime()) {
-        (Some(max_age), _) => max_age <= time::Duration::ZERO,
-        (None, Some(expires)) => {
-            expires.unix_timestamp_nanos() / 1_000_000 <= i128::from(clock.now().as_unix_millis())
-        }
-        (None, None) => false,
-    }
-}
 
 fn has_prefix(name: &str, prefix: &str) -> bool {
     name.get(..prefix.len())

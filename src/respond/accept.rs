@@ -18,13 +18,7 @@ const OFFERED: [(&str, &str, ResponseFormat); 4] = [
 /// The weight decides, then how exactly the format is named, then which is named first: scripts write
 /// `application/json, text/plain, */*` and mean JSON.
 pub(super) fn preferred(headers: &HeaderMap) -> Option<ResponseFormat> {
-    let ranges: Vec<Range<'_>> = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .filter_map(Range::parse)
-        .collect();
+    let ranges: Vec<Range<'_>> = ranges(headers).collect();
     let (_, _, _, format) = OFFERED
         .iter()
         .enumerate()
@@ -40,6 +34,19 @@ pub(super) fn preferred(headers: &HeaderMap) -> Option<ResponseFormat> {
         })
         .max_by_key(|(weight, exactness, order, _)| (*weight, *exactness, *order))?;
     Some(format)
+}
+
+/// Whether `Accept` asks for HTML by name.
+pub(super) fn names_html(headers: &HeaderMap) -> bool {
+    ranges(headers).any(|range| range.weight > 0 && range.exactness("text", "html") == Some(2))
+}
+
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range<'_>> {
+    let lines = headers.get_all(ACCEPT).into_iter();
+    lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .filter_map(Range::parse)
 }
 
 /// One media range of `Accept`.

@@ -1,14 +1,18 @@
 //! Who is sent to the log-in page, and how do they come back?
 
 use bytes::Bytes;
-use http::header::{ACCEPT, LOCATION, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
+use http::header::{LOCATION, VARY};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 
+use super::accept;
 use super::format::percent_encoded;
 use crate::head::RequestHead;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
+
+/// What tells a page navigation from a script.
+pub(super) const VARIES: &str = "accept, sec-fetch-mode, x-requested-with";
 
 /// Where visitors log in.
 #[derive(Clone, Debug)]
@@ -39,10 +43,7 @@ impl LoginPage {
         *response.status_mut() = StatusCode::SEE_OTHER;
         let headers = response.headers_mut();
         headers.insert(LOCATION, HeaderValue::from_str(&location).ok()?);
-        headers.insert(
-            VARY,
-            HeaderValue::from_static("sec-fetch-mode, accept, x-requested-with"),
-        );
+        headers.insert(VARY, HeaderValue::from_static(VARIES));
         Some(response)
     }
 }
@@ -53,16 +54,8 @@ fn is_navigation(request: RequestHead<'_>) -> bool {
     is_safe
         && match headers.get(SEC_FETCH_MODE) {
             Some(mode) => mode == "navigate",
-            None => names_html(headers) && !headers.contains_key(X_REQUESTED_WITH),
+            None => accept::names_html(headers) && !headers.contains_key(X_REQUESTED_WITH),
         }
-}
-
-fn names_html(headers: &HeaderMap) -> bool {
-    let mut lines = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|line| line.to_str().ok());
-    lines.any(|line| line.contains("text/html"))
 }
 
 /// The path and query that was asked for, encoded as a query value, if a browser takes it for a path on the same site.
@@ -148,8 +141,13 @@ mod tests {
         ] {
             assert_eq!(location("/login", "/a", headers), None, "{headers:?}");
         }
-        let old_browser = [("accept", "text/html,*/*;q=0.8")];
-        assert!(location("/login", "/a", &old_browser).is_some());
+        assert_eq!(
+            location("/login", "/a", &[("accept", "text/html;q=0, */*")]),
+            None
+        );
+        for old_browser in ["text/html,*/*;q=0.8", "TEXT/HTML"] {
+            assert!(location("/login", "/a", &[("accept", old_browser)]).is_some());
+        }
     }
 
     #[test]
