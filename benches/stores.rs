@@ -1,8 +1,11 @@
-//! What does a check cost in each store, next to the least that its client can do?
+//! What does a check cost in each store, and with a near cache in front of it?
 //!
-//! Prints lines of `name value unit`. Each store's own server is started for it. `cargo bench --bench stores --
-//! redis` runs one of them.
+//! Prints lines of `name value unit`. Each store's own server is started for it; Redis is also compared with the least that its client can
+//! do. `cargo bench --bench stores --all-features -- redis` runs one of them.
 
+#[path = "../tests/sql/servers.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod databases;
 #[path = "../tests/servers/mod.rs"]
 mod servers;
 
@@ -13,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
+use servers::Folder;
 use servers::redis::{one_with, url};
 use tokio::task::JoinSet;
 use tower_login_timeout::{
-    Activity, ActivityStore, BoxError, Clock, Policy, RedisStore, SessionKey, SystemClock,
-    Timestamp,
+    Activity, ActivityStore, AnyStore, BoxError, CachedStore, Clock, MemoryStore, Policy,
+    RedisStore, SessionKey, SharedStore, SystemClock, Timestamp,
 };
 
 const SESSIONS: u64 = 10_000;
@@ -35,41 +39,83 @@ fn main() -> Result<(), BoxError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    if wants("memory") {
+        runtime.block_on(bench("memory", MemoryStore::new()))?;
+    }
+    if wants("sqlite") {
+        let folder = Folder::new("bench-sqlite");
+        let url = format!("sqlite:{}/sessions.db", folder.path().display());
+        runtime.block_on(bench_named("sqlite", &url))?;
+    }
+    if wants("postgres") {
+        let server = databases::start_postgresql();
+        let url = databases::postgresql_url(server.port());
+        runtime.block_on(bench_named("postgres", &url))?;
+    }
+    if wants("mysql") {
+        let server = databases::start_mariadb();
+        let url = databases::mariadb_url(server.port());
+        runtime.block_on(bench_named("mysql", &url))?;
+    }
     if wants("redis") {
-        runtime.block_on(bench_redis())?;
+        let server = one_with(&[]);
+        runtime.block_on(bench_redis(&url(&server)))?;
+        runtime.block_on(bench_named("redis", &url(&server)))?;
     }
     Ok(())
 }
 
-async fn bench_redis() -> Result<(), BoxError> {
-    let server = one_with(&[]);
-    let store = RedisStore::connect(&url(&server)).await?;
+async fn bench_named(name: &str, url: &str) -> Result<(), BoxError> {
+    bench(name, AnyStore::connect(url).await?).await
+}
+
+/// Checks that find nothing due, checks that write each time, and checks through a near cache.
+async fn bench<S: SharedStore>(name: &str, store: S) -> Result<(), BoxError> {
+    create_sessions(&store).await?;
+    let cached = CachedStore::new(store.clone());
+    let rarely = rarely()?;
+    for callers in CALLERS {
+        let (mut fresh, mut exact, mut near) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            fresh.push(measure(callers, touches_of(&store, rarely)).await?);
+            exact.push(measure(callers, touches_of(&store, Policy::default())).await?);
+            near.push(measure(callers, touches_of(&cached, rarely)).await?);
+        }
+        report(&format!("{name}.touch"), callers, fresh);
+        report(&format!("{name}.exact_touch"), callers, exact);
+        report(&format!("{name}.cached_touch"), callers, near);
+    }
+    Ok(())
+}
+
+fn rarely() -> Result<Policy, BoxError> {
+    let policy = Policy::builder().with_touch_every(Duration::from_secs(60));
+    Ok(policy.build()?)
+}
+
+/// A check next to a bare `GET`, by turns.
+async fn bench_redis(url: &str) -> Result<(), BoxError> {
+    let store = RedisStore::connect(url).await?;
     create_sessions(&store).await?;
     let names: Arc<[String]> = redis::cmd("KEYS")
         .arg("*")
-        .query::<Vec<String>>(&mut redis::Client::open(url(&server))?.get_connection()?)?
+        .query::<Vec<String>>(&mut redis::Client::open(url)?.get_connection()?)?
         .into();
     // With room for all in its queue, and a deadline such as everybody needs.
     let config = AsyncConnectionConfig::new().set_pipeline_buffer_size(512);
-    let client = redis::Client::open(url(&server))?;
+    let client = redis::Client::open(url)?;
     let bare = client
         .get_multiplexed_async_connection_with_config(&config)
         .await?;
-    let rarely = Policy::builder()
-        .with_touch_every(Duration::from_secs(60))
-        .build()?;
-    let exact = Policy::default();
-
+    let rarely = rarely()?;
     for callers in CALLERS {
-        let (mut gets, mut touches, mut writes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut gets, mut touches) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             gets.push(measure(callers, bare_gets(&bare, &names)).await?);
             touches.push(measure(callers, touches_of(&store, rarely)).await?);
-            writes.push(measure(callers, touches_of(&store, exact)).await?);
         }
         let get = report("redis.bare_get", callers, gets);
-        let touch = report("redis.touch", callers, touches);
-        report("redis.exact_touch", callers, writes);
+        let touch = report("redis.touch_beside_it", callers, touches);
         println!(
             "redis.touch_over_bare_get.{callers} {:.2} ratio",
             get / touch
