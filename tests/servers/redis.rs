@@ -272,10 +272,26 @@ fn certificates(folder: &Path) {
 }
 
 /// What a server answers to a command.
+///
+/// A server that changes its role closes the connections that it has. Then it is asked again.
 pub fn cli(port: u16, arguments: &[&str]) -> String {
-    run(Command::new(CLI.path())
-        .args(["-p", &port.to_string()])
-        .args(arguments))
+    let ask = || {
+        let mut command = Command::new(CLI.path());
+        let command = command.args(["-p", &port.to_string()]).args(arguments);
+        command.output().expect("redis-cli runs")
+    };
+    let mut output = ask();
+    poll(Duration::from_secs(5), || {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let closed = !output.status.success() && errors.contains("closed the connection");
+        if closed {
+            output = ask();
+        }
+        !closed
+    });
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// One section of what a server says about itself.
