@@ -1,16 +1,25 @@
-//! What goes into every answer of our own?
+//! What goes out to the client?
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, SET_COOKIE};
-use http::{Method, Response};
+use http::{HeaderName, HeaderValue, Method, Response};
 
+use crate::activity::Activity;
+use crate::body::ResponseBody;
 use crate::event;
 use crate::head::RequestHead;
 use crate::key::SessionKey;
-use crate::layer::Config;
-use crate::verdict::Expired;
+use crate::layer::{Config, RemainingHeader};
+use crate::policy::StoreFailure;
+use crate::recording::{NotRecorded, Recorded};
+use crate::respond::unavailable;
+use crate::store::ActivityStore;
+use crate::verdict::{Expired, Verdict};
+use crate::visit::Visit;
 
-impl<St> Config<St> {
+const REMAINING: HeaderName = HeaderName::from_static("login-timeout-remaining");
+
+impl<St: ActivityStore> Config<St> {
     /// The answer to a session that may not act, whoever words it.
     pub(crate) fn answer(
         &self,
@@ -25,7 +34,8 @@ impl<St> Config<St> {
         if *request.method() == Method::HEAD {
             // As a GET would say it (RFC 9110, 8.6).
             let length = std::mem::take(response.body_mut()).len();
-            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+            let headers = response.headers_mut();
+            headers.entry(CONTENT_LENGTH).or_insert(length.into());
         }
         response
     }
@@ -34,6 +44,56 @@ impl<St> Config<St> {
     pub(crate) fn forget_id(&self, response: &mut Response<Bytes>) {
         if let Some(forget) = self.identify.forget() {
             response.headers_mut().append(SET_COOKIE, forget);
+        }
+    }
+
+    /// The wrapped service's response, on behalf of a session that was last known like this.
+    pub(crate) fn passed<B>(
+        &self,
+        mut response: Response<B>,
+        activity: Option<Activity>,
+    ) -> Response<ResponseBody<B>> {
+        if self.remaining == RemainingHeader::Present && activity.is_some() {
+            let verdict = self.policy.decide(activity, self.clock.now());
+            if let Verdict::Active { remaining, .. } = verdict {
+                let seconds = HeaderValue::from(remaining.as_secs());
+                response.headers_mut().insert(REMAINING, seconds);
+            }
+        }
+        response.map(ResponseBody::inner)
+    }
+
+    pub(crate) fn recorded<B>(
+        &self,
+        response: Response<B>,
+        visit: &Visit,
+        recorded: Result<Recorded, NotRecorded>,
+    ) -> Response<ResponseBody<B>> {
+        match recorded {
+            Ok(Recorded::GoesOn(activity)) => self.passed(response, Some(activity)),
+            Ok(Recorded::Gone | Recorded::Replaced) => self.passed(response, None),
+            Err(NotRecorded::LateActivity(error)) => {
+                event::store_failed(&error);
+                self.passed(response, visit.activity())
+            }
+            Err(NotRecorded::LogIn(error)) => {
+                event::store_failed(&error);
+                match self.policy.store_failure() {
+                    StoreFailure::Reject => unavailable().map(ResponseBody::short),
+                    StoreFailure::Allow => self.passed(response, visit.activity()),
+                }
+            }
+            Err(NotRecorded::LogOut(error)) => {
+                event::store_failed(&error);
+                match self.policy.store_failure() {
+                    StoreFailure::Reject => {
+                        let mut answer = unavailable();
+                        self.forget_id(&mut answer);
+                        answer.map(ResponseBody::short)
+                    }
+                    StoreFailure::Allow => self.passed(response, None),
+                }
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -17,17 +17,15 @@ use crate::clock::Timestamp;
 use crate::event;
 use crate::head::RequestHead;
 use crate::key::SessionKey;
-use crate::layer::{Config, RemainingHeader};
+use crate::layer::Config;
 use crate::policy::StoreFailure;
-use crate::recording::{NotRecorded, Recorded, Recording};
+use crate::recording::Recording;
 use crate::respond::unavailable;
 use crate::store::ActivityStore;
 use crate::store::supervised::{StoreError, Supervised};
 use crate::tracker::SessionHandle;
 use crate::verdict::{Expired, Verdict};
 use crate::visit::{Counts, Live, Visit};
-
-const REMAINING: HeaderName = HeaderName::from_static("login-timeout-remaining");
 
 pin_project! {
     /// The future of a [`LoginTimeout`](crate::LoginTimeout).
@@ -275,56 +273,6 @@ impl<St: ActivityStore> Config<St> {
     /// A store's operation, which may not take longer than the policy says.
     pub(crate) fn supervised<F>(&self, operation: F) -> Supervised<F> {
         Supervised::new(operation, self.policy.store_timeout())
-    }
-
-    /// The wrapped service's response, on behalf of a session that was last known like this.
-    fn passed<B>(
-        &self,
-        mut response: Response<B>,
-        activity: Option<Activity>,
-    ) -> Response<ResponseBody<B>> {
-        if self.remaining == RemainingHeader::Present && activity.is_some() {
-            let verdict = self.policy.decide(activity, self.clock.now());
-            if let Verdict::Active { remaining, .. } = verdict {
-                let seconds = HeaderValue::from(remaining.as_secs());
-                response.headers_mut().insert(REMAINING, seconds);
-            }
-        }
-        response.map(ResponseBody::inner)
-    }
-
-    fn recorded<B>(
-        &self,
-        response: Response<B>,
-        visit: &Visit,
-        recorded: Result<Recorded, NotRecorded>,
-    ) -> Response<ResponseBody<B>> {
-        match recorded {
-            Ok(Recorded::GoesOn(activity)) => self.passed(response, Some(activity)),
-            Ok(Recorded::Gone | Recorded::Replaced) => self.passed(response, None),
-            Err(NotRecorded::LateActivity(error)) => {
-                event::store_failed(&error);
-                self.passed(response, visit.activity())
-            }
-            Err(NotRecorded::LogIn(error)) => {
-                event::store_failed(&error);
-                match self.policy.store_failure() {
-                    StoreFailure::Reject => unavailable().map(ResponseBody::short),
-                    StoreFailure::Allow => self.passed(response, visit.activity()),
-                }
-            }
-            Err(NotRecorded::LogOut(error)) => {
-                event::store_failed(&error);
-                match self.policy.store_failure() {
-                    StoreFailure::Reject => {
-                        let mut answer = unavailable();
-                        self.forget_id(&mut answer);
-                        answer.map(ResponseBody::short)
-                    }
-                    StoreFailure::Allow => self.passed(response, None),
-                }
-            }
-        }
     }
 }
 

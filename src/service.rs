@@ -32,12 +32,12 @@ impl<S, St> LoginTimeout<S, St> {
     }
 
     /// The wrapped service.
-    pub fn get_ref(&self) -> &S {
+    pub fn inner(&self) -> &S {
         &self.inner
     }
 
     /// The wrapped service.
-    pub fn get_mut(&mut self) -> &mut S {
+    pub fn inner_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
