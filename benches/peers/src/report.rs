@@ -151,7 +151,7 @@ fn raw(page: &mut String, figures: &Figures, effort: Effort) {
     let title = format!(
         "Requests of two threads while {many} sessions expire; what is left of those afterwards"
     );
-    section(page, figures, &title, &all[..3], &stall);
+    section(page, figures, &title, &all[..2], &stall);
     let loopback = served("loopback.*");
     section(
         page,

@@ -1,13 +1,12 @@
 //! How long may a request stall while sessions expire?
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use tower_login_timeout::{Activity, Clock, ManualClock, Policy};
 
 use crate::Failure;
-use crate::contenders::{ABSOLUTE, Contender, IDLE, ours, tower_sessions};
+use crate::contenders::{ABSOLUTE, Contender, IDLE, ours};
 use crate::effort::Effort;
 use crate::figures::Figures;
 use crate::jar::{Dice, Jar};
@@ -20,15 +19,12 @@ const THREADS: usize = 2;
 /// How many sessions go on living.
 const ALIVE: usize = 10_000;
 
-/// How long tower-sessions' sessions last here: it reads the system's clock, so they really have to pass.
-const SHORT: Duration = Duration::from_secs(5);
-
 /// The clock moves so often while the requests run, and each time by so much: two minutes go by, enough to remove everything.
 const TICKS: usize = 8_192;
 const TICK: Duration = Duration::from_millis(15);
 
-/// Who takes part. axum_session removes for the first time an hour after its start, which nobody can wait for.
-const FIELD: [Contender; 3] = [Contender::Bare, Contender::Ours, Contender::Sliding];
+/// Who takes part. tower-sessions removes nothing, and axum_session for the first time an hour after its start, which nobody can wait for.
+const FIELD: [Contender; 2] = [Contender::Bare, Contender::Ours];
 
 /// Lets each contender's sessions expire under load, in a process of its own.
 ///
@@ -69,7 +65,6 @@ pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
 pub fn one(contender: Contender, sessions: usize) -> Result<(), Failure> {
     let (mut nanos, left) = match contender {
         Contender::Ours => in_ours(sessions)?,
-        Contender::Sliding => in_tower_sessions(sessions)?,
         _ => {
             let stand = contender.stand(sessions)?;
             let alive = logged_in(&*stand, ALIVE)?;
@@ -110,14 +105,6 @@ fn in_ours(sessions: usize) -> Result<(Vec<u32>, usize), Failure> {
         }
     })?;
     Ok((nanos, store.len().saturating_sub(ALIVE)))
-}
-
-fn in_tower_sessions(sessions: usize) -> Result<(Vec<u32>, usize), Failure> {
-    let stand = tower_sessions::sliding(SHORT)?;
-    stand.log_in(sessions, &mut |_| Ok(()))?;
-    thread::sleep(SHORT);
-    let alive = logged_in(&stand, ALIVE)?;
-    Ok((load(&stand, &alive, sessions, &|| {})?, sessions))
 }
 
 fn load(
