@@ -137,8 +137,6 @@ impl<St: ActivityStore> Recording<St> {
                         _ if is_active(&config.policy, found, issue.now) => {
                             return Poll::Ready(Ok(Recorded::Replaced));
                         }
-                        // Another request has continued the session under this id already, and it has ended since.
-                        Some(_) if found.is_some() => return Poll::Ready(Ok(Recorded::Replaced)),
                         Some(live) => Self::LookingUpPresented {
                             load: config.supervised(config.store.load(live.key)),
                             issue: *issue,
@@ -206,6 +204,7 @@ fn continued<St: ActivityStore>(
     };
     let activity = activity.with_limits(issue.limits.unwrap_or(activity.limits()));
     let keep_until = config.policy.keep_until(&activity);
+    // Another request may have continued it under this id already, and it may have ended since: that stands.
     let begin = config.store.begin(issue.key, activity, keep_until);
     Recording::Continuing {
         begin: config.supervised(begin),
