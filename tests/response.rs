@@ -230,6 +230,11 @@ async fn a_log_in_page_takes_navigations_and_leaves_the_440_to_scripts() {
     assert!(header(navigation.headers(), "set-cookie").starts_with("sid=;"));
     let script = answer(response(), &[("sec-fetch-mode", "cors")]).await;
     assert_eq!(script.status(), 440);
+    // Who is redirected depends on these, so both answers say so.
+    for answer in [navigation, script] {
+        let vary = header(answer.headers(), "vary");
+        assert_eq!(vary, "accept, sec-fetch-mode, x-requested-with");
+    }
 }
 
 #[tokio::test]
