@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use sqlx::mysql::{MySqlPool, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, MySql};
-use tokio::time::interval;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
 use tower_login_timeout::{
     ActivityStore, Clock, ManualClock, MySqlStore, SessionKey, StoreClock, SystemClock, Timestamp,
     conformance,
@@ -57,10 +58,11 @@ impl Inside for Database {
             "SELECT count(*) FROM information_schema.innodb_trx
             WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{table}%'"
         );
-        // What it shows is renewed when it was not looked at for 100 ms.
-        let mut looks = interval(Duration::from_millis(120));
+        // What it shows is renewed when nobody looked at it for 100 ms: one test looks at a time.
+        static LOOKING: Mutex<()> = Mutex::const_new(());
         for _ in 0..50 {
-            looks.tick().await;
+            let _looking = LOOKING.lock().await;
+            sleep(Duration::from_millis(120)).await;
             if self.number(waiting.clone()).await > 0 {
                 return;
             }
