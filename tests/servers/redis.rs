@@ -60,6 +60,12 @@ pub fn replica_of(master: &Server) -> Server {
             && info(master.port(), "replication").contains("state=online")
     });
     assert!(up, "the replica does not follow: {}", replica.log());
+    // They say so a moment before the master begins to pass on what it is told.
+    assert!(
+        passes_on(master.port()).expect("an answer"),
+        "{}",
+        replica.log()
+    );
     replica
 }
 
@@ -297,6 +303,20 @@ pub fn cli(port: u16, arguments: &[&str]) -> String {
 /// One section of what a server says about itself.
 pub fn info(port: u16, section: &str) -> String {
     cli(port, &["INFO", section])
+}
+
+/// Whether a replica has what the master is told now, at last.
+fn passes_on(port: u16) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let commands = format!(
+        "PUBLISH nobody hears\r\nWAIT 1 {}\r\n",
+        PATIENCE.as_millis()
+    );
+    stream.write_all(commands.as_bytes())?;
+    let mut answers = [0; b":0\r\n:1\r\n".len()];
+    stream.read_exact(&mut answers)?;
+    Ok(answers == *b":0\r\n:1\r\n")
 }
 
 fn address(server: &Server) -> String {
