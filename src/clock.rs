@@ -67,12 +67,12 @@ impl Timestamp {
 
 /// The duration in milliseconds, rounded up so that no wait ends early, capped at `u64::MAX`.
 pub(crate) const fn whole_millis(duration: Duration) -> u64 {
-    let millis = duration.as_nanos().div_ceil(1_000_000);
-    if millis > u64::MAX as u128 {
-        u64::MAX
-    } else {
-        millis as u64
-    }
+    // Not by `as_nanos`: a division of 128 bits takes as long as all else that is done with a timestamp.
+    let millis = duration.subsec_nanos().div_ceil(1_000_000);
+    duration
+        .as_secs()
+        .saturating_mul(1_000)
+        .saturating_add(millis as u64)
 }
 
 /// Where the time comes from.
@@ -191,6 +191,10 @@ mod tests {
         assert_eq!(whole_millis(Duration::ZERO), 0);
         assert_eq!(whole_millis(Duration::from_nanos(1)), 1);
         assert_eq!(whole_millis(Duration::from_micros(1_001)), 2);
+        assert_eq!(whole_millis(Duration::new(1, 999_000_001)), 2_000);
+        let most = Duration::from_millis(u64::MAX);
+        assert_eq!(whole_millis(most), u64::MAX);
+        assert_eq!(whole_millis(most - Duration::from_millis(1)), u64::MAX - 1);
         assert_eq!(whole_millis(Duration::MAX), u64::MAX);
     }
 }

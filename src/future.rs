@@ -216,8 +216,10 @@ where
 
     fn live<St: ActivityStore>(mut self, config: &Config<St>, found: Activity) -> Step<S, St, B> {
         let activity = match self.counts {
-            Counts::AsActivity => config.policy.touch(self.now).applied_to(found),
-            Counts::NotAtAll => found,
+            Counts::AsActivity if config.policy.touch(self.now).finds_stale(&found) => {
+                found.active_at(self.now)
+            }
+            Counts::AsActivity | Counts::NotAtAll => found,
         };
         let handle = SessionHandle::new(config.tracker.clone(), self.key, activity);
         self.request.extensions_mut().insert(handle);

@@ -95,10 +95,14 @@ impl Touch {
     /// Whether the session is live, and its last activity stale enough to be moved.
     #[must_use]
     pub fn applies_to(&self, activity: &Activity) -> bool {
-        let stale = self.at > activity.last_activity()
-            && self.at.saturating_duration_since(activity.last_activity())
-                >= self.policy.touch_every_of(activity);
-        stale && self.policy.remaining(activity, self.now).is_ok()
+        self.finds_stale(activity) && self.policy.remaining(activity, self.now).is_ok()
+    }
+
+    /// Whether it applies to a session that was found live.
+    pub(crate) fn finds_stale(&self, live: &Activity) -> bool {
+        let earlier = live.last_activity();
+        self.at > earlier
+            && self.at.saturating_duration_since(earlier) >= self.policy.touch_every_of(live)
     }
 
     /// The latest last activity that is stale enough to be moved by this touch, for stores that ask in one statement.
