@@ -2,11 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
+use std::mem::replace;
 use std::sync::Arc;
 
 use cookie::{Cookie, Expiration, time};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
+use memchr::memchr_iter;
 
 use super::{IdentifySession, Issued, Presented};
 use crate::clock::Clock;
@@ -187,7 +189,7 @@ impl IdentifySession for CookieId {
         let mut seen: &[u8] = b"";
         let mut presented = Presented::None;
         for line in request.headers().get_all(COOKIE) {
-            for pair in line.as_bytes().split(|byte| *byte == b';') {
+            for pair in parts(line.as_bytes()) {
                 let value = self.value_of(pair).unwrap_or_default();
                 if value.is_empty() || value == seen {
                     continue;
@@ -204,12 +206,12 @@ impl IdentifySession for CookieId {
     fn issued(&self, response: &HeaderMap, clock: &dyn Clock) -> Issued {
         let mut issued = Issued::Nothing;
         for line in response.get_all(SET_COOKIE) {
-            let mut parts = line.as_bytes().splitn(2, |byte| *byte == b';');
-            let pair = parts.next().unwrap_or_default();
+            let line = line.as_bytes();
+            let pair = parts(line).next().unwrap_or_default();
             let Some(value) = self.value_of(pair) else {
                 continue;
             };
-            let attributes = parts.next().unwrap_or_default();
+            let attributes = &line[pair.len()..];
             if value.is_empty() || expiry::is_removal(attributes, clock) {
                 if issued == Issued::Nothing {
                     issued = Issued::Ended;
@@ -268,6 +270,14 @@ impl fmt::Display for CookieIdError {
 }
 
 impl Error for CookieIdError {}
+
+/// What is between the semicolons.
+fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr_iter(b';', line)
+        .chain([line.len()])
+        .map(move |end| &line[replace(&mut start, end + 1)..end])
+}
 
 fn has_prefix(name: &str, prefix: &str) -> bool {
     name.get(..prefix.len())

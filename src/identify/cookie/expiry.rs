@@ -4,7 +4,7 @@ use cookie::time::{Date, Month};
 
 use crate::clock::Clock;
 
-/// Whether a browser deletes the cookie on reading these attributes of a `Set-Cookie`, which follow the first semicolon.
+/// Whether a browser deletes the cookie on reading these attributes of a `Set-Cookie`, which follow its name and value.
 ///
 /// `Max-Age` has precedence over `Expires`, and what a browser ignores is ignored (RFC 6265, 5.2 and 5.3).
 pub(super) fn is_removal(attributes: &[u8], clock: &dyn Clock) -> bool {
