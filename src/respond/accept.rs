@@ -1,5 +1,8 @@
 //! Which format does the client prefer?
 
+use std::cmp::Reverse;
+use std::iter::repeat;
+
 use http::HeaderMap;
 use http::header::ACCEPT;
 
@@ -18,22 +21,25 @@ const OFFERED: [(&str, &str, ResponseFormat); 4] = [
 /// The weight decides, then how exactly the format is named, then which is named first: scripts write
 /// `application/json, text/plain, */*` and mean JSON.
 pub(super) fn preferred(headers: &HeaderMap) -> Option<ResponseFormat> {
-    let ranges: Vec<Range<'_>> = ranges(headers).collect();
-    let (_, _, _, format) = OFFERED
-        .iter()
+    // For each format the most exact range that covers it, the first of those: its weight counts, whatever coarser ones say.
+    let mut covered = [None; OFFERED.len()];
+    for (order, range) in ranges(headers).enumerate() {
+        for (best, (main, sub, _)) in covered.iter_mut().zip(OFFERED) {
+            let exactness = range.exactness(main, sub);
+            let covers = exactness.map(|exactness| (exactness, Reverse(order), range.weight));
+            *best = covers.max(*best);
+        }
+    }
+    covered
+        .into_iter()
+        .zip(OFFERED)
         .enumerate()
-        .filter_map(|(place, (main, sub, format))| {
-            // The most exact range that covers a format gives its weight, whatever coarser ones say.
-            let (order, range, exactness) = ranges
-                .iter()
-                .enumerate()
-                .filter_map(|(order, range)| Some((order, range, range.exactness(main, sub)?)))
-                .max_by_key(|(order, _, exactness)| (*exactness, std::cmp::Reverse(*order)))?;
-            let rank = (range.weight, exactness, std::cmp::Reverse((order, place)));
-            (range.weight > 0).then_some((rank.0, rank.1, rank.2, *format))
+        .filter_map(|(place, (best, (_, _, format)))| {
+            let (exactness, order, weight) = best.filter(|(_, _, weight)| *weight > 0)?;
+            Some(((weight, exactness, order, Reverse(place)), format))
         })
-        .max_by_key(|(weight, exactness, order, _)| (*weight, *exactness, *order))?;
-    Some(format)
+        .max_by_key(|(rank, _)| *rank)
+        .map(|(_, format)| format)
 }
 
 /// Whether `Accept` asks for HTML by name.
@@ -84,11 +90,11 @@ impl<'a> Range<'a> {
 /// A weight such as `0.8` in thousandths, unless it is malformed.
 fn thousandths(weight: &str) -> Option<u16> {
     let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(fraction) || fraction.len() > 3 {
+    if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let fraction: u16 = format!("{fraction:0<3}").parse().ok()?;
+    let digits = fraction.bytes().chain(repeat(b'0')).take(3);
+    let fraction = digits.fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
     match (whole, fraction) {
         ("0", fraction) => Some(fraction),
         ("1", 0) => Some(1000),

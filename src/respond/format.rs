@@ -1,7 +1,5 @@
 //! In which words and which format?
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -52,7 +50,8 @@ impl ResponseFormat {
 /// What the body says.
 #[derive(Clone, Debug)]
 pub(super) enum Message {
-    Sentence(Cow<'static, str>),
+    /// The page is what browsers get, so it is written once.
+    Sentence { text: String, page: Bytes },
     Body {
         content_type: HeaderValue,
         body: Bytes,
@@ -60,8 +59,9 @@ pub(super) enum Message {
 }
 
 impl Message {
-    pub(super) fn sentence(sentence: String) -> Self {
-        Self::Sentence(Cow::Owned(sentence))
+    pub(super) fn sentence(text: String) -> Self {
+        let page = format!("<html><body>{}</body></html>", html_text(&text)).into();
+        Self::Sentence { text, page }
     }
 
     pub(super) fn response(
@@ -72,10 +72,15 @@ impl Message {
     ) -> Response<Bytes> {
         let (content_type, body) = match self {
             _ if format == ResponseFormat::Grpc => return self.grpc(phrase),
-            Self::Sentence(sentence) => (
-                format.content_type(),
-                written(format, sentence, status, phrase),
-            ),
+            Self::Sentence { text, page } => {
+                let body = match format {
+                    ResponseFormat::Html | ResponseFormat::Negotiated => page.clone(),
+                    ResponseFormat::Json => error_json(phrase, text).into(),
+                    ResponseFormat::Problem => problem_json(status, phrase, text).into(),
+                    ResponseFormat::Text | ResponseFormat::Grpc => text.clone().into(),
+                };
+                (format.content_type(), body)
+            }
             Self::Body { content_type, body } => (content_type.clone(), body.clone()),
         };
         let mut response = Response::new(body);
@@ -87,7 +92,7 @@ impl Message {
     /// A response without messages carries its status in the headers ("Trailers-Only" in gRPC over HTTP/2).
     fn grpc(&self, phrase: &str) -> Response<Bytes> {
         let sentence = match self {
-            Self::Sentence(sentence) => sentence,
+            Self::Sentence { text, .. } => text,
             Self::Body { .. } => phrase,
         };
         let mut response = Response::new(Bytes::new());
@@ -107,30 +112,26 @@ impl Message {
 
 impl Default for Message {
     fn default() -> Self {
-        Self::Sentence(Cow::Borrowed(
-            "Your session has expired. Please log in again.",
-        ))
+        Self::sentence("Your session has expired. Please log in again.".to_owned())
     }
 }
 
-fn written(format: ResponseFormat, sentence: &str, status: StatusCode, phrase: &str) -> Bytes {
-    Bytes::from(match format {
-        ResponseFormat::Json => format!(
-            r#"{{"error":{},"message":{}}}"#,
-            json_string(phrase),
-            json_string(sentence)
-        ),
-        ResponseFormat::Problem => format!(
-            r#"{{"type":"about:blank","title":{},"status":{},"detail":{}}}"#,
-            json_string(phrase),
-            status.as_u16(),
-            json_string(sentence)
-        ),
-        ResponseFormat::Text | ResponseFormat::Grpc => sentence.to_owned(),
-        ResponseFormat::Html | ResponseFormat::Negotiated => {
-            format!("<html><body>{}</body></html>", html_text(sentence))
-        }
-    })
+fn error_json(phrase: &str, message: &str) -> String {
+    format!(
+        r#"{{"error":{},"message":{}}}"#,
+        json_string(phrase),
+        json_string(message)
+    )
+}
+
+/// RFC 9457.
+fn problem_json(status: StatusCode, phrase: &str, message: &str) -> String {
+    format!(
+        r#"{{"type":"about:blank","title":{},"status":{},"detail":{}}}"#,
+        json_string(phrase),
+        status.as_u16(),
+        json_string(message)
+    )
 }
 
 fn is_grpc(request: RequestHead<'_>) -> bool {
