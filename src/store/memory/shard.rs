@@ -85,10 +85,19 @@ impl Shard {
     /// Moves last activity where the touch applies. Returns the record as it was.
     pub(super) fn touch(&self, hash: u64, key: SessionKey, touch: &Touch) -> Option<Activity> {
         let Records { slots, limits } = &mut *self.lock();
-        let slot = slots.find_mut(hash, |slot| slot.key() == key)?;
+        // Most records are where their hash points to. Looked at there, a record and the table's note on it come from memory
+        // at the same time, not one after the other.
+        let home = hash as usize & slots.num_buckets().wrapping_sub(1);
+        let at_home = slots.get_bucket(home).is_some_and(|slot| slot.key() == key);
+        let slot = if at_home {
+            slots.get_bucket_mut(home)
+        } else {
+            slots.find_mut(hash, |slot| slot.key() == key)
+        }?;
         let before = slot.activity(limits_of(slot, limits));
-        if touch.applies_to(&before) {
-            slot.touch(touch.last_activity(), touch.keep_until(&before));
+        let after = touch.applied_to(before);
+        if after != before {
+            slot.touch(after.last_activity(), touch.policy().keep_until(&after));
         }
         Some(before)
     }
