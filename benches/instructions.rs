@@ -4,6 +4,7 @@
 //! layer out.
 
 use std::error::Error;
+use std::time::Duration;
 
 use bare::{Bare, id, now, routed};
 use tower::{Layer, Service};
@@ -23,7 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let layer =
         LoginTimeoutLayer::new(Policy::default(), CookieId::new("sid")?, MemoryStore::new());
-    let layer = layer.with_clock(ManualClock::new());
+    let clock = ManualClock::new();
+    let layer = layer.with_clock(clock.clone());
     let tracker = layer.tracker();
     for number in 0..SESSIONS {
         now(tracker.start(id(number)))?;
@@ -35,6 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             "expired" => routed("theme=dark; sid=unknown"),
             _ => routed(&format!("theme=dark; sid={}", id(number % SESSIONS))),
         };
+        // So that a live session's activity is written each time.
+        clock.advance(Duration::from_millis(1));
         if path.starts_with("bare-") {
             let _ = now(Bare.call(request));
         } else {

@@ -27,6 +27,9 @@ impl Service<Request<()>> for Bare {
     }
 }
 
+/// What a browser accepts.
+const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
 /// A request as routers and servers pass it on: they have attached something, so its map of extensions is there.
 pub fn routed(cookie: &str) -> Request<()> {
     let mut request = first(cookie);
@@ -36,7 +39,10 @@ pub fn routed(cookie: &str) -> Request<()> {
 
 /// A request that nobody has attached anything to.
 pub fn first(cookie: &str) -> Request<()> {
-    let request = Request::get("/").header("cookie", cookie).body(());
+    let request = Request::get("/")
+        .header("cookie", cookie)
+        .header("accept", ACCEPT)
+        .body(());
     request.unwrap_or_default()
 }
 

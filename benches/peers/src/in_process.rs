@@ -12,7 +12,7 @@ use crate::request::{self, NOBODY, Request};
 use crate::stand::{IN_FLIGHT, Stand, logged_in};
 
 /// So many requests are made before they are answered and timed, few enough to stay in the cache.
-const BATCH: usize = 512;
+const BATCH: usize = 32;
 
 /// Measures every contender round by round, so that whatever else the machine does meets all of them.
 ///
@@ -76,7 +76,7 @@ impl Prepared {
 
 /// A live session asks for a page.
 fn live(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result<(), Failure> {
-    let (rounds, batches) = effort.pick((7, 8), (41, 20));
+    let (rounds, batches) = effort.pick((7, 128), (41, 320));
     let mut dice = Dice::new(1);
     let mut times = vec![Vec::with_capacity(rounds); field.len()];
     for round in 0..=rounds {
@@ -95,7 +95,7 @@ fn live(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result<(),
 
 /// Nobody's session asks for a page.
 fn anonymous(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result<(), Failure> {
-    let (rounds, batches) = effort.pick((7, 8), (31, 10));
+    let (rounds, batches) = effort.pick((7, 128), (31, 160));
     let field: Vec<_> = field
         .iter()
         .filter(|one| one.sessions == effort.many())
@@ -156,7 +156,7 @@ fn together(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result
 
 /// Sessions that are over ask for a page, and get a whole 440.
 fn expired(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
-    let (rounds, batches) = effort.pick((7, 8), (31, 10));
+    let (rounds, batches) = effort.pick((7, 128), (31, 160));
     let clock = ManualClock::new();
     let stand = ours::stand(effort.many(), clock.clone())?;
     let jar = logged_in(&stand, effort.many())?;
