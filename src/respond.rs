@@ -172,10 +172,10 @@ impl LoginTimeoutResponse {
     /// `text/html` and that has no `X-Requested-With`. The page is told where the visitor wanted to go by `returnUrl` in its query, a path on the
     /// same site. A navigation to the log-in page itself is answered 440: make it exempt.
     ///
-    /// A value that cannot stand in a `Location` header is ignored.
+    /// What cannot stand in an address, such as a space or an umlaut, is percent-encoded.
     #[must_use]
     pub fn with_login_page(mut self, path: impl Into<String>) -> Self {
-        self.login_page = LoginPage::new(path.into());
+        self.login_page = Some(LoginPage::new(&path.into()));
         self
     }
 }
@@ -200,7 +200,9 @@ impl ResponseForExpired for LoginTimeoutResponse {
         for name in self.headers.keys() {
             headers.remove(name);
         }
-        headers.extend(self.headers.clone());
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
+        }
         response
     }
 }

@@ -19,10 +19,9 @@ pub(super) const VARIES: &str = "accept, sec-fetch-mode, x-requested-with";
 pub(super) struct LoginPage(String);
 
 impl LoginPage {
-    /// The page, unless its address cannot stand in a header.
-    pub(super) fn new(address: String) -> Option<Self> {
-        HeaderValue::from_str(&address).ok()?;
-        Some(Self(address))
+    /// The page at this address, encoded as a browser would send it.
+    pub(super) fn new(address: &str) -> Self {
+        Self(percent_encoded(address, is_uri_byte))
     }
 
     /// The redirect, for page navigations to any other page.
@@ -70,6 +69,11 @@ fn return_url(uri: &Uri) -> Option<String> {
     is_same_site.then(|| percent_encoded(path_and_query, is_unreserved))
 }
 
+/// RFC 3986, 2: what may stand in an address, its percent signs included.
+fn is_uri_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte)
+}
+
 /// RFC 3986, 2.3, and the slash, which may stand in a query.
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte)
@@ -86,7 +90,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.body(()).unwrap();
-        let page = LoginPage::new(page.to_owned()).unwrap();
+        let page = LoginPage::new(page);
         let response = page.redirect(RequestHead::from(&request))?;
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
         Some(response.headers()[LOCATION].to_str().unwrap().to_owned())
@@ -156,8 +160,19 @@ mod tests {
             .header("sec-fetch-mode", "navigate")
             .body(())
             .unwrap();
-        let page = LoginPage::new("/login".to_owned()).unwrap();
+        let page = LoginPage::new("/login");
         assert!(page.redirect(RequestHead::from(&request)).is_none());
+    }
+
+    #[test]
+    fn any_address_is_encoded_as_browsers_would() {
+        let encoded = "/anmelden/f%C3%BCr%20mich?a=%22b%22%20%25";
+        let found = location("/anmelden/für mich?a=\"b\" %25", "/a", &NAVIGATION);
+        assert_eq!(found.unwrap(), format!("{encoded}&returnUrl=/a"));
+        assert_eq!(location("/für mich", "/f%C3%BCr%20mich", &NAVIGATION), None);
+        let found = location("/login\r\nset-cookie: a=b", "/a", &NAVIGATION);
+        let harmless = "/login%0D%0Aset-cookie:%20a=b?returnUrl=/a";
+        assert_eq!(found.unwrap(), harmless);
     }
 
     #[test]
