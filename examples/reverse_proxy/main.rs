@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::net::TcpListener;
-use tower_login_timeout::{ActivityStore, BoxError, Clock, CookieId, LoginTimeoutLayer, rule};
+use tower_login_timeout::{ActivityStore, BoxError, Clock, LoginTimeoutLayer, rule};
 
 use forward::Forward;
 use options::Options;
@@ -55,8 +55,7 @@ async fn serve(
     store: impl ActivityStore,
     clock: impl Clock,
 ) -> Result<(), BoxError> {
-    let identify = CookieId::new(&*options.cookie)?;
-    let mut layer = LoginTimeoutLayer::new(options.policy()?, identify, store)
+    let mut layer = LoginTimeoutLayer::new(options.policy()?, options.identify()?, store)
         .with_clock(clock)
         .with_response(options.response());
     for path in &options.passive_path {

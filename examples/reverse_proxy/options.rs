@@ -7,7 +7,8 @@ use clap::{Parser, ValueEnum};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
 use tower_login_timeout::{
-    LoginTimeoutResponse, Policy, PolicyError, ResponseFormat, StoreFailure,
+    CookieId, CookieIdError, LoginTimeoutResponse, Policy, PolicyError, ResponseFormat,
+    StoreFailure,
 };
 
 /// Puts idle and absolute session timeouts in front of an application.
@@ -25,7 +26,15 @@ pub struct Options {
 
     /// The name of the application's session cookie
     #[arg(long, value_name = "NAME")]
-    pub cookie: String,
+    cookie: String,
+
+    /// The `Path` that the application gives that cookie, needed to remove it
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    cookie_path: String,
+
+    /// The `Domain` that the application gives that cookie, if any
+    #[arg(long, value_name = "DOMAIN")]
+    cookie_domain: Option<String>,
 
     /// The longest time between two requests, such as 20m
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = humantime::parse_duration)]
@@ -41,8 +50,14 @@ pub struct Options {
 
     /// Where activity is remembered: `memory`, which forgets it when this process ends, or one of
     /// sqlite:FILE, postgres://…, mysql://…, redis://…, redis+sentinel://…, redis+cluster://…,
-    /// if its feature is compiled in
-    #[arg(long, value_name = "URL", default_value = "memory")]
+    /// if its feature is compiled in. In the environment, a password is not seen by other users of the machine
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "memory",
+        env = "LOGIN_TIMEOUT_STORE",
+        hide_env_values = true
+    )]
     pub store: String,
 
     /// Answer most requests without asking the store
@@ -104,6 +119,14 @@ enum FormatChoice {
 }
 
 impl Options {
+    pub fn identify(&self) -> Result<CookieId, CookieIdError> {
+        let cookie = CookieId::new(&*self.cookie)?.with_path(&*self.cookie_path)?;
+        match &self.cookie_domain {
+            Some(domain) => cookie.with_domain(&**domain),
+            None => Ok(cookie),
+        }
+    }
+
     pub fn policy(&self) -> Result<Policy, PolicyError> {
         let policy = Policy::builder()
             .with_idle(self.idle)

@@ -23,8 +23,7 @@ pub struct Example {
 impl Example {
     /// Starts the example, and waits until it says where it listens.
     pub fn start(name: &str, arguments: &[&str]) -> Self {
-        let mut child = Command::new(binary(name))
-            .args(arguments)
+        let mut child = command(name, arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -80,7 +79,14 @@ impl Drop for Example {
 
 /// Runs an example that ends by itself.
 pub fn run(name: &str, arguments: &[&str]) -> Output {
-    Command::new(binary(name)).args(arguments).output().unwrap()
+    command(name, arguments).output().unwrap()
+}
+
+/// What starts an example.
+pub fn command(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary(name));
+    command.args(arguments);
+    command
 }
 
 /// Where cargo puts examples: beside the folder of this test.

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::example::run;
+use crate::example::{command, run};
 
 #[test]
 fn what_cannot_be_meant_is_refused() {
@@ -91,6 +91,23 @@ fn a_password_is_not_shown_with_what_is_wrong_with_a_store() {
             assert!(!said.is_empty(), "{store}");
             assert!(!said.contains("sesame"), "{store}: {said}");
         }
+    }
+}
+
+#[test]
+fn a_store_may_stand_in_the_environment_and_is_not_shown() {
+    let needed = ["--upstream", "http://127.0.0.1:1", "--cookie", "sid"];
+    for (more, explanation) in [
+        ("--remaining-header", "`memory"),
+        ("--help", "LOGIN_TIMEOUT_STORE"),
+    ] {
+        let output = command("reverse_proxy", &[&needed[..], &[more]].concat())
+            .env("LOGIN_TIMEOUT_STORE", "sesame:sesame")
+            .output()
+            .unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(said.contains(explanation), "{said}");
+        assert!(!said.contains("sesame"), "{said}");
     }
 }
 

@@ -62,6 +62,16 @@ async fn the_440_removes_the_cookie() {
 }
 
 #[tokio::test]
+async fn the_440_removes_the_cookie_where_the_application_set_it() {
+    let options = ["--cookie-path", "/app", "--cookie-domain", "example.com"];
+    let proxy = proxy(website::start().await, &options);
+    let answer = ask(proxy.address, &get("/", &[FORGED])).await;
+    let removal = answer.header("set-cookie").unwrap();
+    assert!(removal.contains("; Path=/app;"), "{removal}");
+    assert!(removal.contains("; Domain=example.com;"), "{removal}");
+}
+
+#[tokio::test]
 async fn a_session_ends_when_it_is_idle_whatever_polls() {
     let options = [
         "--idle",
