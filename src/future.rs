@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -24,7 +25,7 @@ use crate::respond::unavailable;
 use crate::store::ActivityStore;
 use crate::store::supervised::{StoreError, Supervised};
 use crate::tracker::SessionHandle;
-use crate::verdict::{Expired, Verdict};
+use crate::verdict::Verdict;
 use crate::visit::{Counts, Live, Visit};
 
 pin_project! {
@@ -80,9 +81,22 @@ pin_project! {
 struct Waiting<S, B> {
     service: S,
     request: Request<B>,
+    asked: Asked,
+}
+
+/// What the store was asked.
+#[derive(Clone, Copy)]
+struct Asked {
     key: SessionKey,
     now: Timestamp,
     counts: Counts,
+}
+
+/// What follows from what the store said.
+enum Judged {
+    Passes(Visit),
+    Answered(Response<Bytes>),
+    Begins,
 }
 
 impl<S, St, B> ResponseFuture<S, St, B>
@@ -105,29 +119,49 @@ where
     pub(crate) fn checking(
         config: Arc<Config<St>>,
         key: SessionKey,
-        service: S,
-        request: Request<B>,
-    ) -> Self {
+        inner: &mut S,
+        mut request: Request<B>,
+    ) -> Self
+    where
+        S: Clone,
+    {
         let now = config.clock.now();
         let touch = config.policy.touch(now);
-        let (counts, check) = if config.passive.any(RequestHead::from(&request)) {
+        let (counts, mut check) = if config.passive.any(RequestHead::from(&request)) {
             (Counts::NotAtAll, config.store.touch(key, touch.passive()))
         } else {
             (Counts::AsActivity, config.store.touch(key, touch))
         };
-        let waiting = Waiting {
+        let asked = Asked { key, now, counts };
+        // A store that answers at once, as most do: nothing has to wait, so no service is cloned and no request moved.
+        let at_once = Pin::new(&mut check).poll(&mut Context::from_waker(Waker::noop()));
+        let judged = at_once
+            .map_err(StoreError::failed)
+            .map(|found| asked.judged(&config, found, &mut request));
+        if let Poll::Ready(Judged::Passes(visit)) = judged {
+            return Self::calling(config, inner.call(request), visit);
+        }
+        let service = taken(inner);
+        let waiting = || Waiting {
             service,
             request,
-            key,
-            now,
-            counts,
+            asked,
         };
-        let step = Step::Checking {
-            check: config.supervised(check),
-            waiting: Some(waiting),
+        let step = match judged {
+            Poll::Ready(judged) => waiting().step(&config, judged),
+            Poll::Pending => Step::Checking {
+                check: config.supervised(check),
+                waiting: Some(waiting()),
+            },
         };
         Self { step, config }
     }
+}
+
+/// The instance that was polled ready, which is the one to be called. A clone takes its place.
+pub(crate) fn taken<S: Clone>(ready: &mut S) -> S {
+    let clone = ready.clone();
+    mem::replace(ready, clone)
 }
 
 impl<S, St, B, ResBody> Future for ResponseFuture<S, St, B>
@@ -197,24 +231,60 @@ impl<S, B> Waiting<S, B>
 where
     S: Service<Request<B>>,
 {
-    /// The step that follows from what the store said.
+    /// The step that follows from what the store said, at last.
     fn judged<St: ActivityStore>(
-        self,
+        mut self,
         config: &Config<St>,
         found: Result<Option<Activity>, StoreError>,
     ) -> Step<S, St, B> {
+        let judged = self.asked.judged(config, found, &mut self.request);
+        self.step(config, judged)
+    }
+
+    fn step<St: ActivityStore>(mut self, config: &Config<St>, judged: Judged) -> Step<S, St, B> {
+        match judged {
+            Judged::Passes(visit) => Step::Calling {
+                call: self.service.call(self.request),
+                visit,
+            },
+            Judged::Answered(answer) => Step::Answered {
+                answer: Some(answer),
+            },
+            Judged::Begins => Step::Beginning {
+                begin: self.asked.begins(config),
+                waiting: Some(self),
+            },
+        }
+    }
+}
+
+impl Asked {
+    fn judged<St: ActivityStore, B>(
+        &self,
+        config: &Config<St>,
+        found: Result<Option<Activity>, StoreError>,
+        request: &mut Request<B>,
+    ) -> Judged {
         let found = match found {
             Ok(found) => found,
             Err(error) => return self.unjudged(config, &error),
         };
         match (config.policy.decide(found, self.now), found) {
-            (Verdict::Active { .. }, Some(activity)) => self.live(config, activity),
-            (Verdict::Expired(expired), _) => self.refused(config, expired),
-            (Verdict::Begins | Verdict::Active { .. }, _) => self.begins(config),
+            (Verdict::Active { .. }, Some(activity)) => self.live(config, activity, request),
+            (Verdict::Expired(expired), _) => {
+                let head = RequestHead::from(&*request);
+                Judged::Answered(config.answer(expired, Some(self.key), head))
+            }
+            (Verdict::Begins | Verdict::Active { .. }, _) => Judged::Begins,
         }
     }
 
-    fn live<St: ActivityStore>(mut self, config: &Config<St>, found: Activity) -> Step<S, St, B> {
+    fn live<St: ActivityStore, B>(
+        &self,
+        config: &Config<St>,
+        found: Activity,
+        request: &mut Request<B>,
+    ) -> Judged {
         let activity = match self.counts {
             Counts::AsActivity if config.policy.touch(self.now).finds_stale(&found) => {
                 found.active_at(self.now)
@@ -222,52 +292,27 @@ where
             Counts::AsActivity | Counts::NotAtAll => found,
         };
         let handle = SessionHandle::new(config.tracker.clone(), self.key, activity);
-        self.request.extensions_mut().insert(handle);
-        let visit = Visit::Live(Live {
+        request.extensions_mut().insert(handle);
+        Judged::Passes(Visit::Live(Live {
             key: self.key,
             activity,
             checked_at: self.now,
             counts: self.counts,
-        });
-        Step::Calling {
-            call: self.service.call(self.request),
-            visit,
-        }
+        }))
     }
 
-    fn begins<St: ActivityStore>(self, config: &Config<St>) -> Step<S, St, B> {
-        let activity = Activity::began(self.now);
-        let keep_until = config.policy.keep_until(&activity);
-        let begin = config.store.begin(self.key, activity, keep_until);
-        Step::Beginning {
-            begin: config.supervised(begin),
-            waiting: Some(self),
-        }
-    }
-
-    fn refused<St: ActivityStore>(self, config: &Config<St>, expired: Expired) -> Step<S, St, B> {
-        let head = RequestHead::from(&self.request);
-        let answer = config.answer(expired, Some(self.key), head);
-        Step::Answered {
-            answer: Some(answer),
-        }
-    }
-
-    fn unjudged<St: ActivityStore>(
-        mut self,
-        config: &Config<St>,
-        error: &StoreError,
-    ) -> Step<S, St, B> {
+    fn unjudged<St: ActivityStore>(&self, config: &Config<St>, error: &StoreError) -> Judged {
         event::store_failed(error);
         match config.policy.store_failure() {
-            StoreFailure::Reject => Step::Answered {
-                answer: Some(unavailable()),
-            },
-            StoreFailure::Allow => Step::Calling {
-                call: self.service.call(self.request),
-                visit: Visit::Unchecked(self.key),
-            },
+            StoreFailure::Reject => Judged::Answered(unavailable()),
+            StoreFailure::Allow => Judged::Passes(Visit::Unchecked(self.key)),
         }
+    }
+
+    fn begins<St: ActivityStore>(&self, config: &Config<St>) -> Supervised<St::Future<Activity>> {
+        let activity = Activity::began(self.now);
+        let keep_until = config.policy.keep_until(&activity);
+        config.supervised(config.store.begin(self.key, activity, keep_until))
     }
 }
 

@@ -1,7 +1,6 @@
 //! In what order is a request identified, checked and passed on?
 
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -9,7 +8,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
-use crate::future::ResponseFuture;
+use crate::future::{ResponseFuture, taken};
 use crate::head::RequestHead;
 use crate::identify::Presented;
 use crate::layer::Config;
@@ -71,13 +70,12 @@ where
             Presented::Conflicting => {
                 let expired = Expired::conflicting(config.clock.now());
                 let answer = config.answer(expired, None, head);
+                // Who is not called gives back what it reserved when it was polled ready.
+                drop(taken(&mut self.inner));
                 return ResponseFuture::answered(config, answer);
             }
             Presented::One(key) => {
-                // The clone takes the place of the instance that was polled ready, which is the one to be called.
-                let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
-                return ResponseFuture::checking(config, key, ready, request);
+                return ResponseFuture::checking(config, key, &mut self.inner, request);
             }
         };
         ResponseFuture::calling(config, self.inner.call(request), visit)

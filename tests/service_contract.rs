@@ -5,6 +5,8 @@ mod support;
 use std::fmt;
 use std::future::{Ready, ready};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
+use support::scripted::{Fault, Operation, ScriptedStore};
 use support::{IDLE, anonymous, call, cookie_layer, policy, request};
 use tokio_test::{assert_pending, assert_ready_ok};
 use tower::{Layer, Service};
@@ -69,13 +72,92 @@ impl Service<Request<String>> for OnlyWhenReady {
 /// An error that is neither `Send` nor `Sync` nor an `Error`.
 struct NotSendNotSync(*const ());
 
+/// A store that answers at once, and one that does not.
+fn prompt_and_slow() -> [ScriptedStore; 2] {
+    let slow = ScriptedStore::default();
+    slow.set(Operation::Touch, Fault::Yields);
+    slow.set(Operation::Begin, Fault::Yields);
+    [ScriptedStore::default(), slow]
+}
+
 #[tokio::test]
 async fn the_instance_that_was_polled_ready_is_the_one_that_is_called() {
-    let (layer, _) = cookie_layer(policy(), MemoryStore::new());
-    layer.tracker().start("a").await.unwrap();
-    let mut service = layer.layer(OnlyWhenReady { ready: false });
-    for id in ["a", "", "unknown", "a"] {
-        assert!(call(&mut service, request("/", id)).await.is_ok());
+    for store in prompt_and_slow() {
+        for policy in [policy(), policy().begin_unknown()] {
+            let (layer, _) = cookie_layer(policy, store.clone());
+            layer.tracker().start("a").await.unwrap();
+            let mut service = layer.layer(OnlyWhenReady { ready: false });
+            for id in ["a", "", "unknown", "a"] {
+                assert!(call(&mut service, request("/", id)).await.is_ok());
+            }
+        }
+    }
+}
+
+/// A service that has one place, takes it when it is polled ready, and gives it back when it is called or dropped.
+struct OnePlace {
+    places: Arc<AtomicUsize>,
+    holds: bool,
+}
+
+impl OnePlace {
+    fn give_back(&mut self) {
+        if std::mem::take(&mut self.holds) {
+            self.places.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Clone for OnePlace {
+    fn clone(&self) -> Self {
+        Self {
+            places: Arc::clone(&self.places),
+            holds: false,
+        }
+    }
+}
+
+impl Drop for OnePlace {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+impl Service<Request<String>> for OnePlace {
+    type Response = Response<String>;
+    type Error = NotSendNotSync;
+    type Future = Ready<Result<Response<String>, NotSendNotSync>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NotSendNotSync>> {
+        if !self.holds {
+            self.places.fetch_sub(1, Ordering::SeqCst);
+            self.holds = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<String>) -> Self::Future {
+        self.give_back();
+        ready(Ok(Response::new(String::new())))
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_called_gives_back_what_it_reserved() {
+    for store in prompt_and_slow() {
+        let places = Arc::new(AtomicUsize::new(1));
+        let (layer, _) = cookie_layer(policy(), store);
+        layer.tracker().start("a").await.unwrap();
+        let mut service = layer.layer(OnePlace {
+            places: Arc::clone(&places),
+            holds: false,
+        });
+        for cookies in ["sid=a", "sid=unknown", "sid=a; sid=b", ""] {
+            let request = Request::builder().header("cookie", cookies);
+            let request = request.body(String::new()).unwrap();
+            assert!(call(&mut service, request).await.is_ok());
+            assert_eq!(places.load(Ordering::SeqCst), 1, "{cookies}");
+        }
     }
 }
 

@@ -49,8 +49,8 @@ pub trait ActivityStore: Clone + Send + Sync + 'static {
     /// What can go wrong.
     type Error: Into<BoxError>;
 
-    /// What every operation returns.
-    type Future<T: Send + 'static>: Future<Output = Result<T, Self::Error>> + Send + 'static;
+    /// What every operation returns. It is polled once before anything is made ready to wait for it, hence `Unpin`, as `Ready` and boxes are.
+    type Future<T: Send + 'static>: Future<Output = Result<T, Self::Error>> + Send + Unpin + 'static;
 
     /// Writes this record, replacing what was there: the application issues the id.
     fn create(

@@ -26,6 +26,10 @@ enum Failure {
 }
 
 impl StoreError {
+    pub(crate) fn failed(error: impl Into<BoxError>) -> Self {
+        Self(Failure::Failed(error.into()))
+    }
+
     /// Whether the store took too long, rather than answering with an error.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
@@ -87,7 +91,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if let Poll::Ready(result) = this.operation.poll(cx) {
-            return Poll::Ready(result.map_err(|error| StoreError(Failure::Failed(error.into()))));
+            return Poll::Ready(result.map_err(StoreError::failed));
         }
         let deadline = this
             .deadline
