@@ -22,14 +22,15 @@ mod slot;
 /// How long one round of removals takes, if there is enough traffic to drive it.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// Small enough that locking, growing or sweeping one stalls nobody for long, at ten million sessions too.
-const SESSIONS_PER_SHARD: usize = 256;
+/// Small enough that locking, growing or sweeping one stalls nobody for long, and as many as fill a table well: one of 1024 buckets
+/// doubles when it is seven eighths full.
+const SESSIONS_PER_SHARD: usize = 800;
 const MOST_SHARDS: usize = 4096;
 
 /// Activity remembered in this process, for one process that may forget its sessions when it restarts.
 ///
 /// It is bounded: a million sessions unless [`with_capacity`](MemoryStore::with_capacity) says otherwise. When it is full, the
-/// session that was idle for longest, of a small sample, makes room for a new one. A session takes about 60 bytes.
+/// session that was idle for longest, of a small sample, makes room for a new one. A session takes 40 to 80 bytes, the least when it is full.
 ///
 /// Records leave after their time without a background task: each operation that brings the time along may clear one of many shards, so that all of
 /// them are cleared about once a minute, and no request waits for more than one. Memory is handed back as they empty. A removal may
@@ -78,9 +79,11 @@ impl MemoryStore {
     /// A store for so many sessions, at least one. It allocates as they come.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        let shards = (capacity / SESSIONS_PER_SHARD)
-            .clamp(1, MOST_SHARDS)
-            .next_power_of_two();
+        let mut per_shard = SESSIONS_PER_SHARD;
+        while capacity / per_shard > MOST_SHARDS {
+            per_shard *= 2;
+        }
+        let shards = capacity.div_ceil(per_shard).max(1);
         Self(Arc::new(Shards {
             shards: (0..shards).map(|_| Shard::default()).collect(),
             shared: Shared::default(),
@@ -115,7 +118,8 @@ impl MemoryStore {
 impl Shards {
     fn index(&self, hash: u64) -> usize {
         // Within a shard, the table uses the lowest bits and the highest seven.
-        (hash >> 32) as usize & (self.shards.len() - 1)
+        let middle = u64::from((hash >> 25) as u32);
+        ((middle * self.shards.len() as u64) >> 32) as usize
     }
 
     fn shard(&self, hash: u64) -> &Shard {
@@ -148,7 +152,7 @@ impl Shards {
                 .due
                 .compare_exchange(due, next_due, Ordering::Relaxed, Ordering::Relaxed);
         if claimed.is_ok() {
-            let index = self.sweep.next.fetch_add(1, Ordering::Relaxed) & (self.shards.len() - 1);
+            let index = self.sweep.next.fetch_add(1, Ordering::Relaxed) % self.shards.len();
             self.shards[index].sweep(&self.shared, now);
         }
     }
