@@ -20,6 +20,8 @@ use crate::visit::Visit;
 /// A service behind a [`LoginTimeoutLayer`](crate::LoginTimeoutLayer).
 ///
 /// It adds no bound to the wrapped service but `Clone`, leaves its error type alone, and calls the instance that was polled ready.
+///
+/// Calling it asks the store, and one that needs a runtime needs it then, as it has it in any server.
 pub struct LoginTimeout<S, St = MemoryStore> {
     inner: S,
     config: Arc<Config<St>>,
