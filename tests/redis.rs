@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use servers::redis::{Cluster, Watched, cli, info, one, one_with, replica_of, url};
+use servers::redis::{Cluster, Watched, cli, info, name, one, one_with, replica_of, url};
 use servers::{Server, poll};
 use tower_login_timeout::{
     Activity, ActivityStore, Announced, BoxError, Clock, Limits, ManualClock, Policy, RedisStore,
@@ -603,16 +603,6 @@ fn is_over(verdict: Verdict) -> bool {
 fn raw(server: &Server) -> redis::Connection {
     let client = redis::Client::open(url(server)).unwrap();
     client.get_connection().unwrap()
-}
-
-/// What a session is called in Redis.
-fn name(key: SessionKey) -> String {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let number = u128::from_be_bytes(key.to_bytes());
-    let digits = (0..22)
-        .rev()
-        .map(|place| DIGITS[(number >> (6 * place)) as usize & 63] as char);
-    format!("login-timeout:{}", digits.collect::<String>())
 }
 
 fn expiry(raw: &mut redis::Connection, key: SessionKey) -> Option<Timestamp> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use servers::Server;
-use servers::redis::{Cluster, Watched, cli, info, one, url};
+use servers::redis::{Cluster, Watched, cli, info, name, one, url};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower_login_timeout::{
@@ -464,16 +464,6 @@ fn in_step(server: &Server) -> bool {
 
 fn id(node: &Server) -> String {
     cli(node.port(), &["CLUSTER", "MYID"]).trim().to_owned()
-}
-
-/// What a session is called in Redis.
-fn name(key: SessionKey) -> String {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let number = u128::from_be_bytes(key.to_bytes());
-    let digits = (0..22)
-        .rev()
-        .map(|place| DIGITS[(number >> (6 * place)) as usize & 63] as char);
-    format!("login-timeout:{}", digits.collect::<String>())
 }
 
 /// Passes bytes on, until it is told to keep them.

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use tower_login_timeout::SessionKey;
+
 use super::{Program, Server, poll, run};
 
 const SERVER: Program = Program::new("redis-server", "redis-server");
@@ -303,6 +305,16 @@ pub fn cli(port: u16, arguments: &[&str]) -> String {
 /// One section of what a server says about itself.
 pub fn info(port: u16, section: &str) -> String {
     cli(port, &["INFO", section])
+}
+
+/// What a session is called in Redis.
+pub fn name(key: SessionKey) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let number = u128::from_be_bytes(key.to_bytes());
+    let digits = (0..22)
+        .rev()
+        .map(|place| DIGITS[(number >> (6 * place)) as usize & 63] as char);
+    format!("login-timeout:{}", digits.collect::<String>())
 }
 
 /// Whether a replica has what the master is told now, at last.
