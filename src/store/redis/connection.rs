@@ -34,7 +34,9 @@ impl Connection {
     /// One script, on one key.
     pub(super) async fn script(&mut self, key: &str, call: &Call<'_>) -> RedisResult<Value> {
         match self.command(&call.by_hash(key)).await {
-            Err(error) if is_unheard_of(&error) => self.command(&call.whole(key)).await,
+            Err(error) if is_unheard_of(&error) => {
+                Box::pin(async { self.command(&call.whole(key)).await }).await
+            }
             answer => answer,
         }
     }

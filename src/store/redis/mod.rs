@@ -58,7 +58,7 @@ const BATCH: usize = 256;
 ///
 /// # What it promises
 ///
-/// - Time comes from the caller, never from Redis: a record's expiry in Redis is housekeeping. Where the nodes'
+/// - Time comes from the caller, never from Redis: a record's expiry in Redis is housekeeping, and up to a minute late. Where the nodes'
 ///   clocks differ, give the layer the [clock](RedisStore::clock).
 /// - An operation fails within its [deadline](RedisStoreBuilder::with_deadline), half a second by default, and at
 ///   once while the server is known to be away. The connection comes back within milliseconds of the server, whether
@@ -76,7 +76,7 @@ const BATCH: usize = 256;
 /// - A user with limited rights needs these, and `+wait` or `+cluster` where that is used:
 ///
 /// ```text
-/// ~login-timeout:* &login-timeout:* +@connection +@scripting +get +set +time +publish +subscribe
+/// ~login-timeout:* &login-timeout:* +@connection +@scripting +get +set +setrange +time +publish +subscribe
 /// ```
 ///
 /// # What a fail-over can lose

@@ -3,12 +3,11 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Cmd, cmd};
+use redis::Cmd;
 
 use super::codec::{LIMITED, PLAIN};
 use crate::clock::{Timestamp, whole_millis};
 use crate::key::SessionKey;
-use crate::policy::Policy;
 use crate::touch::Touch;
 
 /// A script to run, with what it is to be told. Each works on one key, so that it runs in a Cluster too.
@@ -30,6 +29,8 @@ pub(super) enum Call<'a> {
     Time,
 }
 
+const MOST_ARGUMENTS: usize = 7;
+
 impl Call<'_> {
     /// The usual call. The server refuses it until it has seen the whole script.
     pub(super) fn by_hash(&self, key: &str) -> Cmd {
@@ -42,19 +43,12 @@ impl Call<'_> {
     }
 
     fn command(&self, eval: &str, script: &str, key: &str) -> Cmd {
-        let mut command = cmd(eval);
-        command.arg(script).arg(1).arg(key);
+        // Room for all of it, so that a touch does not move it from one allocation to the next.
+        let mut command = Cmd::with_capacity(MOST_ARGUMENTS, script.len() + key.len() + 64);
+        command.arg(eval).arg(script).arg(1).arg(key);
         match self {
             Call::Touch(touch) => {
-                let policy = touch.policy();
-                command
-                    .arg(touch.last_activity().as_unix_millis())
-                    .arg(touch.now().as_unix_millis())
-                    .arg(whole_millis(idle_with_grace(policy)))
-                    .arg(whole_millis(policy.absolute()))
-                    .arg(whole_millis(policy.touch_every()))
-                    .arg(whole_millis(policy.remember_expired_for()))
-                    .arg(grace(policy));
+                command.arg(&packed(touch)[..]);
             }
             Call::Begin { record, keep_until } => {
                 command.arg(*record).arg(keep_until.as_unix_millis());
@@ -84,17 +78,32 @@ impl Call<'_> {
     }
 }
 
-/// How long a session without limits of its own may be idle, as it is judged.
-fn idle_with_grace(policy: &Policy) -> Duration {
-    if policy.is_never_early() {
-        policy.idle().saturating_add(policy.touch_every())
+/// A touch in one argument: each costs Redis about as much as a step of the script.
+fn packed(touch: &Touch) -> [u8; 37] {
+    let policy = touch.policy();
+    let never_early = policy.is_never_early();
+    let grace = if never_early {
+        policy.touch_every()
     } else {
-        policy.idle()
+        Duration::ZERO
+    };
+    let mut packed = [0; 37];
+    let (times, flag) = packed.split_at_mut(36);
+    let millis = [
+        touch.last_activity().as_unix_millis(),
+        touch.now().as_unix_millis(),
+        whole_millis(policy.idle().saturating_add(grace)),
+        whole_millis(policy.absolute()),
+        whole_millis(policy.touch_every()),
+        whole_millis(policy.remember_expired_for()),
+    ];
+    for (place, millis) in times.chunks_exact_mut(6).zip(millis) {
+        // Longer than there are timestamps is as good as for ever.
+        let millis = millis.min((1 << 48) - 1).to_be_bytes();
+        place.copy_from_slice(&millis[2..]);
     }
-}
-
-fn grace(policy: &Policy) -> &'static str {
-    if policy.is_never_early() { "grace" } else { "" }
+    flag[0] = u8::from(never_early);
+    packed
 }
 
 /// Lua, and the SHA-1 that the server knows it by.
@@ -109,6 +118,7 @@ impl Script {
             .replace("KEEP", KEEP)
             .replace("$PLAIN", &PLAIN.to_string())
             .replace("$LIMITED", &LIMITED.to_string())
+            .replace("$LATER", &whole_millis(LATER).to_string())
             .replace("$FOREVER", &Timestamp::MAX.as_unix_millis().to_string());
         let hash = redis::Script::new(&code).get_hash().to_owned();
         Self { code, hash }
@@ -128,6 +138,10 @@ else
   redis.call('SET', KEYS[1], record)
 end";
 
+/// How much longer than it has to be is a record kept when a touch moves its removal, so that the next touches need not: they write
+/// last activity where it stands, which takes Redis half as long.
+const LATER: Duration = Duration::from_secs(60);
+
 /// `Touch::applied_to`, once more. A whole policy fits in a few lines because durations come as milliseconds rounded
 /// up, as Rust compares them. A record that is malformed or revoked goes back as it is.
 const TOUCH: &str = "
@@ -135,15 +149,14 @@ local before = redis.call('GET', KEYS[1])
 if not before or before:sub(1, 2) ~= '1L' or (#before ~= $PLAIN and #before ~= $LIMITED) then
   return before
 end
-local at, now = tonumber(ARGV[1]), tonumber(ARGV[2])
-local idle, absolute, every = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local at, now, idle, absolute, every, remember, never_early = struct.unpack('>I6I6I6I6I6I6B', ARGV[1])
 local created, last, keep = struct.unpack('>I6I6I6', before, 3)
 if #before == $LIMITED then
   local own_idle, own_absolute = struct.unpack('>I8I8', before, 21)
   if own_idle > 0 then
     every = math.min(every, math.ceil(own_idle / 2))
     idle = own_idle
-    if ARGV[7] == 'grace' then idle = idle + every end
+    if never_early == 1 then idle = idle + every end
   end
   if own_absolute > 0 then absolute = own_absolute end
 end
@@ -151,9 +164,14 @@ local due = at > last and at - last >= every
 local live = now - last < idle and now - created < absolute
 if due and live then
   local ends = math.min(at + idle, created + absolute, $FOREVER)
-  keep = math.max(keep, math.min(ends + tonumber(ARGV[6]), $FOREVER))
-  local record = before:sub(1, 8) .. struct.pack('>I6I6', at, keep) .. before:sub(21)
-  KEEP
+  local needed = math.min(ends + remember, $FOREVER)
+  if needed <= keep then
+    redis.call('SETRANGE', KEYS[1], 8, struct.pack('>I6', at))
+  else
+    keep = math.min(needed + $LATER, $FOREVER)
+    local record = before:sub(1, 8) .. struct.pack('>I6I6', at, keep) .. before:sub(21)
+    KEEP
+  end
 end
 return before";
 

@@ -110,7 +110,7 @@ impl Servers {
             }
         }
         // The script judges again, since the record may have changed on the way.
-        let before = Box::pin(self.script(&key, &Call::Touch(touch))).await?;
+        let before = self.script(&key, &Call::Touch(touch)).await?;
         read(&key, &before)
     }
 
