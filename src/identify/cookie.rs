@@ -2,17 +2,15 @@
 
 use std::error::Error;
 use std::fmt;
-use std::mem::replace;
 use std::sync::Arc;
 
 use cookie::{Cookie, Expiration, time};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
-use memchr::memchr_iter;
 
 use super::{IdentifySession, Issued, Presented};
 use crate::clock::Clock;
-use crate::head::RequestHead;
+use crate::head::{RequestHead, split};
 use crate::key::SessionKey;
 
 mod expiry;
@@ -189,7 +187,7 @@ impl IdentifySession for CookieId {
         let mut seen: &[u8] = b"";
         let mut presented = Presented::None;
         for line in request.headers().get_all(COOKIE) {
-            for pair in parts(line.as_bytes()) {
+            for pair in split(line.as_bytes(), b';') {
                 let value = self.value_of(pair).unwrap_or_default();
                 if value.is_empty() || value == seen {
                     continue;
@@ -207,7 +205,7 @@ impl IdentifySession for CookieId {
         let mut issued = Issued::Nothing;
         for line in response.get_all(SET_COOKIE) {
             let line = line.as_bytes();
-            let pair = parts(line).next().unwrap_or_default();
+            let pair = split(line, b';').next().unwrap_or_default();
             let Some(value) = self.value_of(pair) else {
                 continue;
             };
@@ -270,14 +268,6 @@ impl fmt::Display for CookieIdError {
 }
 
 impl Error for CookieIdError {}
-
-/// What is between the semicolons.
-fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    memchr_iter(b';', line)
-        .chain([line.len()])
-        .map(move |end| &line[replace(&mut start, end + 1)..end])
-}
 
 fn has_prefix(name: &str, prefix: &str) -> bool {
     name.get(..prefix.len())

@@ -5,15 +5,17 @@ use std::iter::repeat;
 
 use http::HeaderMap;
 use http::header::ACCEPT;
+use memchr::memchr;
 
 use super::ResponseFormat;
+use crate::head::split;
 
 /// What can be chosen, the first where all else is equal.
-const OFFERED: [(&str, &str, ResponseFormat); 4] = [
-    ("text", "html", ResponseFormat::Html),
-    ("application", "json", ResponseFormat::Json),
-    ("application", "problem+json", ResponseFormat::Problem),
-    ("text", "plain", ResponseFormat::Text),
+const OFFERED: [(&[u8], &[u8], ResponseFormat); 4] = [
+    (b"text", b"html", ResponseFormat::Html),
+    (b"application", b"json", ResponseFormat::Json),
+    (b"application", b"problem+json", ResponseFormat::Problem),
+    (b"text", b"plain", ResponseFormat::Text),
 ];
 
 /// The format that `Accept` prefers (RFC 9110, 12.5.1), or nothing if it names none of ours.
@@ -44,42 +46,42 @@ pub(super) fn preferred(headers: &HeaderMap) -> Option<ResponseFormat> {
 
 /// Whether `Accept` asks for HTML by name.
 pub(super) fn names_html(headers: &HeaderMap) -> bool {
-    ranges(headers).any(|range| range.weight > 0 && range.exactness("text", "html") == Some(2))
+    ranges(headers).any(|range| range.weight > 0 && range.exactness(b"text", b"html") == Some(2))
 }
 
 fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range<'_>> {
     let lines = headers.get_all(ACCEPT).into_iter();
     lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
+        .flat_map(|line| split(line.as_bytes(), b','))
         .filter_map(Range::parse)
 }
 
 /// One media range of `Accept`.
 struct Range<'a> {
-    main: &'a str,
-    sub: &'a str,
+    main: &'a [u8],
+    sub: &'a [u8],
     /// In thousandths.
     weight: u16,
 }
 
 impl<'a> Range<'a> {
-    fn parse(range: &'a str) -> Option<Self> {
-        let mut parts = range.split(';').map(str::trim);
-        let (main, sub) = parts.next()?.split_once('/')?;
+    fn parse(range: &'a [u8]) -> Option<Self> {
+        let mut parts = split(range, b';').map(<[u8]>::trim_ascii);
+        let (main, sub) = halves(parts.next()?, b'/')?;
         let weight = parts
-            .filter_map(|parameter| parameter.split_once('='))
-            .find(|(name, _)| name.eq_ignore_ascii_case("q"))
+            .filter_map(|parameter| halves(parameter, b'='))
+            .find(|(name, _)| name.eq_ignore_ascii_case(b"q"))
             .map_or(Some(1000), |(_, weight)| thousandths(weight))?;
         Some(Self { main, sub, weight })
     }
 
     /// How exactly this range names the media type, if it covers it at all.
-    fn exactness(&self, main: &str, sub: &str) -> Option<u8> {
+    fn exactness(&self, main: &[u8], sub: &[u8]) -> Option<u8> {
         match (self.main, self.sub) {
-            ("*", "*") => Some(0),
-            (own, "*") if own.eq_ignore_ascii_case(main) => Some(1),
-            (own, exact) if own.eq_ignore_ascii_case(main) && exact.eq_ignore_ascii_case(sub) => {
+            (b"*", b"*") => Some(0),
+            (own, b"*") if own.eq_ignore_ascii_case(main) => Some(1),
+            // The second half first: it is what tells most types apart.
+            (own, exact) if exact.eq_ignore_ascii_case(sub) && own.eq_ignore_ascii_case(main) => {
                 Some(2)
             }
             _ => None,
@@ -87,17 +89,27 @@ impl<'a> Range<'a> {
     }
 }
 
+/// What is before and after the first separator.
+fn halves(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let (before, after) = text.split_at(memchr(separator, text)?);
+    Some((before, &after[1..]))
+}
+
 /// A weight such as `0.8` in thousandths, unless it is malformed.
-fn thousandths(weight: &str) -> Option<u16> {
-    let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
-    if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+fn thousandths(weight: &[u8]) -> Option<u16> {
+    let (whole, fraction) = match weight {
+        [whole] => (whole, &[][..]),
+        [whole, b'.', fraction @ ..] => (whole, fraction),
+        _ => return None,
+    };
+    if fraction.len() > 3 || !fraction.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let digits = fraction.bytes().chain(repeat(b'0')).take(3);
+    let digits = fraction.iter().chain(repeat(&b'0')).take(3);
     let fraction = digits.fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
     match (whole, fraction) {
-        ("0", fraction) => Some(fraction),
-        ("1", 0) => Some(1000),
+        (b'0', fraction) => Some(fraction),
+        (b'1', 0) => Some(1000),
         _ => None,
     }
 }
