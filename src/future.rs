@@ -18,15 +18,15 @@ use crate::clock::Timestamp;
 use crate::event;
 use crate::head::RequestHead;
 use crate::key::SessionKey;
-use crate::layer::Config;
+use crate::layer::{Config, Reference};
 use crate::policy::StoreFailure;
 use crate::recording::Recording;
 use crate::respond::unavailable;
 use crate::store::ActivityStore;
 use crate::store::supervised::{StoreError, Supervised};
-use crate::tracker::SessionHandle;
+use crate::tracker::{SessionHandle, Tracker};
 use crate::verdict::Verdict;
-use crate::visit::{Counts, Live, Visit};
+use crate::visit::{Answer, Counts, Live, Visit};
 
 pin_project! {
     /// The future of a [`LoginTimeout`](crate::LoginTimeout).
@@ -40,7 +40,7 @@ pin_project! {
     {
         #[pin]
         step: Step<S, St, B>,
-        config: Arc<Config<St>>,
+        config: Arc<Reference<St>>,
     }
 }
 
@@ -104,20 +104,21 @@ where
     S: Service<Request<B>>,
     St: ActivityStore,
 {
-    pub(crate) fn answered(config: Arc<Config<St>>, answer: Response<Bytes>) -> Self {
+    pub(crate) fn answered(config: &Arc<Reference<St>>, answer: Response<Bytes>) -> Self {
         let step = Step::Answered {
             answer: Some(answer),
         };
+        let config = Arc::clone(config);
         Self { step, config }
     }
 
-    pub(crate) fn calling(config: Arc<Config<St>>, call: S::Future, visit: Visit) -> Self {
+    pub(crate) fn calling(config: Arc<Reference<St>>, call: S::Future, visit: Visit) -> Self {
         let step = Step::Calling { call, visit };
         Self { step, config }
     }
 
     pub(crate) fn checking(
-        config: Arc<Config<St>>,
+        config: &Arc<Reference<St>>,
         key: SessionKey,
         inner: &mut S,
         mut request: Request<B>,
@@ -137,9 +138,9 @@ where
         let at_once = Pin::new(&mut check).poll(&mut Context::from_waker(Waker::noop()));
         let judged = at_once
             .map_err(StoreError::failed)
-            .map(|found| asked.judged(&config, found, &mut request));
+            .map(|found| asked.judged(config, found, &mut request));
         if let Poll::Ready(Judged::Passes(visit)) = judged {
-            return Self::calling(config, inner.call(request), visit);
+            return Self::calling(Arc::clone(config), inner.call(request), visit);
         }
         let service = taken(inner);
         let waiting = || Waiting {
@@ -148,12 +149,13 @@ where
             asked,
         };
         let step = match judged {
-            Poll::Ready(judged) => waiting().step(&config, judged),
+            Poll::Ready(judged) => waiting().step(config, judged),
             Poll::Pending => Step::Checking {
                 check: config.supervised(check),
                 waiting: Some(waiting()),
             },
         };
+        let config = Arc::clone(config);
         Self { step, config }
     }
 }
@@ -173,7 +175,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let config = &**this.config;
+        let config = &*this.config;
         loop {
             let next = match this.step.as_mut().project() {
                 StepProjection::Answered { answer } => {
@@ -197,7 +199,11 @@ where
                     }
                 }
                 StepProjection::Calling { call, visit } => {
-                    let response = ready!(call.poll(cx))?;
+                    let Poll::Ready(response) = call.poll(cx) else {
+                        visit.waited();
+                        return Poll::Pending;
+                    };
+                    let response = response?;
                     match Recording::of(config, visit, &response) {
                         Some(recording) => Step::Recording {
                             recording,
@@ -234,7 +240,7 @@ where
     /// The step that follows from what the store said, at last.
     fn judged<St: ActivityStore>(
         mut self,
-        config: &Config<St>,
+        config: &Arc<Reference<St>>,
         found: Result<Option<Activity>, StoreError>,
     ) -> Step<S, St, B> {
         let judged = self.asked.judged(config, found, &mut self.request);
@@ -261,7 +267,7 @@ where
 impl Asked {
     fn judged<St: ActivityStore, B>(
         &self,
-        config: &Config<St>,
+        config: &Arc<Reference<St>>,
         found: Result<Option<Activity>, StoreError>,
         request: &mut Request<B>,
     ) -> Judged {
@@ -281,7 +287,7 @@ impl Asked {
 
     fn live<St: ActivityStore, B>(
         &self,
-        config: &Config<St>,
+        config: &Arc<Reference<St>>,
         found: Activity,
         request: &mut Request<B>,
     ) -> Judged {
@@ -291,13 +297,14 @@ impl Asked {
             }
             Counts::AsActivity | Counts::NotAtAll => found,
         };
-        let handle = SessionHandle::new(config.tracker.clone(), self.key, activity);
+        let handle = SessionHandle::new(Tracker::of(Arc::clone(config)), self.key, activity);
         request.extensions_mut().insert(handle);
         Judged::Passes(Visit::Live(Live {
             key: self.key,
             activity,
             checked_at: self.now,
             counts: self.counts,
+            answer: Answer::AtOnce,
         }))
     }
 

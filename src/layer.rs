@@ -1,6 +1,7 @@
 //! How is it configured?
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use tower_layer::Layer;
@@ -14,7 +15,7 @@ use crate::rule::Rule;
 use crate::service::LoginTimeout;
 use crate::store::ActivityStore;
 use crate::store::memory::MemoryStore;
-use crate::tracker::Tracker;
+use crate::tracker::{Tracker, Tracking};
 
 /// Answers `440 Login Time-out` in place of the wrapped service when a session has been idle for too long, has lived too long,
 /// was ended, or is not known.
@@ -55,8 +56,8 @@ use crate::tracker::Tracker;
 ///
 /// A request that presents no session id passes: whether it may is the application's business. An
 /// [exempt](LoginTimeoutLayer::with_exempt) request passes too. Any other is checked, and counts as activity unless it is
-/// [passive](LoginTimeoutLayer::with_passive). It counts at its start, and again when its response is ready if that took longer than
-/// [`touch_every`](crate::PolicyBuilder::with_touch_every), and longer than a second.
+/// [passive](LoginTimeoutLayer::with_passive). It counts at its start, and again when its response is ready if the service waited for
+/// something, longer than [`touch_every`](crate::PolicyBuilder::with_touch_every) and longer than a second.
 ///
 /// # Where to put it
 ///
@@ -79,7 +80,6 @@ pub(crate) struct Config<St> {
     pub(crate) exempt: Rules,
     pub(crate) respond: Arc<dyn ResponseForExpired>,
     pub(crate) remaining: RemainingHeader,
-    pub(crate) tracker: Tracker,
 }
 
 /// Requests that any of these rules matches.
@@ -96,14 +96,12 @@ pub(crate) enum RemainingHeader {
 impl<St: ActivityStore> LoginTimeoutLayer<St> {
     /// A layer that judges sessions by this policy, recognises them so, and remembers their activity there.
     pub fn new(policy: Policy, identify: impl IdentifySession, store: St) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Self {
             config: Arc::new(Config {
-                tracker: Tracker::new(policy, store.clone(), Arc::clone(&clock)),
                 policy,
                 store,
                 identify: Arc::new(identify),
-                clock,
+                clock: Arc::new(SystemClock),
                 passive: Rules::default(),
                 exempt: Rules::default(),
                 respond: Arc::new(LoginTimeoutResponse::new()),
@@ -148,24 +146,42 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     ///
     /// A [`tracker`](LoginTimeoutLayer::tracker) keeps the clock that the layer had when it was asked for.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        let config = self.config_mut();
-        config.clock = Arc::new(clock);
-        config.tracker = Tracker::new(
-            config.policy,
-            config.store.clone(),
-            Arc::clone(&config.clock),
-        );
+        self.config_mut().clock = Arc::new(clock);
         self
     }
 
     /// Begins, checks and ends this layer's sessions from anywhere.
     #[must_use]
     pub fn tracker(&self) -> Tracker {
-        self.config.tracker.clone()
+        Tracker::of(self.reference())
+    }
+
+    fn reference(&self) -> Arc<Reference<St>> {
+        Arc::new(Reference(Arc::clone(&self.config)))
     }
 
     fn config_mut(&mut self) -> &mut Config<St> {
         Arc::make_mut(&mut self.config)
+    }
+}
+
+/// One service's reference to what all of them share.
+///
+/// Requests refer to it until they are answered. Each clone of a service has one of its own, so that threads count those references in
+/// different places of memory and need not wait for each other.
+pub(crate) struct Reference<St>(Arc<Config<St>>);
+
+impl<St> Reference<St> {
+    pub(crate) fn renewed(&self) -> Arc<Self> {
+        Arc::new(Self(Arc::clone(&self.0)))
+    }
+}
+
+impl<St> Deref for Reference<St> {
+    type Target = Config<St>;
+
+    fn deref(&self) -> &Config<St> {
+        &self.0
     }
 }
 
@@ -175,11 +191,27 @@ impl Rules {
     }
 }
 
+impl<St: ActivityStore> Tracking for Reference<St> {
+    type Store = St;
+
+    fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    fn store(&self) -> &St {
+        &self.store
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+}
+
 impl<S, St: ActivityStore> Layer<S> for LoginTimeoutLayer<St> {
     type Service = LoginTimeout<S, St>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        LoginTimeout::new(inner, Arc::clone(&self.config))
+        LoginTimeout::new(inner, self.reference())
     }
 }
 

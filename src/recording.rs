@@ -15,7 +15,7 @@ use crate::policy::Policy;
 use crate::store::ActivityStore;
 use crate::store::supervised::{StoreError, Supervised};
 use crate::verdict::Verdict;
-use crate::visit::{Counts, Live, Visit};
+use crate::visit::{Answer, Counts, Live, Visit};
 
 pin_project! {
     /// What is written between the wrapped service's response and the client.
@@ -112,7 +112,8 @@ impl<St: ActivityStore> Recording<St> {
                 let revoke = config.supervised(config.store.revoke(key, keep_until));
                 Some(Self::Revoking { revoke })
             }
-            (_, _, Visit::Live(live)) => {
+            // What did not wait took no time, as far as a session is concerned: the clock is read once for it.
+            (_, _, Visit::Live(live)) if live.answer == Answer::Later => {
                 let now = config.clock.now();
                 live.is_due_again(&config.policy, now).then(|| {
                     let touch = config.store.touch(live.key, config.policy.touch(now));

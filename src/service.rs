@@ -11,7 +11,7 @@ use crate::body::ResponseBody;
 use crate::future::{ResponseFuture, taken};
 use crate::head::RequestHead;
 use crate::identify::Presented;
-use crate::layer::Config;
+use crate::layer::Reference;
 use crate::store::ActivityStore;
 use crate::store::memory::MemoryStore;
 use crate::verdict::Expired;
@@ -24,11 +24,11 @@ use crate::visit::Visit;
 /// Calling it asks the store, and one that needs a runtime needs it then, as it has it in any server.
 pub struct LoginTimeout<S, St = MemoryStore> {
     inner: S,
-    config: Arc<Config<St>>,
+    config: Arc<Reference<St>>,
 }
 
 impl<S, St> LoginTimeout<S, St> {
-    pub(crate) fn new(inner: S, config: Arc<Config<St>>) -> Self {
+    pub(crate) fn new(inner: S, config: Arc<Reference<St>>) -> Self {
         Self { inner, config }
     }
 
@@ -62,10 +62,9 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let config = Arc::clone(&self.config);
+        let Self { inner, config } = self;
         let head = RequestHead::from(&request);
-        let presented = config.identify.identify(head);
-        let visit = match presented {
+        let visit = match config.identify.identify(head) {
             Presented::None => Visit::Anonymous,
             Presented::One(key) if config.exempt.any(head) => Visit::Unchecked(key),
             Presented::Conflicting if config.exempt.any(head) => Visit::Anonymous,
@@ -73,14 +72,14 @@ where
                 let expired = Expired::conflicting(config.clock.now());
                 let answer = config.answer(expired, None, head);
                 // Who is not called gives back what it reserved when it was polled ready.
-                drop(taken(&mut self.inner));
+                drop(taken(inner));
                 return ResponseFuture::answered(config, answer);
             }
             Presented::One(key) => {
-                return ResponseFuture::checking(config, key, &mut self.inner, request);
+                return ResponseFuture::checking(config, key, inner, request);
             }
         };
-        ResponseFuture::calling(config, self.inner.call(request), visit)
+        ResponseFuture::calling(Arc::clone(config), inner.call(request), visit)
     }
 }
 
@@ -88,7 +87,7 @@ impl<S: Clone, St> Clone for LoginTimeout<S, St> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            config: Arc::clone(&self.config),
+            config: self.config.renewed(),
         }
     }
 }

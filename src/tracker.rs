@@ -45,11 +45,15 @@ impl Tracker {
     /// A tracker of the sessions in this store.
     #[must_use]
     pub fn new<St: ActivityStore>(policy: Policy, store: St, clock: impl Clock) -> Self {
-        Self(Arc::new(Tracked {
+        Self::of(Arc::new(Tracked {
             policy,
             store,
             clock,
         }))
+    }
+
+    pub(crate) fn of(tracking: Arc<impl Tracking>) -> Self {
+        Self(tracking)
     }
 
     /// Begins a session with this id, now, with the policy's limits. Whatever was remembered of the id is replaced.
@@ -267,6 +271,37 @@ impl SessionHandle {
     }
 }
 
+/// What tracking needs: the layer has it too, so that a handle is one more reference to what the layer refers to anyway.
+pub(crate) trait Tracking: Send + Sync + 'static {
+    type Store: ActivityStore;
+
+    fn policy(&self) -> &Policy;
+    fn store(&self) -> &Self::Store;
+    fn clock(&self) -> &dyn Clock;
+}
+
+struct Tracked<St, C> {
+    policy: Policy,
+    store: St,
+    clock: C,
+}
+
+impl<St: ActivityStore, C: Clock> Tracking for Tracked<St, C> {
+    type Store = St;
+
+    fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    fn store(&self) -> &St {
+        &self.store
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+}
+
 type Operation<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A store whose type does not matter, so that handlers need not name it.
@@ -279,42 +314,39 @@ trait Track: Send + Sync {
     fn revoke(&self, key: SessionKey) -> Operation<'_, bool>;
 }
 
-struct Tracked<St, C> {
-    policy: Policy,
-    store: St,
-    clock: C,
-}
-
-impl<St: ActivityStore, C: Clock> Tracked<St, C> {
-    fn supervised<T: Send + 'static>(&self, operation: St::Future<T>) -> Operation<'_, T> {
-        Box::pin(Supervised::new(operation, self.policy.store_timeout()))
-    }
-}
-
-impl<St: ActivityStore, C: Clock> Track for Tracked<St, C> {
+impl<T: Tracking> Track for T {
     fn policy(&self) -> &Policy {
-        &self.policy
+        Tracking::policy(self)
     }
 
     fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.clock().now()
     }
 
     fn create(&self, key: SessionKey, activity: Activity) -> Operation<'_, ()> {
-        let keep_until = self.policy.keep_until(&activity);
-        self.supervised(self.store.create(key, activity, keep_until))
+        let keep_until = Tracking::policy(self).keep_until(&activity);
+        supervised(self, self.store().create(key, activity, keep_until))
     }
 
     fn load(&self, key: SessionKey) -> Operation<'_, Option<Activity>> {
-        self.supervised(self.store.load(key))
+        supervised(self, self.store().load(key))
     }
 
     fn touch(&self, key: SessionKey, now: Timestamp) -> Operation<'_, Option<Activity>> {
-        self.supervised(self.store.touch(key, self.policy.touch(now)))
+        let touch = Tracking::policy(self).touch(now);
+        supervised(self, self.store().touch(key, touch))
     }
 
     fn revoke(&self, key: SessionKey) -> Operation<'_, bool> {
-        let keep_until = self.policy.keep_revoked_until(self.now());
-        self.supervised(self.store.revoke(key, keep_until))
+        let keep_until = Tracking::policy(self).keep_revoked_until(self.now());
+        supervised(self, self.store().revoke(key, keep_until))
     }
+}
+
+fn supervised<T: Tracking, O: Send + 'static>(
+    tracking: &T,
+    operation: <T::Store as ActivityStore>::Future<O>,
+) -> Operation<'_, O> {
+    let limit = Tracking::policy(tracking).store_timeout();
+    Box::pin(Supervised::new(operation, limit))
 }

@@ -28,6 +28,14 @@ pub(crate) struct Live {
     pub(crate) activity: Activity,
     pub(crate) checked_at: Timestamp,
     pub(crate) counts: Counts,
+    pub(crate) answer: Answer,
+}
+
+/// Whether the wrapped service had to wait for something before it answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    AtOnce,
+    Later,
 }
 
 /// Whether a request extends its session.
@@ -38,6 +46,13 @@ pub(crate) enum Counts {
 }
 
 impl Visit {
+    /// The wrapped service waits for something.
+    pub(crate) fn waited(&mut self) {
+        if let Self::Live(live) = self {
+            live.answer = Answer::Later;
+        }
+    }
+
     pub(crate) fn presented(&self) -> Option<SessionKey> {
         match self {
             Self::Anonymous => None,

@@ -3,13 +3,16 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Response;
 use support::scripted::{Fault, Operation, ScriptedStore};
 use support::{ABSOLUTE, IDLE, MILLISECOND, Site, anonymous, policy, poll_times, reason, request};
 use tokio::sync::Notify;
-use tower_login_timeout::{ActivityStore, Clock, MemoryStore, SessionHandle, SessionKey, rule};
+use tower_login_timeout::{
+    ActivityStore, Clock, ManualClock, MemoryStore, SessionHandle, SessionKey, Timestamp, rule,
+};
 
 /// Sends a slow request, does something meanwhile, and hands back the slow response.
 async fn meanwhile<St: ActivityStore>(
@@ -149,6 +152,38 @@ async fn a_quick_answer_is_written_once_however_exact_the_policy() {
         store.calls();
         meanwhile(&site, "/", "a", None, async || site.clock.advance(took)).await;
         assert_eq!(store.calls(), vec![Operation::Touch; touches], "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_clock_is_read_once_and_again_only_where_the_answer_had_to_wait() {
+    let clock = CountedClock::default();
+    let site = Site::new(policy()).configured(|layer| layer.with_clock(clock.clone()));
+    site.start("a").await;
+    for waits in [0, 1, 2] {
+        clock.readings.store(0, Ordering::SeqCst);
+        let answer = move |_| async move {
+            for _ in 0..waits {
+                tokio::task::yield_now().await;
+            }
+            Response::new(String::new())
+        };
+        site.send_to(request("/", "a"), answer).await;
+        let readings = clock.readings.load(Ordering::SeqCst);
+        assert_eq!(readings, 1 + waits.min(1), "it waited {waits} times");
+    }
+}
+
+#[derive(Clone, Default)]
+struct CountedClock {
+    clock: ManualClock,
+    readings: Arc<AtomicUsize>,
+}
+
+impl Clock for CountedClock {
+    fn now(&self) -> Timestamp {
+        self.readings.fetch_add(1, Ordering::SeqCst);
+        self.clock.now()
     }
 }
 
