@@ -48,6 +48,7 @@ impl<St: ActivityStore> Config<St> {
     }
 
     /// The wrapped service's response, on behalf of a session that was last known like this.
+    #[inline]
     pub(crate) fn passed<B>(
         &self,
         mut response: Response<B>,

@@ -86,6 +86,7 @@ pub(crate) enum NotRecorded {
 
 impl<St: ActivityStore> Recording<St> {
     /// What there is to record, if anything.
+    #[inline]
     pub(crate) fn of<B>(
         config: &Config<St>,
         visit: &Visit,
