@@ -15,7 +15,7 @@ use crate::rule::Rule;
 use crate::service::LoginTimeout;
 use crate::store::ActivityStore;
 use crate::store::memory::MemoryStore;
-use crate::tracker::{Tracker, Tracking};
+use crate::tracker::{Parts, Tracker, Tracking};
 
 /// Answers `440 Login Time-out` in place of the wrapped service when a session has been idle for too long, has lived too long,
 /// was ended, or is not known.
@@ -194,16 +194,12 @@ impl Rules {
 impl<St: ActivityStore> Tracking for Reference<St> {
     type Store = St;
 
-    fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    fn store(&self) -> &St {
-        &self.store
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &*self.clock
+    fn parts(&self) -> Parts<'_, St> {
+        Parts {
+            policy: &self.policy,
+            store: &self.store,
+            clock: &*self.clock,
+        }
     }
 }
 

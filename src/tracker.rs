@@ -271,13 +271,23 @@ impl SessionHandle {
     }
 }
 
-/// What tracking needs: the layer has it too, so that a handle is one more reference to what the layer refers to anyway.
+/// Has what tracking takes. The layer has it anyway, so a handle is one more reference to that.
 pub(crate) trait Tracking: Send + Sync + 'static {
     type Store: ActivityStore;
 
-    fn policy(&self) -> &Policy;
-    fn store(&self) -> &Self::Store;
-    fn clock(&self) -> &dyn Clock;
+    fn parts(&self) -> Parts<'_, Self::Store>;
+}
+
+pub(crate) struct Parts<'a, St> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) store: &'a St,
+    pub(crate) clock: &'a dyn Clock,
+}
+
+impl<'a, St: ActivityStore> Parts<'a, St> {
+    fn supervised<T: Send + 'static>(&self, operation: St::Future<T>) -> Operation<'a, T> {
+        Box::pin(Supervised::new(operation, self.policy.store_timeout()))
+    }
 }
 
 struct Tracked<St, C> {
@@ -289,16 +299,12 @@ struct Tracked<St, C> {
 impl<St: ActivityStore, C: Clock> Tracking for Tracked<St, C> {
     type Store = St;
 
-    fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    fn store(&self) -> &St {
-        &self.store
-    }
-
-    fn clock(&self) -> &dyn Clock {
-        &self.clock
+    fn parts(&self) -> Parts<'_, St> {
+        Parts {
+            policy: &self.policy,
+            store: &self.store,
+            clock: &self.clock,
+        }
     }
 }
 
@@ -316,37 +322,32 @@ trait Track: Send + Sync {
 
 impl<T: Tracking> Track for T {
     fn policy(&self) -> &Policy {
-        Tracking::policy(self)
+        self.parts().policy
     }
 
     fn now(&self) -> Timestamp {
-        self.clock().now()
+        self.parts().clock.now()
     }
 
     fn create(&self, key: SessionKey, activity: Activity) -> Operation<'_, ()> {
-        let keep_until = Tracking::policy(self).keep_until(&activity);
-        supervised(self, self.store().create(key, activity, keep_until))
+        let parts = self.parts();
+        let keep_until = parts.policy.keep_until(&activity);
+        parts.supervised(parts.store.create(key, activity, keep_until))
     }
 
     fn load(&self, key: SessionKey) -> Operation<'_, Option<Activity>> {
-        supervised(self, self.store().load(key))
+        let parts = self.parts();
+        parts.supervised(parts.store.load(key))
     }
 
     fn touch(&self, key: SessionKey, now: Timestamp) -> Operation<'_, Option<Activity>> {
-        let touch = Tracking::policy(self).touch(now);
-        supervised(self, self.store().touch(key, touch))
+        let parts = self.parts();
+        parts.supervised(parts.store.touch(key, parts.policy.touch(now)))
     }
 
     fn revoke(&self, key: SessionKey) -> Operation<'_, bool> {
-        let keep_until = Tracking::policy(self).keep_revoked_until(self.now());
-        supervised(self, self.store().revoke(key, keep_until))
+        let parts = self.parts();
+        let keep_until = parts.policy.keep_revoked_until(parts.clock.now());
+        parts.supervised(parts.store.revoke(key, keep_until))
     }
-}
-
-fn supervised<T: Tracking, O: Send + 'static>(
-    tracking: &T,
-    operation: <T::Store as ActivityStore>::Future<O>,
-) -> Operation<'_, O> {
-    let limit = Tracking::policy(tracking).store_timeout();
-    Box::pin(Supervised::new(operation, limit))
 }

@@ -29,6 +29,7 @@ pub(super) enum Call<'a> {
     Time,
 }
 
+/// With the command, the script, how many keys it has, and the key.
 const MOST_ARGUMENTS: usize = 7;
 
 impl Call<'_> {
