@@ -41,14 +41,16 @@ pub fn draw(figures: &Figures, effort: Effort, folder: &Path) -> Result<Vec<Char
     );
     let peers = ["tower-sessions-sliding", "tower-sessions", "axum_session"];
     let of = |before: String, after: &str| -> Vec<String> {
-        let ids = ["ours"].into_iter().chain(peers);
+        let ids = ["least", "ours"].into_iter().chain(peers);
         ids.map(|id| format!("{before}.{id}{after}")).collect()
     };
     let with_bare = |before: &str| -> Vec<String> {
-        let ids = ["bare", "ours"].into_iter().chain(peers);
+        let ids = ["bare", "least", "ours"].into_iter().chain(peers);
         ids.map(|id| format!("{before}.{id}")).collect()
     };
     let mut sizes = vec![
+        format!("live.{few}.least"),
+        format!("live.{many}.least"),
         format!("live.{few}.ours"),
         format!("live.{many}.ours"),
         format!("live.{most}.ours"),

@@ -10,6 +10,7 @@ use crate::stand::Stand;
 
 pub mod axum_session;
 pub mod bare;
+pub mod least;
 pub mod ours;
 pub mod tower_sessions;
 
@@ -24,6 +25,8 @@ pub const ABSOLUTE: Duration = Duration::from_secs(8 * 60 * 60);
 pub enum Contender {
     /// The service alone. What the others need beyond it is what they cost.
     Bare,
+    /// What no layer with these timeouts can do without.
+    Least,
     /// This crate: idle and absolute timeout, exact to the millisecond, in a `MemoryStore`.
     Ours,
     /// tower-sessions with `OnInactivity` and `always_save`, which is what makes its timeout one of inactivity.
@@ -36,8 +39,9 @@ pub enum Contender {
 
 impl Contender {
     /// Everybody, the bare service first.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Bare,
+        Self::Least,
         Self::Ours,
         Self::Sliding,
         Self::Fixed,
@@ -48,6 +52,7 @@ impl Contender {
     pub fn id(self) -> &'static str {
         match self {
             Self::Bare => "bare",
+            Self::Least => "least",
             Self::Ours => "ours",
             Self::Sliding => "tower-sessions-sliding",
             Self::Fixed => "tower-sessions",
@@ -73,6 +78,7 @@ impl Contender {
     pub fn stand(self, sessions: usize) -> Result<Box<dyn Stand>, Failure> {
         Ok(match self {
             Self::Bare => Box::new(bare::stand()?),
+            Self::Least => Box::new(least::stand()?),
             Self::Ours => Box::new(ours::stand(sessions, SystemClock)?),
             Self::Sliding => Box::new(tower_sessions::sliding(IDLE)?),
             Self::Fixed => Box::new(tower_sessions::fixed()?),
@@ -88,6 +94,7 @@ impl Contender {
     pub async fn app(self, sessions: usize) -> Result<Router, Failure> {
         match self {
             Self::Bare => Ok(bare::app()),
+            Self::Least => Ok(least::app()),
             Self::Ours => ours::app(sessions),
             Self::Sliding => Ok(tower_sessions::sliding_app()),
             Self::Fixed => Ok(tower_sessions::fixed_app()),

@@ -42,7 +42,7 @@ fn allocations(contender: Contender, sessions: usize) -> Result<(), Failure> {
         per_request(&*stand, StatusCode::OK, &mut live)?
     );
     let nobody = match contender {
-        Contender::Bare | Contender::Ours => StatusCode::OK,
+        Contender::Bare | Contender::Least | Contender::Ours => StatusCode::OK,
         _ => StatusCode::NO_CONTENT,
     };
     let mut anonymous = || (0..REQUESTS).map(|_| request::page(NOBODY)).collect();

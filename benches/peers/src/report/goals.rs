@@ -7,6 +7,8 @@ use crate::figures::{Figures, plain, short};
 pub(super) struct Goal {
     what: String,
     measured: Option<f64>,
+    /// The same with the least that a layer can do, where it does it.
+    least: Option<f64>,
     unit: &'static str,
     bound: Bound,
 }
@@ -20,7 +22,7 @@ enum Bound {
 use Bound::{AtLeast, AtMost, Below};
 
 impl Goal {
-    /// What it is, what was measured, what is to be reached, and whether it is.
+    /// What it is, what was measured, what is to be reached, whether it is, and what the least there is would reach.
     pub(super) fn row(self) -> Vec<String> {
         let (words, limit) = match self.bound {
             AtLeast(limit) => ("at least", limit),
@@ -33,17 +35,17 @@ impl Goal {
             Below(limit) => measured < limit,
         });
         let unit = self.unit;
+        let with_unit = |measured| format!("{} {unit}", plain(measured));
         vec![
             self.what,
-            self.measured.map_or("not measured".into(), |measured| {
-                format!("{} {unit}", plain(measured))
-            }),
+            self.measured.map_or("not measured".into(), with_unit),
             format!("{words} {} {unit}", exact(limit)),
             match reached {
                 Some(true) => "yes".into(),
                 Some(false) => "**no**".into(),
                 None => String::new(),
             },
+            self.least.map(with_unit).unwrap_or_default(),
         ]
     }
 }
@@ -58,16 +60,17 @@ pub(super) fn goals(figures: &Figures, effort: Effort) -> Vec<Goal> {
     let median = |name: &str| figures.of(name).map(|figure| figure.median);
     let ratio = |one: &str, other: &str| figures.ratio(one, other);
     let mut goals = Vec::new();
-    let mut add = |what: String, measured: Option<f64>, unit: &'static str, bound: Bound| {
-        goals.push(Goal {
-            what,
-            measured,
-            unit,
-            bound,
-        });
-    };
+    let mut add =
+        |what: String, of: &dyn Fn(&str) -> Option<f64>, unit: &'static str, bound: Bound| {
+            goals.push(Goal {
+                what,
+                measured: of("ours"),
+                least: of("least"),
+                unit,
+                bound,
+            });
+        };
 
-    let live = format!("live.{many}.ours");
     for (peer, bound) in [
         ("tower-sessions-sliding", 12.0),
         ("tower-sessions", 1.0),
@@ -75,104 +78,102 @@ pub(super) fn goals(figures: &Figures, effort: Effort) -> Vec<Goal> {
     ] {
         let theirs = format!("live.{many}.{peer}");
         let what = format!("a live request costs more with {peer}, {many} sessions");
-        add(what, ratio(&theirs, &live), "times", AtLeast(bound));
+        let times = |id: &str| ratio(&theirs, &format!("live.{many}.{id}"));
+        add(what, &times, "times", AtLeast(bound));
     }
-    let grown = ratio(&format!("live.{most}.ours"), &format!("live.{few}.ours"));
+    let grown = |id: &str| ratio(&format!("live.{most}.{id}"), &format!("live.{few}.{id}"));
     add(
         format!("a live request costs more with {most} sessions than with {few}"),
-        grown,
+        &grown,
         "times",
         AtMost(2.5),
     );
     add(
         "two threads answer more than one".into(),
-        median("threads.gain.ours"),
+        &|id| median(&format!("threads.gain.{id}")),
         "times",
         AtLeast(1.7),
     );
     add(
         "allocations of a live request".into(),
-        median("allocations.live.ours"),
+        &|id| median(&format!("allocations.live.{id}")),
         "allocations",
         AtMost(2.0),
     );
     add(
         "an anonymous request".into(),
-        median(&format!("anonymous.{many}.ours")),
+        &|id| median(&format!("anonymous.{many}.{id}")),
         "ns",
         AtMost(50.0),
     );
     add(
         "allocations of an anonymous request".into(),
-        median("allocations.anonymous.ours"),
+        &|id| median(&format!("allocations.anonymous.{id}")),
         "allocations",
         AtMost(0.0),
     );
     add(
         "an expired request, the whole 440".into(),
-        median("expired.ours"),
+        &|id| median(&format!("expired.{id}")),
         "ns",
         AtMost(1_500.0),
     );
     add(
         format!("heap per session, {most} sessions"),
-        median(&format!("memory.{most}.ours.heap")),
+        &|id| median(&format!("memory.{most}.{id}.heap")),
         "bytes",
         AtMost(64.0),
     );
     add(
         format!("memory per session (RSS), {most} sessions"),
-        median(&format!("memory.{most}.ours.rss")),
+        &|id| median(&format!("memory.{most}.{id}.rss")),
         "bytes",
         AtMost(64.0),
     );
-    let stall = median("stall.ours.p99.99");
     add(
         format!("p99.99 while {many} sessions expire"),
-        stall,
+        &|id| median(&format!("stall.{id}.p99.99")),
         "us",
         AtMost(1_000.0),
     );
     add(
         "axum on loopback".into(),
-        median("loopback.ours.share"),
+        &|id| median(&format!("loopback.{id}.share")),
         "of bare",
         AtLeast(0.97),
     );
-    let cached = "redis.redis-ours-cached";
     add(
         "axum with Redis behind, CachedStore".into(),
-        median(&format!("{cached}.share")),
+        &|id| median(&format!("redis.redis-{id}-cached.share")),
         "of bare",
         AtLeast(0.95),
     );
-    let plain = ratio("redis.redis-ours", "redis.redis-tower-sessions-sliding");
+    let sliding = "redis.redis-tower-sessions-sliding";
     add(
         "axum with Redis behind, plain, beside tower-sessions-sliding".into(),
-        plain,
+        &|id| ratio(&format!("redis.redis-{id}"), sliding),
         "times",
         AtLeast(2.0),
     );
     add(
         "commands to Redis per request, plain".into(),
-        median("redis.redis-ours.commands"),
+        &|id| median(&format!("redis.redis-{id}.commands")),
         "",
         // The connection's own heartbeat is counted, too.
         AtMost(1.01),
     );
     add(
         "commands to Redis per request, CachedStore".into(),
-        median(&format!("{cached}.commands")),
+        &|id| median(&format!("redis.redis-{id}-cached.commands")),
         "",
         Below(0.05),
     );
     for (what, unit) in [("crates", "crates"), ("seconds", "s"), ("size", "kB")] {
         for peer in ["tower-sessions", "axum_session"] {
             if let Some(theirs) = median(&format!("build.{peer}.{what}")) {
-                let ours = median(&format!("build.ours.{what}"));
                 add(
                     format!("{what} added to a build, beside {peer}"),
-                    ours,
+                    &|id| median(&format!("build.{id}.{what}")),
                     unit,
                     Below(theirs),
                 );
