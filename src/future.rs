@@ -323,13 +323,6 @@ impl Asked {
     }
 }
 
-impl<St: ActivityStore> Config<St> {
-    /// A store's operation, which may not take longer than the policy says.
-    pub(crate) fn supervised<F>(&self, operation: F) -> Supervised<F> {
-        Supervised::new(operation, self.policy.store_timeout())
-    }
-}
-
 impl<S, St, B> fmt::Debug for ResponseFuture<S, St, B>
 where
     S: Service<Request<B>>,

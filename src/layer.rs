@@ -15,6 +15,7 @@ use crate::rule::Rule;
 use crate::service::LoginTimeout;
 use crate::store::ActivityStore;
 use crate::store::memory::MemoryStore;
+use crate::store::supervised::Supervised;
 use crate::tracker::{Parts, Tracker, Tracking};
 
 /// Answers `440 Login Time-out` in place of the wrapped service when a session has been idle for too long, has lived too long,
@@ -162,6 +163,13 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
 
     fn config_mut(&mut self) -> &mut Config<St> {
         Arc::make_mut(&mut self.config)
+    }
+}
+
+impl<St> Config<St> {
+    /// A store's operation, which may not take longer than the policy says.
+    pub(crate) fn supervised<F>(&self, operation: F) -> Supervised<F> {
+        Supervised::new(operation, self.policy.store_timeout())
     }
 }
 
