@@ -199,11 +199,9 @@ where
                     }
                 }
                 StepProjection::Calling { call, visit } => {
-                    let Poll::Ready(response) = call.poll(cx) else {
-                        visit.waited();
-                        return Poll::Pending;
-                    };
-                    let response = response?;
+                    let polled = call.poll(cx);
+                    visit.note(&polled);
+                    let response = ready!(polled)?;
                     match Recording::of(config, visit, &response) {
                         Some(recording) => Step::Recording {
                             recording,

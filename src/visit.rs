@@ -1,5 +1,6 @@
 //! What is known of a request's session while the wrapped service runs?
 
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::activity::Activity;
@@ -46,9 +47,11 @@ pub(crate) enum Counts {
 }
 
 impl Visit {
-    /// The wrapped service waits for something.
-    pub(crate) fn waited(&mut self) {
-        if let Self::Live(live) = self {
+    /// Notes whether the wrapped service has to wait for something.
+    pub(crate) fn note<T>(&mut self, polled: &Poll<T>) {
+        if let Self::Live(live) = self
+            && polled.is_pending()
+        {
             live.answer = Answer::Later;
         }
     }
