@@ -1,9 +1,6 @@
 //! What is every port shown of a request?
 
-use std::mem::replace;
-
 use http::{Extensions, HeaderMap, Method, Request, Uri, request};
-use memchr::memchr_iter;
 
 /// A request without its body: what identifiers, rules and responses are shown.
 ///
@@ -69,12 +66,4 @@ impl<'a> From<&'a request::Parts> for RequestHead<'a> {
             extensions: &parts.extensions,
         }
     }
-}
-
-/// What is between the separators in a header's value.
-pub(crate) fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    memchr_iter(separator, value)
-        .chain([value.len()])
-        .map(move |end| &value[replace(&mut start, end + 1)..end])
 }

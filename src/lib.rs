@@ -129,6 +129,7 @@ mod recording;
 mod respond;
 pub mod rule;
 mod service;
+mod split;
 mod store;
 mod touch;
 mod tracker;

@@ -99,3 +99,23 @@ impl<S: fmt::Debug, St> fmt::Debug for LoginTimeout<S, St> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tower_layer::Layer;
+
+    use super::*;
+    use crate::identify::cookie::CookieId;
+    use crate::layer::LoginTimeoutLayer;
+    use crate::policy::Policy;
+
+    #[test]
+    fn each_clone_counts_its_requests_in_a_place_of_its_own() {
+        let cookie = CookieId::new("sid").unwrap();
+        let layer = LoginTimeoutLayer::new(Policy::default(), cookie, MemoryStore::new());
+        let service = layer.layer(());
+        for other in [service.clone(), layer.layer(())] {
+            assert!(!Arc::ptr_eq(&service.config, &other.config));
+        }
+    }
+}

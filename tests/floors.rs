@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors, from the ground up. A folder's rooms are on its floor.
 const FLOORS: [&[&str]; 6] = [
-    &["clock", "head", "key"],
+    &["clock", "head", "key", "split"],
     &["activity", "identify", "policy", "rule", "touch", "verdict"],
     &["event", "respond", "store"],
     &["browser", "extract", "tracker"],

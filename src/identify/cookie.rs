@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderValue};
 
 use super::{IdentifySession, Issued, Presented};
 use crate::clock::Clock;
-use crate::head::{RequestHead, split};
+use crate::head::RequestHead;
 use crate::key::SessionKey;
+use crate::split::split;
 
 mod expiry;
 #[cfg(feature = "private")]

@@ -8,7 +8,7 @@ use http::header::ACCEPT;
 use memchr::memchr;
 
 use super::ResponseFormat;
-use crate::head::split;
+use crate::split::split;
 
 /// What can be chosen, the first where all else is equal.
 const OFFERED: [(&[u8], &[u8], ResponseFormat); 4] = [

@@ -25,7 +25,7 @@ pub const ABSOLUTE: Duration = Duration::from_secs(8 * 60 * 60);
 pub enum Contender {
     /// The service alone. What the others need beyond it is what they cost.
     Bare,
-    /// What no layer with these timeouts can do without.
+    /// A plain layer that does only what such a timeout must do.
     Least,
     /// This crate: idle and absolute timeout, exact to the millisecond, in a `MemoryStore`.
     Ours,

@@ -1,9 +1,9 @@
-//! What is the least that such a timeout takes?
+//! What does a plain layer take that does only what must be done?
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -96,7 +96,9 @@ struct Sessions(Vec<Shard>);
 
 #[derive(Default)]
 #[repr(align(64))]
-struct Shard(Mutex<HashMap<[u8; 16], Times, BuildHasherDefault<AsItIs>>>);
+struct Shard(Mutex<Records>);
+
+type Records = HashMap<[u8; 16], Times, BuildHasherDefault<AsItIs>>;
 
 /// In milliseconds.
 struct Times {
@@ -116,23 +118,14 @@ impl Sessions {
             created_at: now,
             last_activity: now,
         };
-        let mut shard = self
-            .shard(&key)
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        shard.insert(key, times);
+        self.locked(&key).insert(key, times);
     }
 
     /// Whether the session is live.
     fn touch(&self, id: &[u8]) -> bool {
         let (key, now) = (key(id), now());
-        let mut shard = self
-            .shard(&key)
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some(times) = shard.get_mut(&key) else {
+        let mut records = self.locked(&key);
+        let Some(times) = records.get_mut(&key) else {
             return false;
         };
         let idle = u128::from(now.saturating_sub(times.last_activity));
@@ -144,9 +137,10 @@ impl Sessions {
         live
     }
 
-    fn shard(&self, key: &[u8; 16]) -> &Shard {
+    fn locked(&self, key: &[u8; 16]) -> MutexGuard<'_, Records> {
         let [.., a, b, c, d] = *key;
-        &self.0[u32::from_le_bytes([a, b, c, d]) as usize % SHARDS]
+        let Shard(records) = &self.0[u32::from_le_bytes([a, b, c, d]) as usize % SHARDS];
+        records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

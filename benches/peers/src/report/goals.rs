@@ -7,7 +7,7 @@ use crate::figures::{Figures, plain, short};
 pub(super) struct Goal {
     what: String,
     measured: Option<f64>,
-    /// The same with the least that a layer can do, where it does it.
+    /// The same with `least`, where it does it.
     least: Option<f64>,
     unit: &'static str,
     bound: Bound,
@@ -22,7 +22,7 @@ enum Bound {
 use Bound::{AtLeast, AtMost, Below};
 
 impl Goal {
-    /// What it is, what was measured, what is to be reached, whether it is, and what the least there is would reach.
+    /// What it is, what was measured, what is to be reached, whether it is, and what `least` reaches.
     pub(super) fn row(self) -> Vec<String> {
         let (words, limit) = match self.bound {
             AtLeast(limit) => ("at least", limit),
