@@ -12,6 +12,7 @@ use redis::{ConnectionInfo, ProtocolVersion};
 use super::RedisStore;
 use super::error::RedisStoreError;
 use super::finder::{Finder, Whom};
+use super::gather::Gathering;
 use super::link::Link;
 use super::place::Place;
 use super::push::Announcements;
@@ -21,6 +22,9 @@ use super::tls::Tls;
 
 /// Nobody waits longer; and it can be multiplied.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(60 * 60);
+
+/// How many touches a script does, so that it holds up others for half a millisecond at most.
+const BATCH: usize = 128;
 
 /// Builds a [`RedisStore`].
 #[derive(Clone)]
@@ -103,11 +107,19 @@ impl RedisStoreBuilder {
                 wait: self.deadline * 3 / 4,
             }),
         };
+        let batch = self.in_flight.min(BATCH);
+        let gathering = match place {
+            // There, keys of one script must be in one slot.
+            Place::Cluster(_) => None,
+            Place::Server(_) | Place::Sentinel(_) => Some(Arc::new(Gathering::new(batch))),
+        };
         let servers = Servers {
             main,
             careful,
             _listener: listener,
             announcements,
+            gathering,
+            batch,
             in_flight: tokio::sync::Semaphore::new(self.in_flight),
             deadline: self.deadline,
             prefix: self.prefix,

@@ -5,11 +5,9 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
-use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::scripts::Call;
-use crate::touch::Touch;
 
 /// How long a key on the move is given before it is asked for again. The deadline ends it.
 const A_MOMENT: Duration = Duration::from_millis(2);
@@ -31,11 +29,11 @@ impl Connection {
         }
     }
 
-    /// One script, on one key.
-    pub(super) async fn script(&mut self, key: &str, call: &Call<'_>) -> RedisResult<Value> {
-        match self.command(&call.by_hash(key)).await {
+    /// One script, on its keys.
+    pub(super) async fn script(&mut self, keys: &[&str], call: &Call<'_>) -> RedisResult<Value> {
+        match self.command(&call.by_hash(keys)).await {
             Err(error) if is_unheard_of(&error) => {
-                Box::pin(async { self.command(&call.whole(key)).await }).await
+                Box::pin(async { self.command(&call.whole(keys)).await }).await
             }
             answer => answer,
         }
@@ -44,7 +42,7 @@ impl Connection {
     /// One script, on one key, and then how many replicas have its effects, so many milliseconds later at the latest.
     pub(super) async fn replicated_script(
         &mut self,
-        key: &str,
+        keys: &[&str],
         call: &Call<'_>,
         replicas: usize,
         millis: u64,
@@ -53,35 +51,11 @@ impl Connection {
         wait.arg(replicas).arg(millis);
         // The whole script, rare as it is: a server that did not know it would let us wait for nothing first.
         let mut both = Pipeline::new();
-        both.add_command(call.whole(key)).add_command(wait);
+        both.add_command(call.whole(keys)).add_command(wait);
         loop {
             match both.query_async(self).await {
                 Err(error) if is_on_the_move(&error) => sleep(A_MOMENT).await,
                 answer => break answer,
-            }
-        }
-    }
-
-    /// Many touches at once, whatever they answer.
-    pub(super) async fn touches(&mut self, touches: Vec<(String, Touch)>) -> RedisResult<()> {
-        match self {
-            Self::Server(server) => pipeline(server, &touches).await,
-            // Each goes to the node that has its key; on the way there they share packets just the same.
-            Self::Cluster(_) => {
-                let mut under_way = JoinSet::new();
-                for (key, touch) in touches {
-                    let mut connection = self.clone();
-                    under_way.spawn(async move {
-                        connection
-                            .script(&key, &Call::Touch(&touch))
-                            .await
-                            .map(drop)
-                    });
-                }
-                while let Some(done) = under_way.join_next().await {
-                    done.map_err(|error| RedisError::from(std::io::Error::other(error)))??;
-                }
-                Ok(())
             }
         }
     }
@@ -123,32 +97,6 @@ async fn follow(cluster: &mut ClusterConnection, command: &Cmd) -> RedisResult<V
             Err(error) if is_on_the_move(&error) => sleep(A_MOMENT).await,
             answer => return answer,
         }
-    }
-}
-
-async fn pipeline(
-    server: &mut MultiplexedConnection,
-    touches: &[(String, Touch)],
-) -> RedisResult<()> {
-    let mut by_hash = Pipeline::with_capacity(touches.len());
-    for (key, touch) in touches {
-        by_hash
-            .add_command(Call::Touch(touch).by_hash(key))
-            .ignore();
-    }
-    let Some((key, touch)) = touches.first() else {
-        return Ok(());
-    };
-    match by_hash.exec_async(server).await {
-        Err(error) if is_unheard_of(&error) => {
-            // The server knows the script from the first one on.
-            server
-                .send_packed_command(&Call::Touch(touch).whole(key))
-                .await?
-                .extract_error()?;
-            by_hash.exec_async(server).await
-        }
-        answer => answer,
     }
 }
 

@@ -9,10 +9,10 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 /// Why [`RedisStore`](crate::RedisStore) failed.
 ///
 /// The client's own error, where there is one, is the [`source`](Error::source). Neither shows credentials.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RedisStoreError(Failure);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Failure {
     Address(&'static str),
     Refused(RedisError),

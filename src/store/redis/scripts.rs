@@ -10,10 +10,10 @@ use crate::clock::{Timestamp, whole_millis};
 use crate::key::SessionKey;
 use crate::touch::Touch;
 
-/// A script to run, with what it is to be told. Each works on one key, so that it runs in a Cluster too.
+/// A script to run, with what it is to be told about its keys. In a Cluster, those are one.
 pub(super) enum Call<'a> {
-    /// Moves last activity where the touch applies. Answers the record as it was, or nothing.
-    Touch(&'a Touch),
+    /// Moves last activity where the touch applies, in one record after the other. Answers each as it was, or nothing.
+    Touch(&'a [Touch]),
     /// Writes the record if there is none. Answers the one that was there, or nothing.
     Begin {
         record: &'a [u8],
@@ -29,27 +29,29 @@ pub(super) enum Call<'a> {
     Time,
 }
 
-/// With the command, the script, how many keys it has, and the key.
-const MOST_ARGUMENTS: usize = 7;
+const PACKED: usize = 37;
 
 impl Call<'_> {
     /// The usual call. The server refuses it until it has seen the whole script.
-    pub(super) fn by_hash(&self, key: &str) -> Cmd {
-        self.command("EVALSHA", &self.script().hash, key)
+    pub(super) fn by_hash(&self, keys: &[&str]) -> Cmd {
+        self.command("EVALSHA", &self.script().hash, keys)
     }
 
     /// The call with the whole script.
-    pub(super) fn whole(&self, key: &str) -> Cmd {
-        self.command("EVAL", &self.script().code, key)
+    pub(super) fn whole(&self, keys: &[&str]) -> Cmd {
+        self.command("EVAL", &self.script().code, keys)
     }
 
-    fn command(&self, eval: &str, script: &str, key: &str) -> Cmd {
+    fn command(&self, eval: &str, script: &str, keys: &[&str]) -> Cmd {
         // Room for all of it, so that a touch does not move it from one allocation to the next.
-        let mut command = Cmd::with_capacity(MOST_ARGUMENTS, script.len() + key.len() + 64);
-        command.arg(eval).arg(script).arg(1).arg(key);
+        let size = keys.iter().map(|key| key.len() + PACKED).sum::<usize>();
+        let mut command = Cmd::with_capacity(5 + 2 * keys.len(), script.len() + size + 32);
+        command.arg(eval).arg(script).arg(keys.len()).arg(keys);
         match self {
-            Call::Touch(touch) => {
-                command.arg(&packed(touch)[..]);
+            Call::Touch(touches) => {
+                for touch in *touches {
+                    command.arg(&packed(touch)[..]);
+                }
             }
             Call::Begin { record, keep_until } => {
                 command.arg(*record).arg(keep_until.as_unix_millis());
@@ -80,7 +82,7 @@ impl Call<'_> {
 }
 
 /// A touch in one argument, since to read seven takes Redis a fifth of the script's time.
-fn packed(touch: &Touch) -> [u8; 37] {
+fn packed(touch: &Touch) -> [u8; PACKED] {
     let policy = touch.policy();
     let never_early = policy.is_never_early();
     let grace = if never_early {
@@ -88,7 +90,7 @@ fn packed(touch: &Touch) -> [u8; 37] {
     } else {
         Duration::ZERO
     };
-    let mut packed = [0; 37];
+    let mut packed = [0; PACKED];
     let (times, flag) = packed.split_at_mut(36);
     let millis = [
         touch.last_activity().as_unix_millis(),
@@ -134,9 +136,9 @@ static TIME_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("return redi
 /// Writes `record` and has it removed at `keep`. Redis refuses to expire at 0.
 const KEEP: &str = "
 if keep < $FOREVER then
-  redis.call('SET', KEYS[1], record, 'PXAT', string.format('%.0f', math.max(keep, 1)))
+  redis.call('SET', key, record, 'PXAT', string.format('%.0f', math.max(keep, 1)))
 else
-  redis.call('SET', KEYS[1], record)
+  redis.call('SET', key, record)
 end";
 
 /// How much longer than it has to be is a record kept when a touch moves its removal, so that the next touches need not: they write
@@ -144,40 +146,51 @@ end";
 const LATER: Duration = Duration::from_secs(60);
 
 /// `Touch::applied_to`, once more. A whole policy fits in a few lines because durations come as milliseconds rounded
-/// up, as Rust compares them. A record that is malformed or revoked goes back as it is.
+/// up, as Rust compares them. A record that is malformed or revoked goes back as it is, and what is no string as an empty
+/// one: it must not fail the others.
 const TOUCH: &str = "
-local before = redis.call('GET', KEYS[1])
-if not before or before:sub(1, 2) ~= '1L' or (#before ~= $PLAIN and #before ~= $LIMITED) then
+local function touched(key, packed)
+  local before = redis.pcall('GET', key)
+  if type(before) == 'table' then
+    if before.err:find('WRONGTYPE', 1, true) then return '' end
+    return error(before.err)
+  end
+  if not before or before:sub(1, 2) ~= '1L' or (#before ~= $PLAIN and #before ~= $LIMITED) then
+    return before
+  end
+  local at, now, idle, absolute, every, remember, never_early = struct.unpack('>I6I6I6I6I6I6B', packed)
+  local created, last, keep = struct.unpack('>I6I6I6', before, 3)
+  if #before == $LIMITED then
+    local own_idle, own_absolute = struct.unpack('>I8I8', before, 21)
+    if own_idle > 0 then
+      every = math.min(every, math.ceil(own_idle / 2))
+      idle = own_idle
+      if never_early == 1 then idle = idle + every end
+    end
+    if own_absolute > 0 then absolute = own_absolute end
+  end
+  local due = at > last and at - last >= every
+  local live = now - last < idle and now - created < absolute
+  if due and live then
+    local ends = math.min(at + idle, created + absolute, $FOREVER)
+    local needed = math.min(ends + remember, $FOREVER)
+    if needed <= keep then
+      redis.call('SETRANGE', key, 8, struct.pack('>I6', at))
+    else
+      keep = math.min(needed + $LATER, $FOREVER)
+      local record = before:sub(1, 8) .. struct.pack('>I6I6', at, keep) .. before:sub(21)
+      KEEP
+    end
+  end
   return before
 end
-local at, now, idle, absolute, every, remember, never_early = struct.unpack('>I6I6I6I6I6I6B', ARGV[1])
-local created, last, keep = struct.unpack('>I6I6I6', before, 3)
-if #before == $LIMITED then
-  local own_idle, own_absolute = struct.unpack('>I8I8', before, 21)
-  if own_idle > 0 then
-    every = math.min(every, math.ceil(own_idle / 2))
-    idle = own_idle
-    if never_early == 1 then idle = idle + every end
-  end
-  if own_absolute > 0 then absolute = own_absolute end
-end
-local due = at > last and at - last >= every
-local live = now - last < idle and now - created < absolute
-if due and live then
-  local ends = math.min(at + idle, created + absolute, $FOREVER)
-  local needed = math.min(ends + remember, $FOREVER)
-  if needed <= keep then
-    redis.call('SETRANGE', KEYS[1], 8, struct.pack('>I6', at))
-  else
-    keep = math.min(needed + $LATER, $FOREVER)
-    local record = before:sub(1, 8) .. struct.pack('>I6I6', at, keep) .. before:sub(21)
-    KEEP
-  end
-end
-return before";
+local answers = {}
+for i, key in ipairs(KEYS) do answers[i] = touched(key, ARGV[i]) end
+return answers";
 
 const BEGIN: &str = "
-local before = redis.call('GET', KEYS[1])
+local key = KEYS[1]
+local before = redis.call('GET', key)
 if not before then
   local record, keep = ARGV[1], tonumber(ARGV[2])
   KEEP
@@ -185,7 +198,8 @@ end
 return before";
 
 const REVOKE: &str = "
-local before = redis.call('GET', KEYS[1])
+local key = KEYS[1]
+local before = redis.call('GET', key)
 if not before then return 0 end
 local state = before:sub(1, 2)
 if (state ~= '1L' and state ~= '1R') or (#before ~= $PLAIN and #before ~= $LIMITED) then return -1 end

@@ -1,13 +1,17 @@
 //! What does each operation say to Redis?
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd, from_redis_value};
 use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::codec::{name, pack, unpack};
 use super::error::RedisStoreError;
+use super::gather::Gathering;
 use super::link::Link;
 use super::push::Announcements;
 use super::scripts::Call;
@@ -23,12 +27,19 @@ pub(super) struct Servers {
     /// Kept up for the announcements that it carries.
     pub(super) _listener: Option<Link>,
     pub(super) announcements: Announcements,
+    /// Where all records are in one server, and one script can work on many.
+    pub(super) gathering: Option<Arc<Gathering>>,
+    /// How many touches go together.
+    pub(super) batch: usize,
     pub(super) in_flight: Semaphore,
     pub(super) deadline: Duration,
     pub(super) prefix: String,
     /// The addresses, without credentials.
     pub(super) shown: String,
 }
+
+/// What there was, before anything was changed.
+pub(super) type Found = Result<Option<Activity>, RedisStoreError>;
 
 /// A link of its own for those who wait for replicas, since whatever is behind them on the same connection waits too.
 pub(super) struct Careful {
@@ -38,21 +49,26 @@ pub(super) struct Careful {
 }
 
 impl Servers {
-    /// Waits for a turn and then for the operation, until the deadline. Wherever this is dropped, the turn is the
-    /// next one's.
+    /// Waits for so many turns and then for the operation, until the deadline. Wherever this is dropped, the turns are
+    /// the next one's.
     // It begins the operation itself, since a future that is handed on is kept in every hand that it went through.
     pub(super) async fn in_time<T, F>(
         &self,
+        turns: usize,
         operation: impl FnOnce() -> F,
     ) -> Result<T, RedisStoreError>
     where
         F: Future<Output = Result<T, RedisStoreError>>,
     {
+        // A batch is never more than may be in flight.
+        let turns = u32::try_from(turns).unwrap_or(u32::MAX);
         let answer = timeout(self.deadline, async {
-            // Nobody closes the semaphore, so this is a permit.
-            let _turn = match self.in_flight.try_acquire() {
-                Err(TryAcquireError::NoPermits) => Box::pin(self.in_flight.acquire()).await.ok(),
-                turn => turn.ok(),
+            // Nobody closes the semaphore, so these are permits.
+            let _turns = match self.in_flight.try_acquire_many(turns) {
+                Err(TryAcquireError::NoPermits) => {
+                    Box::pin(self.in_flight.acquire_many(turns)).await.ok()
+                }
+                turns => turns.ok(),
             };
             operation().await
         });
@@ -86,44 +102,68 @@ impl Servers {
         let record = &pack(&activity, keep_until)[..];
         let key = self.name(key);
         let before = self
-            .script(&key, &Call::Begin { record, keep_until })
+            .script(&[&key], &Call::Begin { record, keep_until })
             .await?;
         Ok(read(&key, &before)?.unwrap_or(activity))
     }
 
-    pub(super) async fn load(&self, key: SessionKey) -> Result<Option<Activity>, RedisStoreError> {
+    pub(super) async fn load(&self, key: SessionKey) -> Found {
         let key = self.name(key);
         self.read(&key).await
     }
 
-    pub(super) async fn touch(
-        &self,
-        key: SessionKey,
-        touch: &Touch,
-    ) -> Result<Option<Activity>, RedisStoreError> {
-        let key = self.name(key);
+    pub(super) async fn touch(&self, key: SessionKey, touch: &Touch) -> Found {
         // Where nearly every touch is due, reading first would only cost a round trip.
         if !touch.policy().touch_every().is_zero() {
-            let found = self.read(&key).await?;
+            let found = self.load(key).await?;
             if !found.is_some_and(|found| touch.applies_to(&found)) {
                 return Ok(found);
             }
         }
         // The script judges again, since the record may have changed on the way.
-        let before = self.script(&key, &Call::Touch(touch)).await?;
-        read(&key, &before)
+        let found = self.touches(&[(key, *touch)]).await?.pop();
+        found.unwrap_or_else(|| Err(no_list()))
     }
 
+    /// What there was of each.
     pub(super) async fn touches(
         &self,
         touches: &[(SessionKey, Touch)],
-    ) -> Result<(), RedisStoreError> {
-        let touches = touches
+    ) -> Result<Vec<Found>, RedisStoreError> {
+        let (names, touches): (Vec<_>, Vec<_>) = touches
             .iter()
             .map(|(key, touch)| (self.name(*key), *touch))
-            .collect();
-        let mut connection = self.main.connection().await?;
-        self.noticed(connection.touches(touches).await)
+            .unzip();
+        let keys: Vec<&str> = names.iter().map(String::as_str).collect();
+        let Value::Array(found) = self.script(&keys, &Call::Touch(&touches)).await? else {
+            return Err(no_list());
+        };
+        let found = keys.iter().zip(&found);
+        Ok(found.map(|(key, found)| read(key, found)).collect())
+    }
+
+    /// Touches whose answers nobody waits for. What is no record fails none of the others.
+    pub(super) async fn touch_many(
+        self: Arc<Self>,
+        touches: Vec<(SessionKey, Touch)>,
+    ) -> Result<(), RedisStoreError> {
+        for batch in touches.chunks(self.batch) {
+            if self.gathering.is_some() {
+                self.in_time(batch.len(), || self.touches(batch)).await?;
+                continue;
+            }
+            // Each goes to the node that has its key; on the way there they share packets just the same.
+            let mut under_way = JoinSet::new();
+            for touch in batch {
+                let (servers, touch) = (Arc::clone(&self), [*touch]);
+                under_way
+                    .spawn(async move { servers.in_time(1, || servers.touches(&touch)).await });
+            }
+            while let Some(done) = under_way.join_next().await {
+                done.map_err(|error| RedisError::from(io::Error::other(error)))??;
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn revoke(
@@ -139,12 +179,12 @@ impl Servers {
             key,
         };
         let (answer, confirmed) = match &self.careful {
-            None => (self.script(&name, &call).await?, 0),
+            None => (self.script(&[&name], &call).await?, 0),
             Some(careful) => {
                 let mut connection = careful.link.connection().await?;
                 let millis = whole_millis(careful.wait);
                 let answer = connection
-                    .replicated_script(&name, &call, careful.replicas, millis)
+                    .replicated_script(&[&name], &call, careful.replicas, millis)
                     .await;
                 self.noticed(answer)?
             }
@@ -162,13 +202,13 @@ impl Servers {
 
     pub(super) async fn time(&self) -> Result<Timestamp, RedisStoreError> {
         // Any key will do, as long as it is the same for all.
-        let time = self.script(&self.prefix, &Call::Time).await?;
+        let time = self.script(&[&self.prefix], &Call::Time).await?;
         let (seconds, micros): (u64, u64) = from_redis_value(time).map_err(RedisError::from)?;
         let millis = seconds.saturating_mul(1_000).saturating_add(micros / 1_000);
         Ok(Timestamp::from_unix_millis(millis))
     }
 
-    async fn read(&self, key: &str) -> Result<Option<Activity>, RedisStoreError> {
+    async fn read(&self, key: &str) -> Found {
         let mut get = Cmd::with_capacity(2, "GET".len() + key.len());
         get.arg("GET").arg(key);
         read(key, &self.command(&get).await?)
@@ -179,9 +219,9 @@ impl Servers {
         self.noticed(connection.command(command).await)
     }
 
-    async fn script(&self, key: &str, call: &Call<'_>) -> Result<Value, RedisStoreError> {
+    async fn script(&self, keys: &[&str], call: &Call<'_>) -> Result<Value, RedisStoreError> {
         let mut connection = self.main.connection().await?;
-        self.noticed(connection.script(key, call).await)
+        self.noticed(connection.script(keys, call).await)
     }
 
     /// Has the connections tried if the answer is one that a master does not give.
@@ -208,7 +248,11 @@ impl Servers {
     }
 }
 
-fn read(key: &str, value: &Value) -> Result<Option<Activity>, RedisStoreError> {
+fn no_list() -> RedisStoreError {
+    RedisError::from((ErrorKind::UnexpectedReturnType, "a script answered no list")).into()
+}
+
+fn read(key: &str, value: &Value) -> Found {
     match value {
         Value::Nil => Ok(None),
         Value::BulkString(record) => match unpack(record) {

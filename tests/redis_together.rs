@@ -1,0 +1,241 @@
+//! Are touches that go to Redis together each answered as if they were alone?
+
+mod servers;
+
+use std::time::Duration;
+
+use servers::redis::{Cluster, cli, info, name, one, url};
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tower_login_timeout::{
+    Activity, ActivityStore, BoxError, Clock, Limits, Policy, RedisStore, SessionKey, SharedStore,
+    SystemClock, Timestamp,
+};
+
+type Result<T = ()> = std::result::Result<T, BoxError>;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the record of a session is before it is touched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Live,
+    Limited,
+    IdledOut,
+    Revoked,
+    Unknown,
+    NoRecord,
+    NoString,
+}
+
+const KINDS: [Kind; 7] = [
+    Kind::Live,
+    Kind::Limited,
+    Kind::IdledOut,
+    Kind::Revoked,
+    Kind::Unknown,
+    Kind::NoRecord,
+    Kind::NoString,
+];
+
+#[tokio::test]
+async fn each_is_answered_for_its_own_session() -> Result {
+    const TOUCHES: usize = 300;
+    let server = one();
+    let store = RedisStore::connect(&url(&server)).await?;
+    let now = SystemClock.now();
+    let policy = Policy::default();
+    let mut records = Vec::new();
+    for number in 0..TOUCHES {
+        let kind = KINDS[number % KINDS.len()];
+        let key = SessionKey::of(number.to_string());
+        // Each has begun at a time of its own, to tell whose record an answer is.
+        let before = now.saturating_sub(Duration::from_millis(1 + number as u64));
+        let began = match kind {
+            Kind::IdledOut => Activity::began(before.saturating_sub(policy.idle())),
+            Kind::Limited => {
+                Activity::began(before).with_limits(Limits::of_policy().with_idle(MINUTE)?)
+            }
+            _ => Activity::began(before),
+        };
+        let port = server.port();
+        match kind {
+            Kind::Unknown => {}
+            Kind::NoRecord => drop(cli(port, &["SET", &name(key), "never"])),
+            Kind::NoString => drop(cli(port, &["RPUSH", &name(key), "a list"])),
+            _ => store.create(key, began, Timestamp::MAX).await?,
+        }
+        if kind == Kind::Revoked {
+            store.revoke(key, Timestamp::MAX).await?;
+        }
+        records.push((kind, key, began));
+    }
+    // The server learns the script.
+    store.touch(SessionKey::of("a"), policy.touch(now)).await?;
+
+    cli(server.port(), &["CONFIG", "RESETSTAT"]);
+    let mut under_way = JoinSet::new();
+    for (number, (_, key, _)) in records.iter().enumerate() {
+        let touched = store.touch(*key, policy.touch(now));
+        under_way.spawn(async move { (number, touched.await) });
+    }
+    while let Some(answer) = under_way.join_next().await {
+        let (number, found) = answer?;
+        let (kind, key, began) = records[number];
+        match kind {
+            Kind::NoRecord | Kind::NoString => {
+                let error = found.expect_err("it is no record").to_string();
+                assert!(error.contains(&name(key)), "{error}");
+            }
+            Kind::Unknown => assert_eq!(found?, None),
+            Kind::Revoked => assert_eq!(found?, Some(began.revoked()), "{number}"),
+            _ => assert_eq!(found?, Some(began), "{number}"),
+        }
+    }
+    let scripts = info(server.port(), "commandstats");
+    assert!(scripts.contains("cmdstat_evalsha:calls=3,"), "{scripts}");
+
+    for (kind, key, began) in records {
+        let kept = match kind {
+            Kind::Live | Kind::Limited => Some(began.active_at(now)),
+            Kind::IdledOut => Some(began),
+            Kind::Revoked => Some(began.revoked()),
+            Kind::Unknown => None,
+            Kind::NoRecord | Kind::NoString => continue,
+        };
+        assert_eq!(store.load(key).await?, kept, "{kind:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_more_go_together_than_may_be_in_flight() -> Result {
+    let server = one();
+    let store = RedisStore::builder()
+        .with_max_in_flight(2)
+        .connect(&url(&server))
+        .await?;
+    let now = SystemClock.now();
+    let touch = Policy::default().touch(now);
+    store.touch(SessionKey::of("a"), touch).await?;
+    cli(server.port(), &["CONFIG", "RESETSTAT"]);
+    let mut under_way = JoinSet::new();
+    for number in 0..9 {
+        under_way.spawn(store.touch(SessionKey::of(number.to_string()), touch));
+    }
+    while let Some(answer) = under_way.join_next().await {
+        assert_eq!(answer??, None);
+    }
+    let scripts = info(server.port(), "commandstats");
+    assert!(scripts.contains("cmdstat_evalsha:calls=5,"), "{scripts}");
+
+    // One of the two places stays taken, by what is never asked for its answer.
+    let mut half_way = tokio_test::task::spawn(store.load(SessionKey::of("a")));
+    assert!(half_way.poll().is_pending());
+    let late = store.touch_many(vec![(SessionKey::of("a"), touch); 2]);
+    assert!(late.await.is_err_and(|error| error.is_timeout()));
+    store
+        .touch_many(vec![(SessionKey::of("a"), touch); 1])
+        .await?;
+    Ok(())
+}
+
+/// Where the one that sets out is run next, before any other that is ready.
+#[test]
+fn those_that_are_ready_join_the_first() -> Result {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let server = one();
+    let store = runtime.block_on(RedisStore::connect(&url(&server)))?;
+    let touch = Policy::default().touch(SystemClock.now());
+    runtime.block_on(store.touch(SessionKey::of("a"), touch))?;
+    cli(server.port(), &["CONFIG", "RESETSTAT"]);
+    let all = async move {
+        let mut under_way = JoinSet::new();
+        for number in 0..50 {
+            under_way.spawn(store.touch(SessionKey::of(number.to_string()), touch));
+        }
+        while let Some(answer) = under_way.join_next().await {
+            answer??;
+        }
+        Result::Ok(())
+    };
+    runtime.block_on(async { tokio::spawn(all).await? })?;
+    let scripts = info(server.port(), "commandstats");
+    let calls = scripts
+        .split_once("cmdstat_evalsha:calls=")
+        .and_then(|(_, rest)| rest.split(',').next()?.parse::<u32>().ok());
+    // One by one, the first would have gone alone, and most of the others.
+    assert!(calls.is_some_and(|calls| calls < 10), "{scripts}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_sent() -> Result {
+    let server = one();
+    let store = RedisStore::connect(&url(&server)).await?;
+    let now = SystemClock.now();
+    let touch = Policy::default().touch(now.saturating_add(MINUTE));
+    let (kept, dropped) = (SessionKey::of("kept"), SessionKey::of("dropped"));
+    for key in [kept, dropped] {
+        store
+            .create(key, Activity::began(now), Timestamp::MAX)
+            .await?;
+    }
+    // The one that sets out for both is the one that is dropped.
+    let mut first = tokio_test::task::spawn(store.touch(dropped, touch));
+    assert!(first.poll().is_pending());
+    let mut second = tokio_test::task::spawn(store.touch(kept, touch));
+    assert!(second.poll().is_pending());
+    drop(first);
+    second.await?;
+    let at = async |key| Result::Ok(store.load(key).await?.map(|found| found.last_activity()));
+    assert_eq!(at(kept).await?, Some(now.saturating_add(MINUTE)));
+    assert_eq!(at(dropped).await?, Some(now));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_runtime_that_ends_takes_only_its_own_touches_along() -> Result {
+    let server = one();
+    let store = RedisStore::connect(&url(&server)).await?;
+    let now = SystemClock.now();
+    let key = SessionKey::of("a");
+    store
+        .create(key, Activity::began(now), Timestamp::MAX)
+        .await?;
+    let touch = Policy::default().touch(now.saturating_add(MINUTE));
+    let other = Builder::new_current_thread().build()?;
+    let mut lost = tokio_test::task::spawn(store.touch(key, touch));
+    {
+        let _within = other.enter();
+        assert!(lost.poll().is_pending());
+    }
+    let mut joined = tokio_test::task::spawn(store.touch(key, touch));
+    assert!(joined.poll().is_pending());
+    // It never ran what it was given.
+    other.shutdown_background();
+    assert!(timeout(PATIENCE, lost).await?.is_err());
+    assert!(timeout(PATIENCE, joined).await?.is_err());
+    let next = timeout(PATIENCE, store.touch(key, touch)).await;
+    assert_eq!(next??, Some(Activity::began(now)));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_in_a_cluster_fail_where_one_of_them_does() -> Result {
+    let mut cluster = Cluster::start(3, 0);
+    let store = RedisStore::connect(&cluster.url()).await?;
+    let touch = Policy::default().touch(SystemClock.now());
+    let touches: Vec<_> = (0..50)
+        .map(|number| (SessionKey::of(number.to_string()), touch))
+        .collect();
+    store.touch_many(touches.clone()).await?;
+    cluster.nodes[0].kill();
+    assert!(store.touch_many(touches).await.is_err());
+    Ok(())
+}
