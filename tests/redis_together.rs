@@ -4,7 +4,8 @@ mod servers;
 
 use std::time::Duration;
 
-use servers::redis::{Cluster, cli, info, name, one, url};
+use servers::poll;
+use servers::redis::{Cluster, cli, info, name, one, one_with, url};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -15,6 +16,7 @@ use tower_login_timeout::{
 
 type Result<T = ()> = std::result::Result<T, BoxError>;
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -223,6 +225,55 @@ async fn a_runtime_that_ends_takes_only_its_own_touches_along() -> Result {
     assert!(timeout(PATIENCE, joined).await?.is_err());
     let next = timeout(PATIENCE, store.touch(key, touch)).await;
     assert_eq!(next??, Some(Activity::began(now)));
+    Ok(())
+}
+
+/// As managed ones are at times: its address is that of one server, and it wants the keys of a script in one slot.
+#[tokio::test]
+async fn a_cluster_behind_one_address_gets_them_one_by_one() -> Result {
+    let server = one_with(&["--cluster-enabled", "yes"]);
+    let port = server.port();
+    cli(port, &["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    let is_up = || cli(port, &["CLUSTER", "INFO"]).contains("cluster_state:ok");
+    assert!(poll(PATIENCE, is_up));
+    let store = RedisStore::connect(&url(&server)).await?;
+    let began = Activity::began(SystemClock.now());
+    let keys: Vec<_> = (0..20)
+        .map(|number| SessionKey::of(number.to_string()))
+        .collect();
+    for key in &keys {
+        store.create(*key, began, Timestamp::MAX).await?;
+    }
+    for second in 1..3 {
+        let now = began.created_at().saturating_add(SECOND * second);
+        let mut under_way = JoinSet::new();
+        for key in &keys {
+            under_way.spawn(store.touch(*key, Policy::default().touch(now)));
+        }
+        while let Some(answer) = under_way.join_next().await {
+            let found = answer??.map(|found| found.last_activity());
+            assert_eq!(found, Some(now.saturating_sub(SECOND)));
+        }
+    }
+    // It is asked once.
+    let scripts = info(port, "commandstats");
+    let asked = scripts.lines().find(|line| line.contains("evalsha"));
+    assert!(
+        asked.is_some_and(|line| line.contains("rejected_calls=1,")),
+        "{scripts}"
+    );
+
+    // A store that has only ever written batches finds out as well.
+    let other = RedisStore::connect(&url(&server)).await?;
+    let now = began.created_at().saturating_add(MINUTE);
+    let touches = keys
+        .iter()
+        .map(|key| (*key, Policy::default().touch(now)))
+        .collect();
+    other.touch_many(touches).await?;
+    for key in keys {
+        assert_eq!(store.load(key).await?, Some(began.active_at(now)));
+    }
     Ok(())
 }
 

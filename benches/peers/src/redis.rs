@@ -68,7 +68,7 @@ pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     }
     figures.note(format!(
         "Redis: {SESSIONS} active sessions; touch_every is {} s where it says so. Commands are what a client sent, and so at least as many \
-         as round trips: a pipeline of many is one round trip. Reads are how often Redis found something to read, fewer where many \
+         as round trips: a pipeline of many is one round trip. Where `ours` has less than one, touches of the same moment went together. Reads are how often Redis found something to read, fewer where many \
          requests wait at once.",
         TOUCH_EVERY.as_secs()
     ));

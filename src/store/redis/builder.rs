@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
@@ -108,17 +109,13 @@ impl RedisStoreBuilder {
             }),
         };
         let batch = self.in_flight.min(BATCH);
-        let gathering = match place {
-            // There, keys of one script must be in one slot.
-            Place::Cluster(_) => None,
-            Place::Server(_) | Place::Sentinel(_) => Some(Arc::new(Gathering::new(batch))),
-        };
         let servers = Servers {
             main,
             careful,
             _listener: listener,
             announcements,
-            gathering,
+            gathering: Arc::new(Gathering::new(batch)),
+            together: AtomicBool::new(!matches!(place, Place::Cluster(_))),
             batch,
             in_flight: tokio::sync::Semaphore::new(self.in_flight),
             deadline: self.deadline,

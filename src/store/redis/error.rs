@@ -29,6 +29,12 @@ impl RedisStoreError {
         matches!(self.0, Failure::TimedOut(_))
     }
 
+    /// Whether one command may not have all these keys.
+    pub(super) fn is_cross_slot(&self) -> bool {
+        const CROSS_SLOT: ErrorKind = ErrorKind::Server(ServerErrorKind::CrossSlot);
+        matches!(&self.0, Failure::Refused(error) if error.kind() == CROSS_SLOT)
+    }
+
     /// The URL cannot be meant. The text must not repeat any of it.
     pub(super) fn address(what: &'static str) -> Self {
         Self(Failure::Address(what))

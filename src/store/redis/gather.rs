@@ -50,14 +50,10 @@ impl Gathering {
 }
 
 /// Touches one record, together with whoever else is about to.
-pub(super) async fn touch(
-    servers: Arc<Servers>,
-    gathering: Arc<Gathering>,
-    key: SessionKey,
-    touch: Touch,
-) -> Found {
+pub(super) async fn touch(servers: Arc<Servers>, key: SessionKey, touch: Touch) -> Found {
     let (answer, found) = oneshot::channel();
-    if gathering.join(Waiting { key, touch, answer }) {
+    if servers.gathering.join(Waiting { key, touch, answer }) {
+        let gathering = Arc::clone(&servers.gathering);
         tokio::spawn(Departure(Some(gathering)).go(servers));
     }
     found.await.unwrap_or_else(|_| {

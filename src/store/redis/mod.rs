@@ -55,7 +55,8 @@ mod tls;
 /// session takes about 200 bytes of Redis' memory.
 ///
 /// Scripts that are about to be sent at the same moment are sent as one, for up to 128 sessions: the busier the
-/// application is, the less a touch costs. In a Cluster each is sent alone, to the node that has its session.
+/// application is, the less a touch costs. In a Cluster each is sent alone, to the node that has its session; and so it is where a
+/// server refuses scripts that work on several slots, since a Cluster is behind it.
 ///
 /// # What it promises
 ///
@@ -181,13 +182,10 @@ impl ActivityStore for RedisStore {
 
     fn touch(&self, key: SessionKey, touch: Touch) -> Answer<Option<Activity>> {
         let servers = Arc::clone(&self.0);
-        match &servers.gathering {
-            Some(gathering) if touch.policy().touch_every().is_zero() => {
-                let gathering = Arc::clone(gathering);
-                Box::pin(gather::touch(servers, gathering, key, touch))
-            }
-            _ => Box::pin(async move { servers.in_time(1, || servers.touch(key, &touch)).await }),
+        if touch.policy().touch_every().is_zero() && servers.go_together() {
+            return Box::pin(gather::touch(servers, key, touch));
         }
+        Box::pin(async move { servers.in_time(1, || servers.touch(key, &touch)).await })
     }
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<bool> {

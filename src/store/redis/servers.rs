@@ -1,7 +1,9 @@
 //! What does each operation say to Redis?
 
 use std::io;
+use std::slice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd, from_redis_value};
@@ -27,8 +29,10 @@ pub(super) struct Servers {
     /// Kept up for the announcements that it carries.
     pub(super) _listener: Option<Link>,
     pub(super) announcements: Announcements,
-    /// Where all records are in one server, and one script can work on many.
-    pub(super) gathering: Option<Arc<Gathering>>,
+    pub(super) gathering: Arc<Gathering>,
+    /// Whether a script may work on many sessions. A Cluster wants them in one slot, also where a URL names one server
+    /// and a Cluster is behind it.
+    pub(super) together: AtomicBool,
     /// How many touches go together.
     pub(super) batch: usize,
     pub(super) in_flight: Semaphore,
@@ -130,6 +134,23 @@ impl Servers {
         &self,
         touches: &[(SessionKey, Touch)],
     ) -> Result<Vec<Found>, RedisStoreError> {
+        match self.touches_in_one(touches).await {
+            Err(error) if error.is_cross_slot() => {
+                self.together.store(false, Ordering::Relaxed);
+                let mut all = Vec::with_capacity(touches.len());
+                for touch in touches {
+                    all.append(&mut self.touches_in_one(slice::from_ref(touch)).await?);
+                }
+                Ok(all)
+            }
+            answer => answer,
+        }
+    }
+
+    async fn touches_in_one(
+        &self,
+        touches: &[(SessionKey, Touch)],
+    ) -> Result<Vec<Found>, RedisStoreError> {
         let (names, touches): (Vec<_>, Vec<_>) = touches
             .iter()
             .map(|(key, touch)| (self.name(*key), *touch))
@@ -142,13 +163,17 @@ impl Servers {
         Ok(found.map(|(key, found)| read(key, found)).collect())
     }
 
+    pub(super) fn go_together(&self) -> bool {
+        self.together.load(Ordering::Relaxed)
+    }
+
     /// Touches whose answers nobody waits for. What is no record fails none of the others.
     pub(super) async fn touch_many(
         self: Arc<Self>,
         touches: Vec<(SessionKey, Touch)>,
     ) -> Result<(), RedisStoreError> {
         for batch in touches.chunks(self.batch) {
-            if self.gathering.is_some() {
+            if self.go_together() {
                 self.in_time(batch.len(), || self.touches(batch)).await?;
                 continue;
             }
