@@ -56,9 +56,9 @@ pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
         let name = format!("redis.{}", server.id);
         let per_request = |count: f64| [count / load.requests];
         figures.add(
-            format!("{name}.commands"),
+            format!("{name}.asked"),
             "per request",
-            &per_request(asked.commands),
+            &per_request(asked.records),
         );
         figures.add(
             format!("{name}.reads"),
@@ -67,9 +67,9 @@ pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
         );
     }
     figures.note(format!(
-        "Redis: {SESSIONS} active sessions; touch_every is {} s where it says so. Commands are what a client sent, and so at least as many \
-         as round trips: a pipeline of many is one round trip. Where `ours` has less than one, touches of the same moment went together. Reads are how often Redis found something to read, fewer where many \
-         requests wait at once.",
+        "Redis: {SESSIONS} active sessions; touch_every is {} s where it says so. Records asked for are at least as many as round trips: \
+         a script or a pipeline may ask for many of the same moment. Reads are how often Redis found something to read, fewer where many requests \
+         wait at once.",
         TOUCH_EVERY.as_secs()
     ));
     figures.note(

@@ -170,7 +170,7 @@ fn raw(page: &mut String, figures: &Figures, effort: Effort) {
     );
     let mut redis = served("redis.redis-*");
     redis.extend([
-        ("commands".into(), "redis.redis-*.commands".into()),
+        ("records asked for".into(), "redis.redis-*.asked".into()),
         ("reads".into(), "redis.redis-*.reads".into()),
     ]);
     let behind = crate::redis::FIELD.map(|id| id.trim_start_matches("redis-"));

@@ -22,7 +22,8 @@ pub(super) struct Redis {
 /// What Redis counted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
-    pub(super) commands: f64,
+    /// How often a record was asked for, whether alone or with others.
+    pub(super) records: f64,
     pub(super) reads: f64,
 }
 
@@ -65,7 +66,7 @@ impl Redis {
             let number = line.and_then(|line| line.split(',').next());
             number.and_then(|number| number.parse().ok()).unwrap_or(0.0)
         };
-        // It counts what a script does as well. Ours begin with one GET each, and write only within a script; the peer has no scripts.
+        // It counts what a script does as well. Ours ask for each record by one GET, and write only within a script; the peer has no scripts.
         let scripts = calls("evalsha") + calls("eval");
         let gets = calls("get").max(scripts);
         let sets = if scripts > 0.0 { 0.0 } else { calls("set") };
@@ -75,7 +76,7 @@ impl Redis {
             .find_map(|line| line.strip_prefix("total_reads_processed:"))
             .and_then(|number| number.trim().parse().ok());
         Ok(Asked {
-            commands: gets + sets,
+            records: gets + sets,
             reads: reads.unwrap_or(0.0),
         })
     }

@@ -156,15 +156,15 @@ pub(super) fn goals(figures: &Figures, effort: Effort) -> Vec<Goal> {
         AtLeast(2.0),
     );
     add(
-        "commands to Redis per request, plain".into(),
-        &|id| median(&format!("redis.redis-{id}.commands")),
+        "records asked for in Redis per request, plain".into(),
+        &|id| median(&format!("redis.redis-{id}.asked")),
         "",
         // The connection's own heartbeat is counted, too.
         AtMost(1.01),
     );
     add(
-        "commands to Redis per request, CachedStore".into(),
-        &|id| median(&format!("redis.redis-{id}-cached.commands")),
+        "records asked for in Redis per request, CachedStore".into(),
+        &|id| median(&format!("redis.redis-{id}-cached.asked")),
         "",
         Below(0.05),
     );
