@@ -170,12 +170,17 @@ async fn a_value_that_is_no_record_is_an_error() -> Result {
     let record: Vec<u8> = redis::cmd("GET").arg(name(good)).query(&mut raw)?;
     let mut newer = record.clone();
     newer[0] = b'2';
+    let (mut backwards, mut endless) = (record.clone(), record.clone());
+    backwards[8] = 0;
+    endless[14] = 0xff;
     let key = SessionKey::of("bad");
     for bad in [
         &b""[..],
         b"1L",
         b"never",
         &newer,
+        &backwards,
+        &endless,
         &record[..19],
         &[&record[..], b"x"].concat(),
     ] {

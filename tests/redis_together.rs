@@ -2,12 +2,16 @@
 
 mod servers;
 
+use std::future::poll_fn;
+use std::mem;
+use std::sync::mpsc;
+use std::task::Poll;
 use std::time::Duration;
 
 use servers::poll;
 use servers::redis::{Cluster, cli, info, name, one, one_with, url};
 use tokio::runtime::Builder;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 use tower_login_timeout::{
     Activity, ActivityStore, BoxError, Clock, Limits, Policy, RedisStore, SessionKey, SharedStore,
@@ -113,34 +117,74 @@ async fn each_is_answered_for_its_own_session() -> Result {
 }
 
 #[tokio::test]
-async fn no_more_go_together_than_may_be_in_flight() -> Result {
+async fn what_waits_for_its_turn_goes_with_those_that_came_meanwhile() -> Result {
     let server = one();
     let store = RedisStore::builder()
-        .with_max_in_flight(2)
+        .with_max_in_flight(1)
         .connect(&url(&server))
         .await?;
     let now = SystemClock.now();
-    let touch = Policy::default().touch(now);
-    store.touch(SessionKey::of("a"), touch).await?;
-    cli(server.port(), &["CONFIG", "RESETSTAT"]);
-    let mut under_way = JoinSet::new();
-    for number in 0..9 {
-        under_way.spawn(store.touch(SessionKey::of(number.to_string()), touch));
+    let touch = Policy::default().touch(now.saturating_add(MINUTE));
+    let keys: Vec<_> = (0..3)
+        .map(|number| SessionKey::of(number.to_string()))
+        .collect();
+    for key in &keys {
+        store
+            .create(*key, Activity::began(now), Timestamp::MAX)
+            .await?;
     }
-    while let Some(answer) = under_way.join_next().await {
-        assert_eq!(answer??, None);
-    }
-    let scripts = info(server.port(), "commandstats");
-    assert!(scripts.contains("cmdstat_evalsha:calls=5,"), "{scripts}");
-
-    // One of the two places stays taken, by what is never asked for its answer.
-    let mut half_way = tokio_test::task::spawn(store.load(SessionKey::of("a")));
+    let mut half_way = tokio_test::task::spawn(store.load(keys[0]));
     assert!(half_way.poll().is_pending());
-    let late = store.touch_many(vec![(SessionKey::of("a"), touch); 2]);
-    assert!(late.await.is_err_and(|error| error.is_timeout()));
-    store
-        .touch_many(vec![(SessionKey::of("a"), touch); 1])
-        .await?;
+    let given_up = tokio::spawn(store.touch(keys[0], touch));
+    let first = tokio::spawn(store.touch(keys[1], touch));
+    yield_now().await;
+    yield_now().await;
+    let second = tokio::spawn(store.touch(keys[2], touch));
+    yield_now().await;
+    given_up.abort();
+    assert!(given_up.await.is_err_and(|error| error.is_cancelled()));
+    cli(server.port(), &["CONFIG", "RESETSTAT"]);
+    drop(half_way);
+    let found = [first.await??, second.await??];
+    assert_eq!(found, [Some(Activity::began(now)); 2]);
+    let scripts = info(server.port(), "commandstats");
+    // The one that the server has not seen is sent twice.
+    assert!(scripts.contains("cmdstat_eval:calls=1,"), "{scripts}");
+    assert_eq!(store.load(keys[0]).await?, Some(Activity::began(now)));
+    Ok(())
+}
+
+/// What Redis refuses of one, as when its memory is full, it does not refuse of the others.
+#[tokio::test]
+async fn each_is_refused_for_itself() -> Result {
+    let server = one();
+    let store = RedisStore::connect(&url(&server)).await?;
+    let now = SystemClock.now();
+    let due = Policy::default().touch(now.saturating_add(MINUTE));
+    let keys: Vec<_> = (0..4)
+        .map(|number| SessionKey::of(number.to_string()))
+        .collect();
+    for key in &keys[..3] {
+        store
+            .create(*key, Activity::began(now), Timestamp::MAX)
+            .await?;
+    }
+    store.revoke(keys[1], Timestamp::MAX).await?;
+    cli(server.port(), &["CONFIG", "SET", "maxmemory", "1"]);
+    let (moved, revoked, passive, unknown) = tokio::join!(
+        store.touch(keys[0], due),
+        store.touch(keys[1], due),
+        store.touch(keys[2], due.passive()),
+        store.touch(keys[3], due),
+    );
+    let error = moved.expect_err("there is no room");
+    assert!(!error.is_timeout(), "{error}");
+    assert_eq!(revoked?, Some(Activity::began(now).revoked()));
+    assert_eq!(passive?, Some(Activity::began(now)));
+    assert_eq!(unknown?, None);
+    // Nobody asks for each of many, so it is said of all.
+    let many = keys.iter().map(|key| (*key, due)).collect();
+    assert!(store.touch_many(many).await.is_err());
     Ok(())
 }
 
@@ -202,7 +246,7 @@ async fn what_nobody_waits_for_any_more_is_not_sent() -> Result {
 }
 
 #[tokio::test]
-async fn a_runtime_that_ends_takes_only_its_own_touches_along() -> Result {
+async fn a_runtime_that_rests_or_ends_takes_only_its_own_touches_along() -> Result {
     let server = one();
     let store = RedisStore::connect(&url(&server)).await?;
     let now = SystemClock.now();
@@ -210,21 +254,95 @@ async fn a_runtime_that_ends_takes_only_its_own_touches_along() -> Result {
     store
         .create(key, Activity::began(now), Timestamp::MAX)
         .await?;
-    let touch = Policy::default().touch(now.saturating_add(MINUTE));
-    let other = Builder::new_current_thread().build()?;
-    let mut lost = tokio_test::task::spawn(store.touch(key, touch));
+    let policy = Policy::default();
+    let other = Builder::new_current_thread().enable_all().build()?;
+    // It never runs what it is given.
+    let mut lost = tokio_test::task::spawn(store.touch(key, policy.touch(now)));
     {
         let _within = other.enter();
         assert!(lost.poll().is_pending());
     }
-    let mut joined = tokio_test::task::spawn(store.touch(key, touch));
-    assert!(joined.poll().is_pending());
-    // It never ran what it was given.
+    let here = store.touch(key, policy.touch(now.saturating_add(MINUTE)));
+    assert_eq!(timeout(PATIENCE, here).await??, Some(Activity::began(now)));
     other.shutdown_background();
     assert!(timeout(PATIENCE, lost).await?.is_err());
-    assert!(timeout(PATIENCE, joined).await?.is_err());
-    let next = timeout(PATIENCE, store.touch(key, touch)).await;
-    assert_eq!(next??, Some(Activity::began(now)));
+    Ok(())
+}
+
+/// Even where the one that was to set out for all is kept from it.
+#[test]
+fn each_has_a_deadline_of_its_own() -> Result {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let server = one();
+    let url = url(&server);
+    let connecting = RedisStore::builder()
+        .with_deadline(Duration::from_millis(100))
+        .connect(&url);
+    let store = runtime.block_on(connecting)?;
+    let touch = Policy::default().touch(SystemClock.now());
+    let (joined, has_joined) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let first = store.clone();
+    let blocking = runtime.spawn(async move {
+        let mut first = tokio_test::task::spawn(first.touch(SessionKey::of("a"), touch));
+        let pending = first.poll().is_pending();
+        _ = joined.send(pending);
+        // What it spawned is next on this thread, and on no other.
+        _ = released.recv();
+    });
+    assert!(has_joined.recv()?);
+    let answer = runtime
+        .block_on(async { timeout(PATIENCE, store.touch(SessionKey::of("b"), touch)).await });
+    drop(release);
+    runtime.block_on(blocking)?;
+    if let Err(error) = answer? {
+        assert!(error.is_timeout(), "{error}");
+    }
+    assert_eq!(
+        runtime.block_on(store.touch(SessionKey::of("b"), touch))?,
+        None
+    );
+    Ok(())
+}
+
+#[test]
+fn a_thread_that_is_busy_holds_up_none_of_those_that_joined_on_it() -> Result {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let server = one();
+    let url = url(&server);
+    let store = runtime.block_on(RedisStore::builder().with_deadline(PATIENCE).connect(&url))?;
+    let touch = Policy::default().touch(SystemClock.now());
+    let (joined, has_joined) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let first = store.clone();
+    let busy = runtime.spawn(async move {
+        let mut first = tokio_test::task::spawn(first.touch(SessionKey::of("a"), touch));
+        let pending = first.poll().is_pending();
+        // The one that sets out gets as far as letting others go first.
+        let mut again = false;
+        poll_fn(|context| {
+            if mem::replace(&mut again, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        _ = joined.send(pending);
+        _ = released.recv();
+    });
+    assert!(has_joined.recv()?);
+    let answer = runtime
+        .block_on(async { timeout(PATIENCE / 2, store.touch(SessionKey::of("b"), touch)).await });
+    drop(release);
+    runtime.block_on(busy)?;
+    assert_eq!(answer??, None);
     Ok(())
 }
 

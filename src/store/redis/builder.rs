@@ -24,9 +24,6 @@ use super::tls::Tls;
 /// Nobody waits longer; and it can be multiplied.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(60 * 60);
 
-/// How many touches a script does, so that it holds up others for half a millisecond at most.
-const BATCH: usize = 128;
-
 /// Builds a [`RedisStore`].
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `connect` is called"]
@@ -69,8 +66,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How many operations may be under way at once, at least one. Others wait their turn, within their deadline. The
-    /// default is 512.
+    /// How many operations may be under way at once, at least one; touches that go together are one. Others wait their
+    /// turn, within their deadline. The default is 512.
     pub fn with_max_in_flight(mut self, in_flight: usize) -> Self {
         self.in_flight = in_flight.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
@@ -108,15 +105,13 @@ impl RedisStoreBuilder {
                 wait: self.deadline * 3 / 4,
             }),
         };
-        let batch = self.in_flight.min(BATCH);
         let servers = Servers {
             main,
             careful,
             _listener: listener,
             announcements,
-            gathering: Arc::new(Gathering::new(batch)),
+            gathering: Gathering::default(),
             together: AtomicBool::new(!matches!(place, Place::Cluster(_))),
-            batch,
             in_flight: tokio::sync::Semaphore::new(self.in_flight),
             deadline: self.deadline,
             prefix: self.prefix,

@@ -29,6 +29,16 @@ impl RedisStoreError {
         matches!(self.0, Failure::TimedOut(_))
     }
 
+    /// Whether it is about the record alone.
+    pub(super) fn is_malformed(&self) -> bool {
+        matches!(self.0, Failure::Malformed(_))
+    }
+
+    /// Whether the server answered, and would not do it.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self.0, Failure::Refused(_))
+    }
+
     /// Whether one command may not have all these keys.
     pub(super) fn is_cross_slot(&self) -> bool {
         const CROSS_SLOT: ErrorKind = ErrorKind::Server(ServerErrorKind::CrossSlot);

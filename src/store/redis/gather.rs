@@ -1,22 +1,34 @@
 //! Which touches go to Redis together?
 
+use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
+use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
+use tokio::time::timeout;
 
 use super::error::RedisStoreError;
 use super::servers::{Found, Servers};
 use crate::key::SessionKey;
 use crate::touch::Touch;
 
+/// How many touches a script does, so that it holds up others for half a millisecond at most.
+pub(super) const BATCH: usize = 128;
+
 /// The touches of this moment, since one script for all of them takes Redis and its client less time than one for each.
-pub(super) struct Gathering {
-    waiting: Mutex<Vec<Waiting>>,
-    /// How many go together.
-    most: usize,
+///
+/// Each runtime gathers its own: one that does not run, or ends, holds up nobody else.
+#[derive(Default)]
+pub(super) struct Gathering(Mutex<Vec<Group>>);
+
+struct Group {
+    runtime: Id,
+    waiting: Vec<Waiting>,
+    /// How many batches are about to leave.
+    departures: usize,
 }
 
 struct Waiting {
@@ -26,83 +38,136 @@ struct Waiting {
 }
 
 impl Gathering {
-    pub(super) fn new(most: usize) -> Self {
-        Self {
-            waiting: Mutex::default(),
-            most,
-        }
-    }
-
     /// Whether somebody has to set out for this one, and for those that join it.
-    fn join(&self, touch: Waiting) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    fn join(&self, runtime: Id, touch: Waiting) -> bool {
+        let mut groups = self.groups();
+        let place = groups.iter().position(|group| group.runtime == runtime);
+        let place = place.unwrap_or_else(|| {
+            groups.push(Group {
+                runtime,
+                waiting: Vec::new(),
+                departures: 0,
+            });
+            groups.len() - 1
+        });
+        let Group {
+            waiting,
+            departures,
+            ..
+        } = &mut groups[place];
+        if waiting.len() == waiting.capacity() {
+            // While nothing moves, those who gave up must not pile up.
+            waiting.retain(|waiting| !waiting.answer.is_closed());
+        }
         waiting.push(touch);
-        waiting.len() % self.most == 1 % self.most
+        let one_more = waiting.len() > *departures * BATCH;
+        *departures += usize::from(one_more);
+        one_more
     }
 
-    fn leave(&self) -> Vec<Waiting> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() <= self.most {
-            return mem::take(&mut waiting);
+    fn leave(&self, runtime: Id) -> Vec<Waiting> {
+        let mut groups = self.groups();
+        let Some(place) = groups.iter().position(|group| group.runtime == runtime) else {
+            return Vec::new();
+        };
+        let group = &mut groups[place];
+        group.departures -= 1;
+        if group.departures == 0 {
+            // Each departure has room for all that are left.
+            return groups.swap_remove(place).waiting;
         }
-        waiting.drain(..self.most).collect()
+        let most = group.waiting.len().min(BATCH);
+        let rest = group.waiting.split_off(most);
+        mem::replace(&mut group.waiting, rest)
+    }
+
+    fn groups(&self) -> MutexGuard<'_, Vec<Group>> {
+        // A panic under the lock could only be an allocation failure; nothing is left half-done by it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Touches one record, together with whoever else is about to.
 pub(super) async fn touch(servers: Arc<Servers>, key: SessionKey, touch: Touch) -> Found {
+    let deadline = servers.deadline;
     let (answer, found) = oneshot::channel();
-    if servers.gathering.join(Waiting { key, touch, answer }) {
-        let gathering = Arc::clone(&servers.gathering);
-        tokio::spawn(Departure(Some(gathering)).go(servers));
+    let runtime = Handle::current();
+    let joining = Waiting { key, touch, answer };
+    if servers.gathering.join(runtime.id(), joining) {
+        let departure = Departure {
+            servers,
+            runtime: Some(runtime.id()),
+        };
+        runtime.spawn(departure.go());
     }
-    found.await.unwrap_or_else(|_| {
-        // The runtime of whoever set out is gone.
-        let gone = io::Error::from(io::ErrorKind::NotConnected);
-        Err(RedisStoreError::away(gone.into()))
-    })
+    match timeout(deadline, found).await {
+        Ok(Ok(found)) => found,
+        Err(_) => Err(RedisStoreError::timed_out(deadline)),
+        Ok(Err(_)) => {
+            // The runtime has ended.
+            let gone = io::Error::from(io::ErrorKind::NotConnected);
+            Err(RedisStoreError::away(gone.into()))
+        }
+    }
 }
 
-/// Somebody who takes those along that are waiting by then. Where it cannot come to that, they are not left behind to
-/// wait for ever: that would stop those after them from setting out.
-struct Departure(Option<Arc<Gathering>>);
+/// Somebody who takes along those that are waiting by then. Wherever this is dropped, they are not left behind.
+struct Departure {
+    servers: Arc<Servers>,
+    /// Whose touches it takes, until it has.
+    runtime: Option<Id>,
+}
 
 impl Departure {
-    async fn go(mut self, servers: Arc<Servers>) {
-        // Whoever is ready to join does so first.
-        yield_now().await;
-        let leaving = self.0.take().map(|gathering| gathering.leave());
-        let (touches, answers): (Vec<_>, Vec<_>) = leaving
-            .into_iter()
-            .flatten()
-            .filter(|waiting| !waiting.answer.is_closed())
-            .map(|waiting| ((waiting.key, waiting.touch), waiting.answer))
-            .unzip();
-        if touches.is_empty() {
-            return;
-        }
-        match servers
-            .in_time(touches.len(), || servers.touches(&touches))
-            .await
-        {
+    async fn go(mut self) {
+        others_first().await;
+        let servers = Arc::clone(&self.servers);
+        // However long it takes: those that wait have deadlines of their own.
+        let _turn = servers.turn().await;
+        let mut leaving = self.leave();
+        leaving.retain(|waiting| !waiting.answer.is_closed());
+        let touches: Vec<_> = leaving
+            .iter()
+            .map(|waiting| (waiting.key, waiting.touch))
+            .collect();
+        let found = servers.by_deadline(|| servers.touches(touches)).await;
+        match found {
             Ok(found) => {
-                for (answer, found) in answers.into_iter().zip(found) {
-                    _ = answer.send(found);
+                for (waiting, found) in leaving.into_iter().zip(found) {
+                    _ = waiting.answer.send(found);
                 }
             }
             Err(error) => {
-                for answer in answers {
-                    _ = answer.send(Err(error.clone()));
+                for waiting in leaving {
+                    _ = waiting.answer.send(Err(error.clone()));
                 }
             }
         }
+    }
+
+    /// What nobody else takes along, if that was not done yet.
+    fn leave(&mut self) -> Vec<Waiting> {
+        let runtime = self.runtime.take();
+        runtime.map_or_else(Vec::new, |runtime| self.servers.gathering.leave(runtime))
     }
 }
 
 impl Drop for Departure {
     fn drop(&mut self) {
-        if let Some(gathering) = self.0.take() {
-            drop(gathering.leave());
-        }
+        drop(self.leave());
     }
+}
+
+/// Lets those go first that are ready. Unlike tokio's `yield_now`, it stays where another thread can take it over while
+/// this one is busy.
+async fn others_first() {
+    let mut have_been = false;
+    poll_fn(|context| {
+        if mem::replace(&mut have_been, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -49,14 +49,18 @@ mod tls;
 ///
 /// # What it costs
 ///
-/// Every operation is one round trip, with two exceptions. A [`touch`](ActivityStore::touch) by a policy with a
-/// [`touch_every`](crate::PolicyBuilder::with_touch_every) is a plain `GET`, and a script after it when last activity
-/// is due to move; without one it is always the script. And a script is sent twice the first time a server sees it. A
-/// session takes about 200 bytes of Redis' memory.
+/// An operation is one round trip. [Touches](ActivityStore::touch) of the same moment by policies without a
+/// [`touch_every`](crate::PolicyBuilder::with_touch_every) go together, in one script for up to 128 sessions: the busier
+/// the application is, the less each of them costs. Others are one command on one key. A second trip is made
 ///
-/// Scripts that are about to be sent at the same moment are sent as one, for up to 128 sessions: the busier the
-/// application is, the less a touch costs. In a Cluster each is sent alone, to the node that has its session; and so it is where a
-/// server refuses scripts that work on several slots, since a Cluster is behind it.
+/// - for a touch by a policy with a `touch_every`, when last activity is due to move: it is a plain `GET`, and then a
+///   script;
+/// - when a server sees a script for the first time;
+/// - when Redis refuses touches that went together: each is sent again by itself, so that none fails because of another.
+///   In a Cluster touches always go by themselves, and so they do, after the first refusal, where a Cluster is behind a
+///   single address.
+///
+/// A session takes about 200 bytes of Redis' memory.
 ///
 /// # What it promises
 ///
@@ -139,7 +143,7 @@ impl RedisStore {
         let store = self.clone();
         let ask = move || {
             let servers = Arc::clone(&store.0);
-            async move { servers.in_time(1, || servers.time()).await }
+            async move { servers.in_time(|| servers.time()).await }
         };
         StoreClock::follow(local, ask).await
     }
@@ -156,7 +160,7 @@ impl ActivityStore for RedisStore {
         let servers = Arc::clone(&self.0);
         Box::pin(async move {
             servers
-                .in_time(1, || servers.create(key, &activity, keep_until))
+                .in_time(|| servers.create(key, &activity, keep_until))
                 .await
         })
     }
@@ -170,14 +174,14 @@ impl ActivityStore for RedisStore {
         let servers = Arc::clone(&self.0);
         Box::pin(async move {
             servers
-                .in_time(1, || servers.begin(key, activity, keep_until))
+                .in_time(|| servers.begin(key, activity, keep_until))
                 .await
         })
     }
 
     fn load(&self, key: SessionKey) -> Answer<Option<Activity>> {
         let servers = Arc::clone(&self.0);
-        Box::pin(async move { servers.in_time(1, || servers.load(key)).await })
+        Box::pin(async move { servers.in_time(|| servers.load(key)).await })
     }
 
     fn touch(&self, key: SessionKey, touch: Touch) -> Answer<Option<Activity>> {
@@ -185,12 +189,12 @@ impl ActivityStore for RedisStore {
         if touch.policy().touch_every().is_zero() && servers.go_together() {
             return Box::pin(gather::touch(servers, key, touch));
         }
-        Box::pin(async move { servers.in_time(1, || servers.touch(key, &touch)).await })
+        Box::pin(async move { servers.in_time(|| servers.touch(key, &touch)).await })
     }
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<bool> {
         let servers = Arc::clone(&self.0);
-        Box::pin(async move { servers.in_time(1, || servers.revoke(key, keep_until)).await })
+        Box::pin(async move { servers.in_time(|| servers.revoke(key, keep_until)).await })
     }
 }
 

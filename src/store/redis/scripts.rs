@@ -160,6 +160,7 @@ local function touched(key, packed)
   end
   local at, now, idle, absolute, every, remember, never_early = struct.unpack('>I6I6I6I6I6I6B', packed)
   local created, last, keep = struct.unpack('>I6I6I6', before, 3)
+  if created > last or last > $FOREVER or keep > $FOREVER then return before end
   if #before == $LIMITED then
     local own_idle, own_absolute = struct.unpack('>I8I8', before, 21)
     if own_idle > 0 then
@@ -203,7 +204,9 @@ local before = redis.call('GET', key)
 if not before then return 0 end
 local state = before:sub(1, 2)
 if (state ~= '1L' and state ~= '1R') or (#before ~= $PLAIN and #before ~= $LIMITED) then return -1 end
-local keep = math.max(struct.unpack('>I6', before, 15), tonumber(ARGV[1]))
+local created, last, keep = struct.unpack('>I6I6I6', before, 3)
+if created > last or last > $FOREVER or keep > $FOREVER then return -1 end
+keep = math.max(keep, tonumber(ARGV[1]))
 local record = '1R' .. before:sub(3, 14) .. struct.pack('>I6', keep) .. before:sub(21)
 KEEP
 redis.call('PUBLISH', ARGV[2], ARGV[3])

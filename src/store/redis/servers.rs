@@ -1,19 +1,17 @@
 //! What does each operation say to Redis?
 
-use std::io;
-use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd, from_redis_value};
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::codec::{name, pack, unpack};
 use super::error::RedisStoreError;
-use super::gather::Gathering;
+use super::gather::{BATCH, Gathering};
 use super::link::Link;
 use super::push::Announcements;
 use super::scripts::Call;
@@ -29,12 +27,10 @@ pub(super) struct Servers {
     /// Kept up for the announcements that it carries.
     pub(super) _listener: Option<Link>,
     pub(super) announcements: Announcements,
-    pub(super) gathering: Arc<Gathering>,
+    pub(super) gathering: Gathering,
     /// Whether a script may work on many sessions. A Cluster wants them in one slot, also where a URL names one server
     /// and a Cluster is behind it.
     pub(super) together: AtomicBool,
-    /// How many touches go together.
-    pub(super) batch: usize,
     pub(super) in_flight: Semaphore,
     pub(super) deadline: Duration,
     pub(super) prefix: String,
@@ -53,33 +49,43 @@ pub(super) struct Careful {
 }
 
 impl Servers {
-    /// Waits for so many turns and then for the operation, until the deadline. Wherever this is dropped, the turns are
-    /// the next one's.
+    /// Waits for a turn and then for the operation, until the deadline. Wherever this is dropped, the turn is the
+    /// next one's.
     // It begins the operation itself, since a future that is handed on is kept in every hand that it went through.
     pub(super) async fn in_time<T, F>(
         &self,
-        turns: usize,
         operation: impl FnOnce() -> F,
     ) -> Result<T, RedisStoreError>
     where
         F: Future<Output = Result<T, RedisStoreError>>,
     {
-        // A batch is never more than may be in flight.
-        let turns = u32::try_from(turns).unwrap_or(u32::MAX);
-        let answer = timeout(self.deadline, async {
-            // Nobody closes the semaphore, so these are permits.
-            let _turns = match self.in_flight.try_acquire_many(turns) {
-                Err(TryAcquireError::NoPermits) => {
-                    Box::pin(self.in_flight.acquire_many(turns)).await.ok()
-                }
-                turns => turns.ok(),
-            };
+        let in_turn = || async {
+            let _turn = self.turn().await;
             operation().await
-        });
-        answer.await.unwrap_or_else(|_| {
+        };
+        self.by_deadline(in_turn).await
+    }
+
+    pub(super) async fn by_deadline<T, F>(
+        &self,
+        operation: impl FnOnce() -> F,
+    ) -> Result<T, RedisStoreError>
+    where
+        F: Future<Output = Result<T, RedisStoreError>>,
+    {
+        let answer = timeout(self.deadline, operation()).await;
+        answer.unwrap_or_else(|_| {
             self.doubt();
             Err(RedisStoreError::timed_out(self.deadline))
         })
+    }
+
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes the semaphore, so this is a permit.
+        match self.in_flight.try_acquire() {
+            Err(TryAcquireError::NoPermits) => Box::pin(self.in_flight.acquire()).await.ok(),
+            turn => turn.ok(),
+        }
     }
 
     pub(super) async fn create(
@@ -125,26 +131,52 @@ impl Servers {
             }
         }
         // The script judges again, since the record may have changed on the way.
-        let found = self.touches(&[(key, *touch)]).await?.pop();
+        let found = self.touches_in_one(&[(key, *touch)]).await?.pop();
         found.unwrap_or_else(|| Err(no_list()))
     }
 
-    /// What there was of each.
+    /// What there was of each. What fails for one fails none of the others.
     pub(super) async fn touches(
-        &self,
-        touches: &[(SessionKey, Touch)],
+        self: &Arc<Self>,
+        touches: Vec<(SessionKey, Touch)>,
     ) -> Result<Vec<Found>, RedisStoreError> {
-        match self.touches_in_one(touches).await {
-            Err(error) if error.is_cross_slot() => {
-                self.together.store(false, Ordering::Relaxed);
-                let mut all = Vec::with_capacity(touches.len());
-                for touch in touches {
-                    all.append(&mut self.touches_in_one(slice::from_ref(touch)).await?);
-                }
-                Ok(all)
-            }
-            answer => answer,
+        if touches.is_empty() {
+            return Ok(Vec::new());
         }
+        if self.go_together() {
+            match self.touches_in_one(&touches).await {
+                // Redis refused one of them, and did not say which.
+                Err(error) if error.is_refusal() && touches.len() > 1 => {
+                    if error.is_cross_slot() {
+                        self.together.store(false, Ordering::Relaxed);
+                    }
+                }
+                answer => return answer,
+            }
+        }
+        Ok(self.touches_apart(touches).await)
+    }
+
+    /// The same, each by a script of its own. On the way they share packets all the same.
+    async fn touches_apart(self: &Arc<Self>, touches: Vec<(SessionKey, Touch)>) -> Vec<Found> {
+        let mut all: Vec<Found> = touches.iter().map(|_| Err(no_list())).collect();
+        let mut under_way = JoinSet::new();
+        for (index, touch) in touches.into_iter().enumerate() {
+            let servers = Arc::clone(self);
+            under_way.spawn(async move {
+                let found = servers.touches_in_one(&[touch]).await;
+                (
+                    index,
+                    found.and_then(|mut found| found.pop().unwrap_or_else(|| Err(no_list()))),
+                )
+            });
+        }
+        while let Some(Ok((index, found))) = under_way.join_next().await {
+            if let Some(place) = all.get_mut(index) {
+                *place = found;
+            }
+        }
+        all
     }
 
     async fn touches_in_one(
@@ -167,25 +199,17 @@ impl Servers {
         self.together.load(Ordering::Relaxed)
     }
 
-    /// Touches whose answers nobody waits for. What is no record fails none of the others.
+    /// Touches whose answers nobody waits for. What is no record is no reason to write the others again.
     pub(super) async fn touch_many(
         self: Arc<Self>,
         touches: Vec<(SessionKey, Touch)>,
     ) -> Result<(), RedisStoreError> {
-        for batch in touches.chunks(self.batch) {
-            if self.go_together() {
-                self.in_time(batch.len(), || self.touches(batch)).await?;
-                continue;
-            }
-            // Each goes to the node that has its key; on the way there they share packets just the same.
-            let mut under_way = JoinSet::new();
-            for touch in batch {
-                let (servers, touch) = (Arc::clone(&self), [*touch]);
-                under_way
-                    .spawn(async move { servers.in_time(1, || servers.touches(&touch)).await });
-            }
-            while let Some(done) = under_way.join_next().await {
-                done.map_err(|error| RedisError::from(io::Error::other(error)))??;
+        for batch in touches.chunks(BATCH) {
+            for found in self.in_time(|| self.touches(batch.to_vec())).await? {
+                match found {
+                    Err(error) if !error.is_malformed() => return Err(error),
+                    _ => {}
+                }
             }
         }
         Ok(())
