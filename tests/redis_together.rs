@@ -124,14 +124,7 @@ async fn what_waits_for_its_turn_goes_with_those_that_came_meanwhile() -> Result
         .await?;
     let now = SystemClock.now();
     let touch = Policy::default().touch(now.saturating_add(MINUTE));
-    let keys: Vec<_> = (0..3)
-        .map(|number| SessionKey::of(number.to_string()))
-        .collect();
-    for key in &keys {
-        store
-            .create(*key, Activity::began(now), Timestamp::MAX)
-            .await?;
-    }
+    let keys = sessions(&store, 3, Activity::began(now)).await?;
     let mut half_way = tokio_test::task::spawn(store.load(keys[0]));
     assert!(half_way.poll().is_pending());
     let given_up = tokio::spawn(store.touch(keys[0], touch));
@@ -160,14 +153,8 @@ async fn each_is_refused_for_itself() -> Result {
     let store = RedisStore::connect(&url(&server)).await?;
     let now = SystemClock.now();
     let due = Policy::default().touch(now.saturating_add(MINUTE));
-    let keys: Vec<_> = (0..4)
-        .map(|number| SessionKey::of(number.to_string()))
-        .collect();
-    for key in &keys[..3] {
-        store
-            .create(*key, Activity::began(now), Timestamp::MAX)
-            .await?;
-    }
+    let mut keys = sessions(&store, 3, Activity::began(now)).await?;
+    keys.push(SessionKey::of("unknown"));
     store.revoke(keys[1], Timestamp::MAX).await?;
     cli(server.port(), &["CONFIG", "SET", "maxmemory", "1"]);
     let (moved, revoked, passive, unknown) = tokio::join!(
@@ -225,12 +212,8 @@ async fn what_nobody_waits_for_any_more_is_not_sent() -> Result {
     let store = RedisStore::connect(&url(&server)).await?;
     let now = SystemClock.now();
     let touch = Policy::default().touch(now.saturating_add(MINUTE));
-    let (kept, dropped) = (SessionKey::of("kept"), SessionKey::of("dropped"));
-    for key in [kept, dropped] {
-        store
-            .create(key, Activity::began(now), Timestamp::MAX)
-            .await?;
-    }
+    let keys = sessions(&store, 2, Activity::began(now)).await?;
+    let (kept, dropped) = (keys[0], keys[1]);
     // The one that sets out for both is the one that is dropped.
     let mut first = tokio_test::task::spawn(store.touch(dropped, touch));
     assert!(first.poll().is_pending());
@@ -249,10 +232,7 @@ async fn a_runtime_that_rests_or_ends_takes_only_its_own_touches_along() -> Resu
     let server = one();
     let store = RedisStore::connect(&url(&server)).await?;
     let now = SystemClock.now();
-    let key = SessionKey::of("a");
-    store
-        .create(key, Activity::began(now), Timestamp::MAX)
-        .await?;
+    let key = sessions(&store, 1, Activity::began(now)).await?[0];
     let policy = Policy::default();
     let other = Builder::new_current_thread().enable_all().build()?;
     // It never runs what it is given.
@@ -335,12 +315,7 @@ async fn a_cluster_behind_one_address_gets_them_one_by_one() -> Result {
     assert!(poll(PATIENCE, is_up));
     let store = RedisStore::connect(&url(&server)).await?;
     let began = Activity::began(SystemClock.now());
-    let keys: Vec<_> = (0..20)
-        .map(|number| SessionKey::of(number.to_string()))
-        .collect();
-    for key in &keys {
-        store.create(*key, began, Timestamp::MAX).await?;
-    }
+    let keys = sessions(&store, 20, began).await?;
     for second in 1..3 {
         let now = began.created_at().saturating_add(SECOND * second);
         let mut under_way = JoinSet::new();
@@ -386,4 +361,15 @@ async fn many_in_a_cluster_fail_where_one_of_them_does() -> Result {
     cluster.nodes[0].kill();
     assert!(store.touch_many(touches).await.is_err());
     Ok(())
+}
+
+/// So many sessions with this record.
+async fn sessions(store: &RedisStore, count: usize, activity: Activity) -> Result<Vec<SessionKey>> {
+    let keys: Vec<_> = (0..count)
+        .map(|number| SessionKey::of(number.to_string()))
+        .collect();
+    for key in &keys {
+        store.create(*key, activity, Timestamp::MAX).await?;
+    }
+    Ok(keys)
 }

@@ -42,7 +42,7 @@ impl Connection {
     /// One script, on one key, and then how many replicas have its effects, so many milliseconds later at the latest.
     pub(super) async fn replicated_script(
         &mut self,
-        keys: &[&str],
+        key: &str,
         call: &Call<'_>,
         replicas: usize,
         millis: u64,
@@ -51,7 +51,7 @@ impl Connection {
         wait.arg(replicas).arg(millis);
         // The whole script, rare as it is: a server that did not know it would let us wait for nothing first.
         let mut both = Pipeline::new();
-        both.add_command(call.whole(keys)).add_command(wait);
+        both.add_command(call.whole(&[key])).add_command(wait);
         loop {
             match both.query_async(self).await {
                 Err(error) if is_on_the_move(&error) => sleep(A_MOMENT).await,

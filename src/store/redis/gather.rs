@@ -171,3 +171,35 @@ async fn others_first() {
     })
     .await;
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::policy::Policy;
+
+    #[test]
+    fn those_who_gave_up_do_not_pile_up() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let id = runtime.handle().id();
+        let gathering = Gathering::default();
+        let touch = Policy::default().touch(Timestamp::MAX);
+        let join = |key| {
+            let (answer, found) = oneshot::channel();
+            let set_out = gathering.join(id, Waiting { key, touch, answer });
+            (set_out, found)
+        };
+        let (patient, _found) = join(SessionKey::of("patient"));
+        assert!(patient);
+        for number in 0..10 * BATCH {
+            let (set_out, _) = join(SessionKey::of(number.to_string()));
+            assert!(!set_out, "{number}");
+        }
+        let left = gathering.leave(id);
+        assert!(left.len() < BATCH, "{}", left.len());
+        assert_eq!(left[0].key, SessionKey::of("patient"));
+        assert!(gathering.groups().is_empty());
+    }
+}

@@ -131,8 +131,7 @@ impl Servers {
             }
         }
         // The script judges again, since the record may have changed on the way.
-        let found = self.touches_in_one(&[(key, *touch)]).await?.pop();
-        found.unwrap_or_else(|| Err(no_list()))
+        self.touch_alone(key, *touch).await
     }
 
     /// What there was of each. What fails for one fails none of the others.
@@ -161,15 +160,9 @@ impl Servers {
     async fn touches_apart(self: &Arc<Self>, touches: Vec<(SessionKey, Touch)>) -> Vec<Found> {
         let mut all: Vec<Found> = touches.iter().map(|_| Err(no_list())).collect();
         let mut under_way = JoinSet::new();
-        for (index, touch) in touches.into_iter().enumerate() {
+        for (index, (key, touch)) in touches.into_iter().enumerate() {
             let servers = Arc::clone(self);
-            under_way.spawn(async move {
-                let found = servers.touches_in_one(&[touch]).await;
-                (
-                    index,
-                    found.and_then(|mut found| found.pop().unwrap_or_else(|| Err(no_list()))),
-                )
-            });
+            under_way.spawn(async move { (index, servers.touch_alone(key, touch).await) });
         }
         while let Some(Ok((index, found))) = under_way.join_next().await {
             if let Some(place) = all.get_mut(index) {
@@ -177,6 +170,11 @@ impl Servers {
             }
         }
         all
+    }
+
+    async fn touch_alone(&self, key: SessionKey, touch: Touch) -> Found {
+        let found = self.touches_in_one(&[(key, touch)]).await?.pop();
+        found.unwrap_or_else(|| Err(no_list()))
     }
 
     async fn touches_in_one(
@@ -233,7 +231,7 @@ impl Servers {
                 let mut connection = careful.link.connection().await?;
                 let millis = whole_millis(careful.wait);
                 let answer = connection
-                    .replicated_script(&[&name], &call, careful.replicas, millis)
+                    .replicated_script(&name, &call, careful.replicas, millis)
                     .await;
                 self.noticed(answer)?
             }
