@@ -107,79 +107,75 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
-mod activity;
-mod answer;
-mod body;
 mod clock;
-#[cfg(feature = "tracing")]
-#[path = "event/traced.rs"]
-mod event;
-#[cfg(not(feature = "tracing"))]
-#[path = "event/silent.rs"]
-mod event;
 #[cfg(feature = "axum")]
 mod extract;
-mod future;
-mod head;
 mod identify;
-mod key;
-mod layer;
-mod policy;
-mod recording;
+mod middleware;
+mod observe;
+mod request;
 mod respond;
-pub mod rule;
-mod service;
-mod split;
+mod session;
 mod store;
-mod touch;
 mod tracker;
-mod verdict;
-mod visit;
 
-pub use activity::{Activity, Limits};
-pub use body::ResponseBody;
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, SystemClock};
 #[cfg(any(feature = "private", feature = "signed"))]
 /// The key of signed and encrypted cookies.
 pub use cookie::Key as CookieKey;
 #[cfg(feature = "axum")]
 pub use extract::NoSession;
-pub use future::ResponseFuture;
-pub use head::RequestHead;
-pub use identify::cookie::{CookieId, CookieIdError};
-pub use identify::header::{BearerToken, HeaderId};
-pub use identify::{IdentifySession, Issued, Presented};
-pub use key::SessionKey;
-pub use layer::LoginTimeoutLayer;
-pub use policy::{Policy, PolicyBuilder, PolicyError, StoreFailure, Unknown};
-pub use respond::{LoginTimeoutResponse, ResponseForExpired, ResponseFormat};
-pub use service::LoginTimeout;
+pub use identify::bearer_token::BearerToken;
+pub use identify::cookie::cookie_id::{CookieId, CookieIdError};
+pub use identify::header_id::HeaderId;
+pub use identify::identify_session::{IdentifySession, Issued, Presented};
+pub use middleware::body::ResponseBody;
+pub use middleware::future::ResponseFuture;
+pub use middleware::layer::LoginTimeoutLayer;
+pub use middleware::service::LoginTimeout;
+pub use request::head::RequestHead;
+pub use request::rule;
+pub use respond::format::ResponseFormat;
+pub use respond::response::LoginTimeoutResponse;
+pub use respond::response_for_expired::ResponseForExpired;
+pub use session::activity::Activity;
+pub use session::key::SessionKey;
+pub use session::limits::Limits;
+pub use session::policy::{Policy, PolicyBuilder, StoreFailure, Unknown};
+pub use session::policy_error::PolicyError;
+pub use session::time::Timestamp;
+pub use session::touch::Touch;
+pub use session::verdict::{Expired, Reason, Verdict};
+pub use store::activity_store::{ActivityStore, BoxError};
 #[cfg(feature = "_shared")]
-pub use store::any::{AnyStore, AnyStoreError};
+pub use store::any::{any_store::AnyStore, error::AnyStoreError};
 #[cfg(feature = "cached")]
-pub use store::cached::{CachedFuture, CachedStore, CachedStoreBuilder, CachedStoreError};
+pub use store::cached::cached_store::CachedStore;
+#[cfg(feature = "cached")]
+pub use store::cached::future::CachedFuture;
+#[cfg(feature = "cached")]
+pub use store::cached::settings::{CachedStoreBuilder, CachedStoreError};
 #[cfg(feature = "conformance")]
 pub use store::conformance;
-pub use store::memory::MemoryStore;
-#[cfg(feature = "_shared")]
-pub use store::offset::StoreClock;
+pub use store::error::StoreError;
+pub use store::memory::memory_store::MemoryStore;
 #[cfg(feature = "redis")]
-pub use store::redis::{RedisStore, builder::RedisStoreBuilder, error::RedisStoreError};
+pub use store::redis::{
+    builder::RedisStoreBuilder, error::RedisStoreError, redis_store::RedisStore,
+};
 #[cfg(feature = "_shared")]
-pub use store::shared::{Announced, Revocations, SharedStore};
+pub use store::shared_store::{Announced, Revocations, SharedStore};
 #[cfg(feature = "mysql")]
-pub use store::sql::MySqlStore;
+pub use store::sql::mysql::MySqlStore;
 #[cfg(feature = "postgres")]
-pub use store::sql::PostgresStore;
+pub use store::sql::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
-pub use store::sql::SqliteStore;
+pub use store::sql::sqlite::SqliteStore;
 #[cfg(feature = "_sql")]
-pub use store::sql::{SqlDatabase, SqlError, SqlStore};
-pub use store::supervised::StoreError;
-pub use store::{ActivityStore, BoxError};
-pub use touch::Touch;
+pub use store::sql::{dialect::SqlDatabase, error::SqlError, sql_store::SqlStore};
+#[cfg(feature = "_shared")]
+pub use store::store_clock::StoreClock;
 pub use tracker::{SessionHandle, Tracker};
-pub use verdict::{Expired, Reason, Verdict};
 
 /// The README's code compiles and runs.
 #[cfg(doctest)]

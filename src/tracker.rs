@@ -6,13 +6,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::activity::{Activity, Limits};
-use crate::clock::{Clock, Timestamp};
-use crate::key::SessionKey;
-use crate::policy::Policy;
-use crate::store::ActivityStore;
-use crate::store::supervised::{StoreError, Supervised};
-use crate::verdict::Verdict;
+use crate::clock::Clock;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::limits::Limits;
+use crate::session::policy::Policy;
+use crate::session::time::Timestamp;
+use crate::session::verdict::Verdict;
+use crate::store::activity_store::ActivityStore;
+use crate::store::error::StoreError;
+use crate::store::timeout::WithTimeout;
 
 /// Begins, checks and ends sessions from anywhere: a log-in handler, an administrator's page, a job.
 ///
@@ -39,20 +42,20 @@ use crate::verdict::Verdict;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Tracker(Arc<dyn Track>);
+pub struct Tracker(Arc<dyn DynTracker>);
 
 impl Tracker {
     /// A tracker of the sessions in this store.
     #[must_use]
     pub fn new<St: ActivityStore>(policy: Policy, store: St, clock: impl Clock) -> Self {
-        Self::of(Arc::new(Tracked {
+        Self::of(Arc::new(Standalone {
             policy,
             store,
             clock,
         }))
     }
 
-    pub(crate) fn of(tracking: Arc<impl Tracking>) -> Self {
+    pub(crate) fn of(tracking: Arc<impl TrackerParts>) -> Self {
         Self(tracking)
     }
 
@@ -62,7 +65,7 @@ impl Tracker {
     ///
     /// If the store fails.
     pub async fn start(&self, session: impl Into<SessionKey> + Send) -> Result<(), StoreError> {
-        self.start_with(session, Limits::of_policy()).await
+        self.start_with(session, Limits::default()).await
     }
 
     /// Begins a session with this id, now, with limits of its own.
@@ -193,7 +196,7 @@ impl SessionHandle {
         self.activity.created_at()
     }
 
-    /// When the session was last active, as recorded: this request counts, unless it is passive or too close to the one before.
+    /// When the session was last active, as recorded: this request kind, unless it is passive or too close to the one before.
     #[must_use]
     pub const fn last_activity(&self) -> Timestamp {
         self.activity.last_activity()
@@ -226,7 +229,7 @@ impl SessionHandle {
         self.tracker.check(self.key).await
     }
 
-    /// Counts as activity now: for a message on a WebSocket, or in a passive request that turns out to be the user's. Never brings back a session that has
+    /// RequestKind as activity now: for a message on a WebSocket, or in a passive request that turns out to be the user's. Never brings back a session that has
     /// ended.
     ///
     /// # Errors
@@ -272,7 +275,7 @@ impl SessionHandle {
 }
 
 /// Has what tracking takes. The layer has it anyway, so a handle is one more reference to that.
-pub(crate) trait Tracking: Send + Sync + 'static {
+pub(crate) trait TrackerParts: Send + Sync + 'static {
     type Store: ActivityStore;
 
     fn parts(&self) -> Parts<'_, Self::Store>;
@@ -285,18 +288,18 @@ pub(crate) struct Parts<'a, St> {
 }
 
 impl<'a, St: ActivityStore> Parts<'a, St> {
-    fn supervised<T: Send + 'static>(&self, operation: St::Future<T>) -> Operation<'a, T> {
-        Box::pin(Supervised::new(operation, self.policy.store_timeout()))
+    fn with_timeout<T: Send + 'static>(&self, operation: St::Future<T>) -> BoxFuture<'a, T> {
+        Box::pin(WithTimeout::new(operation, self.policy.store_timeout()))
     }
 }
 
-struct Tracked<St, C> {
+struct Standalone<St, C> {
     policy: Policy,
     store: St,
     clock: C,
 }
 
-impl<St: ActivityStore, C: Clock> Tracking for Tracked<St, C> {
+impl<St: ActivityStore, C: Clock> TrackerParts for Standalone<St, C> {
     type Store = St;
 
     fn parts(&self) -> Parts<'_, St> {
@@ -308,19 +311,19 @@ impl<St: ActivityStore, C: Clock> Tracking for Tracked<St, C> {
     }
 }
 
-type Operation<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A store whose type does not matter, so that handlers need not name it.
-trait Track: Send + Sync {
+trait DynTracker: Send + Sync {
     fn policy(&self) -> &Policy;
     fn now(&self) -> Timestamp;
-    fn create(&self, key: SessionKey, activity: Activity) -> Operation<'_, ()>;
-    fn load(&self, key: SessionKey) -> Operation<'_, Option<Activity>>;
-    fn touch(&self, key: SessionKey, now: Timestamp) -> Operation<'_, Option<Activity>>;
-    fn revoke(&self, key: SessionKey) -> Operation<'_, bool>;
+    fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()>;
+    fn load(&self, key: SessionKey) -> BoxFuture<'_, Option<Activity>>;
+    fn touch(&self, key: SessionKey, now: Timestamp) -> BoxFuture<'_, Option<Activity>>;
+    fn revoke(&self, key: SessionKey) -> BoxFuture<'_, bool>;
 }
 
-impl<T: Tracking> Track for T {
+impl<T: TrackerParts> DynTracker for T {
     fn policy(&self) -> &Policy {
         self.parts().policy
     }
@@ -329,25 +332,25 @@ impl<T: Tracking> Track for T {
         self.parts().clock.now()
     }
 
-    fn create(&self, key: SessionKey, activity: Activity) -> Operation<'_, ()> {
+    fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()> {
         let parts = self.parts();
         let keep_until = parts.policy.keep_until(&activity);
-        parts.supervised(parts.store.create(key, activity, keep_until))
+        parts.with_timeout(parts.store.create(key, activity, keep_until))
     }
 
-    fn load(&self, key: SessionKey) -> Operation<'_, Option<Activity>> {
+    fn load(&self, key: SessionKey) -> BoxFuture<'_, Option<Activity>> {
         let parts = self.parts();
-        parts.supervised(parts.store.load(key))
+        parts.with_timeout(parts.store.load(key))
     }
 
-    fn touch(&self, key: SessionKey, now: Timestamp) -> Operation<'_, Option<Activity>> {
+    fn touch(&self, key: SessionKey, now: Timestamp) -> BoxFuture<'_, Option<Activity>> {
         let parts = self.parts();
-        parts.supervised(parts.store.touch(key, parts.policy.touch(now)))
+        parts.with_timeout(parts.store.touch(key, parts.policy.touch(now)))
     }
 
-    fn revoke(&self, key: SessionKey) -> Operation<'_, bool> {
+    fn revoke(&self, key: SessionKey) -> BoxFuture<'_, bool> {
         let parts = self.parts();
         let keep_until = parts.policy.keep_revoked_until(parts.clock.now());
-        parts.supervised(parts.store.revoke(key, keep_until))
+        parts.with_timeout(parts.store.revoke(key, keep_until))
     }
 }

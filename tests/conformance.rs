@@ -155,7 +155,7 @@ impl Mutant {
                 .idle()
                 .is_some_and(|idle| idle.as_secs() > 1 << 40)
         {
-            activity = activity.with_limits(Limits::of_policy());
+            activity = activity.with_limits(Limits::default());
         }
         if self.has(Fault::NarrowTime)
             && activity.last_activity().as_unix_millis() / 1000 > u32::MAX.into()
@@ -221,7 +221,7 @@ impl Mutant {
             Fault::WritesAlways => Policy::default().touch(at).applied_to(before),
             Fault::WritesNever => before,
             Fault::IgnoresLimits => touch
-                .applied_to(before.with_limits(Limits::of_policy()))
+                .applied_to(before.with_limits(Limits::default()))
                 .with_limits(before.limits()),
             Fault::JudgesThen => policy.touch(at).applied_to(before),
             Fault::WritesNow => policy.touch(touch.now()).applied_to(before),

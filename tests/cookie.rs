@@ -218,7 +218,7 @@ mod sealed {
     #[test]
     fn a_signed_value_counts_only_with_a_genuine_signature() {
         let (key, other) = (Key::generate(), Key::generate());
-        let identify = CookieId::new("sid").unwrap().signed(key.clone());
+        let identify = CookieId::new("sid").unwrap().with_signed(key.clone());
         let sign = |key: Key| sealed(move |jar, cookie| jar.signed_mut(&key).add(cookie));
         check(&identify, &sign(key), &sign(other));
     }
@@ -227,7 +227,7 @@ mod sealed {
     #[test]
     fn an_encrypted_value_counts_only_if_it_can_be_decrypted_and_is_the_same_id_each_time() {
         let (key, other) = (Key::generate(), Key::generate());
-        let identify = CookieId::new("sid").unwrap().private(key.clone());
+        let identify = CookieId::new("sid").unwrap().with_private(key.clone());
         let encrypt = |key: Key| sealed(move |jar, cookie| jar.private_mut(&key).add(cookie));
         let [first, second] = [encrypt(key.clone()), encrypt(key.clone())];
         assert_ne!(first, second);

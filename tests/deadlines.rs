@@ -49,7 +49,7 @@ async fn each_end_has_its_reason() {
         site.start(id).await;
     }
     site.layer.tracker().revoke("revoked").await.unwrap();
-    let forever = Limits::of_policy().with_idle(Duration::MAX).unwrap();
+    let forever = Limits::default().with_idle(Duration::MAX).unwrap();
     let tracker = site.layer.tracker();
     tracker.start_with("absolute", forever).await.unwrap();
     site.clock.advance(ABSOLUTE);
@@ -199,7 +199,7 @@ async fn never_early_means_that_a_session_lives_at_least_as_long_as_its_idle_tim
 #[tokio::test]
 async fn a_session_with_a_short_idle_timeout_of_its_own_survives_a_long_touch_every() {
     let site = Site::new(policy().with_touch_every(IDLE / 2));
-    let short = Limits::of_policy().with_idle(IDLE / 4).unwrap();
+    let short = Limits::default().with_idle(IDLE / 4).unwrap();
     site.layer.tracker().start_with("a", short).await.unwrap();
     for _ in 0..20 {
         site.clock.advance(IDLE / 8);
@@ -212,7 +212,7 @@ async fn a_session_with_a_short_idle_timeout_of_its_own_survives_a_long_touch_ev
 #[tokio::test]
 async fn limits_of_its_own_replace_the_policys() {
     let site = Site::new(policy());
-    let limits = Limits::of_policy()
+    let limits = Limits::default()
         .with_idle(ABSOLUTE * 4)
         .and_then(|limits| limits.with_absolute(ABSOLUTE * 3))
         .unwrap();

@@ -123,7 +123,7 @@ async fn a_rotation_keeps_the_absolute_clock_running() {
 #[tokio::test]
 async fn a_rotation_counts_as_activity_and_hands_on_the_limits() {
     let site = Site::new(policy());
-    let limits = Limits::of_policy().with_idle(IDLE / 2).unwrap();
+    let limits = Limits::default().with_idle(IDLE / 2).unwrap();
     site.layer.tracker().start_with("a", limits).await.unwrap();
     site.clock.advance(IDLE / 2 - MILLISECOND);
     site.setting(request("/", "a"), &["sid=b"]).await;
@@ -235,7 +235,7 @@ async fn an_ended_id_that_the_request_presented_is_not_revived_by_sending_it_aga
 async fn limits_can_be_given_beside_the_cookie() {
     let site = Site::new(policy());
     site.send_to(anonymous("/login"), |_| async {
-        let limits = Limits::of_policy().with_idle(ABSOLUTE / 2).unwrap();
+        let limits = Limits::default().with_idle(ABSOLUTE / 2).unwrap();
         let response = Response::builder()
             .header("set-cookie", "sid=a")
             .extension(limits);

@@ -128,7 +128,7 @@ async fn what_was_idle_for_longest_makes_room_first() {
 #[tokio::test]
 async fn limits_of_their_own_leave_with_their_sessions() {
     let store = MemoryStore::with_capacity(10);
-    let limits = Limits::of_policy().with_idle(Duration::MAX).unwrap();
+    let limits = Limits::default().with_idle(Duration::MAX).unwrap();
     let activity = Activity::began(START).with_limits(limits);
     for number in 0..1_000 {
         store
@@ -138,7 +138,7 @@ async fn limits_of_their_own_leave_with_their_sessions() {
     }
     create(&store, 999, START).await;
     let plain = store.load(key(999)).await.unwrap().unwrap();
-    assert_eq!(plain.limits(), Limits::of_policy());
+    assert_eq!(plain.limits(), Limits::default());
     assert_eq!(store.len(), 10);
 }
 

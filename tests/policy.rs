@@ -25,7 +25,7 @@ fn timestamps() -> impl Strategy<Value = Timestamp> {
 
 prop_compose! {
     fn limits()(idle in proptest::option::of(durations()), absolute in proptest::option::of(durations())) -> Limits {
-        let mut limits = Limits::of_policy();
+        let mut limits = Limits::default();
         if let Some(idle) = idle {
             limits = limits.with_idle(idle).unwrap();
         }
@@ -105,11 +105,11 @@ proptest! {
     #[test]
     fn the_earlier_of_the_two_timeouts_decides(policy in policies(), activity in activities(), now in timestamps()) {
         let without_idle = activity.with_limits(
-            Limits::of_policy().with_idle(Duration::MAX).unwrap()
+            Limits::default().with_idle(Duration::MAX).unwrap()
                 .with_absolute(activity.limits().absolute().unwrap_or(policy.absolute())).unwrap());
         let without_absolute = activity.with_limits(match activity.limits().idle() {
-            Some(idle) => Limits::of_policy().with_idle(idle).unwrap(),
-            None => Limits::of_policy(),
+            Some(idle) => Limits::default().with_idle(idle).unwrap(),
+            None => Limits::default(),
         }.with_absolute(Duration::MAX).unwrap());
         let both = remaining(&policy, activity, now);
         let either = remaining(&policy, without_idle, now).zip(remaining(&policy, without_absolute, now));
@@ -165,7 +165,7 @@ proptest! {
         let mut now = Timestamp::from_unix_millis(1_700_000_000_000);
         let mut activity = Activity::began(now);
         if let Some(own_idle) = own_idle {
-            activity = activity.with_limits(Limits::of_policy().with_idle(Duration::from_millis(own_idle)).unwrap());
+            activity = activity.with_limits(Limits::default().with_idle(Duration::from_millis(own_idle)).unwrap());
         }
         let idle = Duration::from_millis(own_idle.unwrap_or(idle));
         let touch_every = if own_idle.is_some() { policy.touch_every().min(idle / 2) } else { policy.touch_every() };
@@ -239,6 +239,6 @@ fn nonsense_is_refused_with_a_reason() {
         let error = refused.build().unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
-    assert!(Limits::of_policy().with_idle(Duration::ZERO).is_err());
-    assert!(Limits::of_policy().with_absolute(Duration::ZERO).is_err());
+    assert!(Limits::default().with_idle(Duration::ZERO).is_err());
+    assert!(Limits::default().with_absolute(Duration::ZERO).is_err());
 }

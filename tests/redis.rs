@@ -115,7 +115,7 @@ fn the_script_touches_as_touch_says() -> Result {
             return Ok(());
         };
         let (own_idle, own_absolute, revoked) = record;
-        let mut limits = Limits::of_policy();
+        let mut limits = Limits::default();
         if let Some(idle) = own_idle {
             limits = limits.with_idle(idle).unwrap();
         }

@@ -61,7 +61,7 @@ async fn each_is_answered_for_its_own_session() -> Result {
         let began = match kind {
             Kind::IdledOut => Activity::began(before.saturating_sub(policy.idle())),
             Kind::Limited => {
-                Activity::began(before).with_limits(Limits::of_policy().with_idle(MINUTE)?)
+                Activity::began(before).with_limits(Limits::default().with_idle(MINUTE)?)
             }
             _ => Activity::began(before),
         };

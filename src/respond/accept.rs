@@ -7,8 +7,7 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 use memchr::memchr;
 
-use super::ResponseFormat;
-use crate::split::split;
+use super::format::ResponseFormat;
 
 /// What can be chosen, the first where all else is equal.
 const OFFERED: [(&[u8], &[u8], ResponseFormat); 4] = [
@@ -52,7 +51,7 @@ pub(super) fn names_html(headers: &HeaderMap) -> bool {
 fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range<'_>> {
     let lines = headers.get_all(ACCEPT).into_iter();
     lines
-        .flat_map(|line| split(line.as_bytes(), b','))
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .filter_map(Range::parse)
 }
 
@@ -66,7 +65,7 @@ struct Range<'a> {
 
 impl<'a> Range<'a> {
     fn parse(range: &'a [u8]) -> Option<Self> {
-        let mut parts = split(range, b';').map(<[u8]>::trim_ascii);
+        let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let (main, sub) = halves(parts.next()?, b'/')?;
         let weight = parts
             .filter_map(|parameter| halves(parameter, b'='))

@@ -5,7 +5,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::accept;
-use crate::head::RequestHead;
+use crate::request::head::RequestHead;
 
 /// The format of a [`LoginTimeoutResponse`](crate::LoginTimeoutResponse).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 
 use super::accept;
 use super::format::percent_encoded;
-use crate::head::RequestHead;
+use crate::request::head::RequestHead;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");

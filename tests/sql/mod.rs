@@ -299,7 +299,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
 
     /// Limits are kept, "no limit" too.
     pub async fn limits_are_kept(&self) {
-        let limits = Limits::of_policy().with_idle(Duration::MAX).unwrap();
+        let limits = Limits::default().with_idle(Duration::MAX).unwrap();
         for limits in [
             limits,
             limits.with_absolute(Duration::from_millis(1)).unwrap(),

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use cookie::{CookieJar, Key};
 
-use super::sealed::opened;
-use super::{CookieId, Seal};
+use super::cookie_id::CookieId;
+use super::seal::{Seal, opened};
 
 impl CookieId {
     /// The value is encrypted by the `cookie` crate's [`PrivateJar`](cookie::PrivateJar) with this key, as axum-extra's `PrivateCookieJar` does.
     ///
     /// A value counts as an id only if it can be decrypted; anything else is no id, as it is to the application.
     #[must_use]
-    pub fn private(mut self, key: Key) -> Self {
+    pub fn with_private(mut self, key: Key) -> Self {
         self.seal = Some(Arc::new(Private(key)));
         self
     }

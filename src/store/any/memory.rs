@@ -1,18 +1,19 @@
 //! How is `memory:` opened?
 
 use std::future::ready;
+use std::sync::Arc;
 
-use super::erased::some_clock;
-use super::{AnyStore, AnyStoreError};
+use super::erased::{Erased, erase, some_clock};
+use super::error::AnyStoreError;
 use crate::clock::SystemClock;
-use crate::store::BoxError;
-use crate::store::memory::MemoryStore;
+use crate::store::activity_store::BoxError;
+use crate::store::memory::memory_store::MemoryStore;
 
-pub(super) fn connect(rest: &str) -> Result<AnyStore, AnyStoreError> {
+pub(super) fn connect(rest: &str) -> Result<Arc<dyn Erased>, AnyStoreError> {
     if !rest.is_empty() {
         return Err(AnyStoreError::refused("nothing may follow `memory:`"));
     }
-    Ok(AnyStore::erase("memory", MemoryStore::new(), |_| {
+    Ok(erase("memory", MemoryStore::new(), |_| {
         some_clock(ready(Ok::<_, BoxError>(SystemClock)))
     }))
 }

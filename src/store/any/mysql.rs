@@ -1,14 +1,16 @@
 //! How is a database of MySQL or MariaDB opened?
 
-use super::erased::some_clock;
-use super::{AnyStore, AnyStoreError};
-use crate::store::sql::MySqlStore;
+use std::sync::Arc;
 
-pub(super) async fn connect(url: &str) -> Result<AnyStore, AnyStoreError> {
+use super::erased::{Erased, erase, some_clock};
+use super::error::AnyStoreError;
+use crate::store::sql::mysql::MySqlStore;
+
+pub(super) async fn connect(url: &str) -> Result<Arc<dyn Erased>, AnyStoreError> {
     let store = MySqlStore::connect(url).await;
     let store = store.map_err(AnyStoreError::failed)?;
     store.migrate().await.map_err(AnyStoreError::failed)?;
-    Ok(AnyStore::erase("mysql", store, |store| {
+    Ok(erase("mysql", store, |store| {
         some_clock(async move { store.clock().await })
     }))
 }

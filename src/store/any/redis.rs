@@ -1,13 +1,15 @@
 //! How are servers of Redis or Valkey connected to?
 
-use super::erased::some_clock;
-use super::{AnyStore, AnyStoreError};
-use crate::store::redis::RedisStore;
+use std::sync::Arc;
 
-pub(super) async fn connect(url: &str) -> Result<AnyStore, AnyStoreError> {
+use super::erased::{Erased, erase, some_clock};
+use super::error::AnyStoreError;
+use crate::store::redis::redis_store::RedisStore;
+
+pub(super) async fn connect(url: &str) -> Result<Arc<dyn Erased>, AnyStoreError> {
     let store = RedisStore::connect(url).await;
     let store = store.map_err(AnyStoreError::failed)?;
-    Ok(AnyStore::erase("redis", store, |store| {
+    Ok(erase("redis", store, |store| {
         some_clock(async move { store.clock().await })
     }))
 }

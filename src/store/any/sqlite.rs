@@ -1,17 +1,18 @@
 //! How is a file of SQLite opened?
 
 use std::future::ready;
+use std::sync::Arc;
 
-use super::erased::some_clock;
-use super::{AnyStore, AnyStoreError};
-use crate::store::BoxError;
-use crate::store::sql::SqliteStore;
+use super::erased::{Erased, erase, some_clock};
+use super::error::AnyStoreError;
+use crate::store::activity_store::BoxError;
+use crate::store::sql::sqlite::SqliteStore;
 
-pub(super) async fn connect(url: &str) -> Result<AnyStore, AnyStoreError> {
+pub(super) async fn connect(url: &str) -> Result<Arc<dyn Erased>, AnyStoreError> {
     let store = SqliteStore::connect(url).await;
     let store = store.map_err(AnyStoreError::failed)?;
     store.migrate().await.map_err(AnyStoreError::failed)?;
-    Ok(AnyStore::erase("sqlite", store, |store| {
+    Ok(erase("sqlite", store, |store| {
         some_clock(ready(Ok::<_, BoxError>(store.clock())))
     }))
 }

@@ -8,11 +8,11 @@ use tokio::time::timeout;
 
 use super::cache::Cache;
 use super::shard::{Advice, Place};
-use crate::activity::Activity;
-use crate::clock::Timestamp;
-use crate::store::BoxError;
-use crate::store::shared::SharedStore;
-use crate::touch::Touch;
+use crate::session::activity::Activity;
+use crate::session::time::Timestamp;
+use crate::session::touch::Touch;
+use crate::store::activity_store::BoxError;
+use crate::store::shared_store::SharedStore;
 
 impl<R: SharedStore> Cache<R> {
     /// Lets the shared store touch the session. Answers from memory if the shared store fails and what is known may

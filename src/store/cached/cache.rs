@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::entry::{Entry, Shared};
 use super::settings::Settings;
 use super::shard::{Advice, Place, Shard};
-use crate::key::SessionKey;
-use crate::touch::Touch;
+use crate::session::key::SessionKey;
+use crate::session::touch::Touch;
 
 /// Small enough that a flush or a sweep of one stalls nobody for long.
 const SESSIONS_PER_SHARD: usize = 256;

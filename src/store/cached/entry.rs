@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::settings::Settings;
-use crate::activity::Activity;
-use crate::clock::Timestamp;
-use crate::key::SessionKey;
-use crate::touch::Touch;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::time::Timestamp;
+use crate::session::touch::Touch;
 
 /// A live session as the shared store knew it.
 ///

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::cache::Cache;
-use crate::store::BoxError;
-use crate::store::shared::SharedStore;
+use crate::store::activity_store::BoxError;
+use crate::store::shared_store::SharedStore;
 
 /// How many touches are written at once: enough that the round trip does not count, few enough that no lock is held
 /// for long.

@@ -5,7 +5,7 @@ use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::store::BoxError;
+use crate::store::activity_store::BoxError;
 
 /// What every operation of a [`CachedStore`](crate::CachedStore) returns. An answer from memory is not boxed.
 #[must_use = "futures do nothing unless polled"]

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use super::CachedStore;
-use crate::store::shared::SharedStore;
+use crate::store::cached::cached_store::CachedStore;
+use crate::store::shared_store::SharedStore;
 
 /// Builds a [`CachedStore`]. Settings are checked together, by [`build`](CachedStoreBuilder::build).
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::entry::{Entry, Gathered, Shared, Worth};
 use super::settings::Settings;
-use crate::activity::Activity;
-use crate::clock::Timestamp;
-use crate::key::SessionKey;
-use crate::touch::Touch;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::time::Timestamp;
+use crate::session::touch::Touch;
 
 /// How many entries an eviction compares.
 const SAMPLE: usize = 8;

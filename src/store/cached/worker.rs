@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::cache::Cache;
-use crate::store::shared::{Announced, Revocations, SharedStore};
+use crate::store::shared_store::{Announced, Revocations, SharedStore};
 
 /// Starts the background work, unless it runs already. It ends when the sender of `open` is dropped.
 ///

@@ -1,13 +1,14 @@
 //! How does a record come to be?
 
 use super::subject::{HOUR, MINUTE, Outcome, SECOND, Subject, expect, fresh_key};
-use crate::activity::{Activity, Limits};
-use crate::store::ActivityStore;
+use crate::session::activity::Activity;
+use crate::session::limits::Limits;
+use crate::store::activity_store::ActivityStore;
 
 pub(super) async fn create_replaces<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
     let key = fresh_key();
     let plain = Activity::began(subject.start);
-    let limits = Limits::of_policy()
+    let limits = Limits::default()
         .with_idle(HOUR)
         .and_then(|limits| limits.with_absolute(10 * HOUR))
         .map_err(|error| error.to_string())?;

@@ -1,8 +1,8 @@
 //! What if several act at once?
 
 use super::subject::{Outcome, SECOND, Subject, answered, expect, fresh_key};
-use crate::activity::Activity;
-use crate::store::ActivityStore;
+use crate::session::activity::Activity;
+use crate::store::activity_store::ActivityStore;
 
 const AT_ONCE: u32 = 16;
 

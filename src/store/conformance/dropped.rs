@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::task::Poll;
 
 use super::subject::{MINUTE, Outcome, SECOND, Subject, expect, fresh_key};
-use crate::activity::Activity;
-use crate::store::ActivityStore;
+use crate::session::activity::Activity;
+use crate::store::activity_store::ActivityStore;
 
 /// More than a pool or a queue has room for, so that what leaks shows.
 const OFTEN: u32 = 64;

@@ -1,8 +1,9 @@
 //! How does a session end on purpose?
 
 use super::subject::{HOUR, MINUTE, Outcome, SECOND, Subject, expect, fresh_key};
-use crate::activity::{Activity, Limits};
-use crate::store::ActivityStore;
+use crate::session::activity::Activity;
+use crate::session::limits::Limits;
+use crate::store::activity_store::ActivityStore;
 
 pub(super) async fn never_creates<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
     let key = fresh_key();
@@ -23,7 +24,7 @@ pub(super) async fn never_creates<S: ActivityStore>(subject: &Subject<'_, S>) ->
 }
 
 pub(super) async fn marks<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
-    let limits = Limits::of_policy()
+    let limits = Limits::default()
         .with_idle(HOUR)
         .map_err(|error| error.to_string())?;
     let activity = Activity::began(subject.start)

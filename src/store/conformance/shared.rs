@@ -6,11 +6,11 @@ use tokio::time::timeout;
 
 use super::Report;
 use super::subject::{MINUTE, Outcome, SECOND, Subject, answered, expect, fresh_key};
-use crate::activity::Activity;
-use crate::key::SessionKey;
-use crate::policy::Policy;
-use crate::store::shared::{Announced, SharedStore};
-use crate::touch::Touch;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::policy::Policy;
+use crate::session::touch::Touch;
+use crate::store::shared_store::{Announced, SharedStore};
 
 /// Runs a store through the contract of [`SharedStore::touch_many`], in addition to [`check`](super::check).
 ///

@@ -5,12 +5,13 @@ use std::fmt::{Debug, Write};
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use crate::activity::Activity;
-use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::key::SessionKey;
-use crate::policy::Policy;
-use crate::store::{ActivityStore, BoxError};
-use crate::touch::Touch;
+use crate::clock::{Clock, SystemClock};
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::policy::Policy;
+use crate::session::time::Timestamp;
+use crate::session::touch::Touch;
+use crate::store::activity_store::{ActivityStore, BoxError};
 
 /// Why a clause is broken, unless it is kept.
 pub(super) type Outcome = Result<(), String>;

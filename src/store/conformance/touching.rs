@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::subject::{HOUR, MINUTE, Outcome, SECOND, Subject, expect, fresh_key};
-use crate::activity::{Activity, Limits};
-use crate::policy::Policy;
-use crate::store::ActivityStore;
+use crate::session::activity::Activity;
+use crate::session::limits::Limits;
+use crate::session::policy::Policy;
+use crate::store::activity_store::ActivityStore;
 
 pub(super) async fn never_creates<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
     let key = fresh_key();
@@ -131,7 +132,7 @@ pub(super) async fn only_when_due<S: ActivityStore>(subject: &Subject<'_, S>) ->
 
 pub(super) async fn obeys_own_limits<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
     let every = rarely(5 * MINUTE)?;
-    let short = limited(Limits::of_policy().with_idle(MINUTE))?;
+    let short = limited(Limits::default().with_idle(MINUTE))?;
     let (key, activity) = subject
         .created(Activity::began(subject.start).with_limits(short))
         .await?;
@@ -149,7 +150,7 @@ pub(super) async fn obeys_own_limits<S: ActivityStore>(subject: &Subject<'_, S>)
         .expect_record("after its own idle timeout", key, Some(touched))
         .await?;
 
-    let long = limited(Limits::of_policy().with_idle(HOUR))?;
+    let long = limited(Limits::default().with_idle(HOUR))?;
     let (key, activity) = subject
         .created(Activity::began(subject.start).with_limits(long))
         .await?;

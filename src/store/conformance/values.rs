@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::subject::{HOUR, MINUTE, Outcome, SECOND, Subject, answered, expect, fresh_key};
-use crate::activity::{Activity, Limits};
-use crate::clock::Timestamp;
-use crate::key::SessionKey;
-use crate::policy::Policy;
-use crate::store::ActivityStore;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::limits::Limits;
+use crate::session::policy::Policy;
+use crate::session::time::Timestamp;
+use crate::store::activity_store::ActivityStore;
 
 pub(super) async fn limits<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
-    let plain = Limits::of_policy();
+    let plain = Limits::default();
     let each = [Duration::from_millis(1), MINUTE, 100 * HOUR, Duration::MAX];
     let idle = each.map(|limit| plain.with_idle(limit));
     let absolute = each.map(|limit| plain.with_absolute(limit));

@@ -9,10 +9,11 @@ use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::slot::Slot;
-use crate::activity::{Activity, Limits};
-use crate::clock::Timestamp;
-use crate::key::SessionKey;
-use crate::touch::Touch;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::limits::Limits;
+use crate::session::time::Timestamp;
+use crate::session::touch::Touch;
 
 /// How many records an eviction compares. Redis takes 5 and comes close to a true least-recently-used order.
 const SAMPLE: usize = 8;
@@ -194,6 +195,6 @@ fn limits_of(slot: &Slot, limits: &BTreeMap<SessionKey, Limits>) -> Limits {
     if slot.is_limited() {
         limits.get(&slot.key()).copied().unwrap_or_default()
     } else {
-        Limits::of_policy()
+        Limits::default()
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::activity::{Activity, Limits};
-use crate::clock::Timestamp;
-use crate::key::SessionKey;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::limits::Limits;
+use crate::session::time::Timestamp;
 
 /// One record in 32 bytes, so that two fill a cache line.
 ///
@@ -23,7 +24,7 @@ const _: () = assert!(size_of::<Slot>() == 32);
 impl Slot {
     pub(super) fn new(key: SessionKey, activity: &Activity, keep_until: Timestamp) -> Self {
         let mut removal = Removal(Removal::minutes(keep_until));
-        if activity.limits() != Limits::of_policy() {
+        if activity.limits() != Limits::default() {
             removal.0 |= Removal::LIMITED;
         }
         if activity.is_revoked() {
@@ -132,9 +133,9 @@ mod tests {
         for at in [Timestamp::UNIX_EPOCH, NOW, Timestamp::MAX] {
             let activity = Activity::began(at).active_at(Timestamp::MAX);
             let slot = Slot::new(SessionKey::of("a"), &activity, at);
-            assert_eq!(slot.activity(Limits::of_policy()), activity);
+            assert_eq!(slot.activity(Limits::default()), activity);
             let slot = Slot::new(SessionKey::of("a"), &activity.revoked(), at);
-            assert_eq!(slot.activity(Limits::of_policy()), activity.revoked());
+            assert_eq!(slot.activity(Limits::default()), activity.revoked());
         }
     }
 
@@ -155,7 +156,7 @@ mod tests {
         assert!(!slot.is_over(NOW.saturating_add(Duration::from_secs(120))));
         slot.touch(later, later.saturating_add(Duration::from_secs(600)));
         assert!(!slot.is_over(later.saturating_add(Duration::from_secs(120))));
-        assert!(slot.activity(Limits::of_policy()).is_revoked());
+        assert!(slot.activity(Limits::default()).is_revoked());
         assert!(!slot.is_limited());
     }
 }

@@ -10,7 +10,6 @@ use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{ConnectionInfo, ProtocolVersion};
 
-use super::RedisStore;
 use super::error::RedisStoreError;
 use super::finder::{Finder, Whom};
 use super::gather::Gathering;
@@ -20,6 +19,7 @@ use super::push::Announcements;
 use super::sentinel::Sentinels;
 use super::servers::{Careful, Servers};
 use super::tls::Tls;
+use crate::store::redis::redis_store::RedisStore;
 
 /// Nobody waits longer; and it can be multiplied.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(60 * 60);

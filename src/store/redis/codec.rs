@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::activity::{Activity, Limits};
-use crate::clock::Timestamp;
-use crate::key::SessionKey;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::limits::Limits;
+use crate::session::time::Timestamp;
 
 /// A record of policy's limits: version and state, then when it was created, last active and is removed, 48 bits each.
 pub(super) const PLAIN: usize = 2 + 3 * 6;
@@ -24,7 +25,7 @@ pub(super) fn pack(activity: &Activity, keep_until: Timestamp) -> Vec<u8> {
         record.extend_from_slice(&millis);
     }
     let limits = activity.limits();
-    if limits != Limits::of_policy() {
+    if limits != Limits::default() {
         for limit in [limits.idle(), limits.absolute()] {
             // Limits are whole milliseconds in 64 bits.
             let millis = limit.map_or(0, |limit| limit.as_millis() as u64);
@@ -83,11 +84,11 @@ fn timestamp(bytes: &[u8]) -> Result<(Timestamp, &[u8]), Malformed> {
 
 fn limits(bytes: &[u8]) -> Result<Limits, Malformed> {
     if bytes.is_empty() {
-        return Ok(Limits::of_policy());
+        return Ok(Limits::default());
     }
     let (idle, rest) = bytes.split_first_chunk::<8>().ok_or(Malformed)?;
     let absolute: [u8; 8] = rest.try_into().map_err(|_| Malformed)?;
-    let mut limits = Limits::of_policy();
+    let mut limits = Limits::default();
     let own =
         |bytes| Some(Duration::from_millis(u64::from_be_bytes(bytes))).filter(|own| !own.is_zero());
     if let Some(idle) = own(*idle) {
@@ -128,7 +129,7 @@ mod tests {
             absolute in any_limit(),
             revoked: bool,
         ) -> Activity {
-            let mut limits = Limits::of_policy();
+            let mut limits = Limits::default();
             if let Some(idle) = idle {
                 limits = limits.with_idle(Duration::from_millis(idle)).unwrap();
             }
@@ -162,7 +163,7 @@ mod tests {
             record.push(0);
             prop_assert_eq!(unpack(&record), Err(Malformed));
             record.truncate(cut);
-            if cut != PLAIN || activity.limits() == Limits::of_policy() {
+            if cut != PLAIN || activity.limits() == Limits::default() {
                 let whole = cut >= PLAIN && pack(&activity, Timestamp::MAX).len() == cut;
                 prop_assert_eq!(unpack(&record).is_ok(), whole);
             }

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use super::error::RedisStoreError;
 use super::servers::{Found, Servers};
-use crate::key::SessionKey;
-use crate::touch::Touch;
+use crate::session::key::SessionKey;
+use crate::session::touch::Touch;
 
 /// How many touches a script does, so that it holds up others for half a millisecond at most.
 pub(super) const BATCH: usize = 128;
@@ -177,8 +177,8 @@ mod tests {
     use tokio::runtime::Builder;
 
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::policy::Policy;
+    use crate::session::policy::Policy;
+    use crate::session::time::Timestamp;
 
     #[test]
     fn those_who_gave_up_do_not_pile_up() {

@@ -3,8 +3,8 @@
 use redis::{Msg, PushInfo, PushKind};
 use tokio::sync::broadcast;
 
-use crate::key::SessionKey;
-use crate::store::shared::{Announced, Revocations};
+use crate::session::key::SessionKey;
+use crate::store::shared_store::{Announced, Revocations};
 
 /// More than a node that is alive falls behind by.
 const BACKLOG: usize = 1024;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use redis::Cmd;
 
 use super::codec::{LIMITED, PLAIN};
-use crate::clock::{Timestamp, whole_millis};
-use crate::key::SessionKey;
-use crate::touch::Touch;
+use crate::session::key::SessionKey;
+use crate::session::time::{Timestamp, whole_millis};
+use crate::session::touch::Touch;
 
 /// A script to run, with what it is to be told about its keys. In a Cluster, those are one.
 pub(super) enum Call<'a> {

@@ -15,10 +15,10 @@ use super::gather::{BATCH, Gathering};
 use super::link::Link;
 use super::push::Announcements;
 use super::scripts::Call;
-use crate::activity::Activity;
-use crate::clock::{Timestamp, whole_millis};
-use crate::key::SessionKey;
-use crate::touch::Touch;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::time::{Timestamp, whole_millis};
+use crate::session::touch::Touch;
 
 /// The servers, and how they are used.
 pub(super) struct Servers {

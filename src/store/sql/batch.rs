@@ -7,10 +7,10 @@ use std::fmt::Write;
 
 use super::dialect::Value;
 use super::row::{limit, millis};
-use crate::activity::Activity;
-use crate::clock::Timestamp;
-use crate::key::SessionKey;
-use crate::touch::Touch;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::time::Timestamp;
+use crate::session::touch::Touch;
 
 /// How many keys or touches one statement takes. Five times as many would hold their locks for 60 ms.
 pub(super) const MOST: usize = 1000;

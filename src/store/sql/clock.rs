@@ -2,12 +2,13 @@
 
 use sqlx::{Executor, FromRow, IntoArguments};
 
-use super::SqlStore;
 use super::dialect::SqlDatabase;
 use super::error::SqlError;
 use super::lease::{OPERATION, run};
-use crate::clock::{SystemClock, Timestamp};
-use crate::store::offset::StoreClock;
+use crate::clock::SystemClock;
+use crate::session::time::Timestamp;
+use crate::store::sql::sql_store::SqlStore;
+use crate::store::store_clock::StoreClock;
 
 /// A clock that follows the time that this statement answers, in milliseconds since 1970.
 pub(super) async fn follow<DB: SqlDatabase>(

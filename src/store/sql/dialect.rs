@@ -10,8 +10,8 @@ use sqlx::{
 
 use super::row::Row;
 use super::table::TableName;
-use crate::key::SessionKey;
-use crate::store::shared::Revocations;
+use crate::session::key::SessionKey;
+use crate::store::shared_store::Revocations;
 
 /// A database that [`SqlStore`](super::SqlStore) can be over: sqlx's `Sqlite`, `Postgres` and `MySql`.
 ///

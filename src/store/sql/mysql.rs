@@ -5,14 +5,15 @@ use std::str::FromStr;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{MySql, MySqlPool, Pool, SqlStr};
 
+use super::clock;
 use super::dialect::{Dialect, SqlDatabase, Statements, Value, query, row, text};
 use super::error::SqlError;
 use super::lease::pool_options;
 use super::row::{COLUMNS, Row};
 use super::table::TableName;
-use super::{SqlStore, clock};
-use crate::store::offset::StoreClock;
-use crate::store::shared::Revocations;
+use crate::store::shared_store::Revocations;
+use crate::store::sql::sql_store::SqlStore;
+use crate::store::store_clock::StoreClock;
 
 const NOW: &str = "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)";
 

@@ -11,10 +11,10 @@ use super::lease::Lease;
 use super::row::{self, Row};
 use super::sweep::{PAGE, Sweep};
 use super::table::TableName;
-use crate::activity::Activity;
-use crate::clock::Timestamp;
-use crate::key::SessionKey;
-use crate::touch::Touch;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::time::Timestamp;
+use crate::session::touch::Touch;
 
 /// How often [`begin`](ActivityStore::begin) looks for a row that is there when it writes and gone when it reads.
 const ATTEMPTS: usize = 3;

@@ -10,11 +10,10 @@ use super::error::SqlError;
 use super::lease::pool_options;
 use super::row::{COLUMNS, Row};
 use super::table::TableName;
-use super::{SqlStore, clock};
-use crate::store::offset::StoreClock;
-use crate::store::shared::Revocations;
-
-mod listen;
+use super::{clock, postgres_listen};
+use crate::store::shared_store::Revocations;
+use crate::store::sql::sql_store::SqlStore;
+use crate::store::store_clock::StoreClock;
 
 /// The statement that it is part of is answered before it is on the disk.
 const RELAXED: &str = "(SELECT set_config('synchronous_commit', 'off', true)) AS relaxed";
@@ -77,7 +76,7 @@ impl SqlDatabase for Postgres {}
 impl Dialect for Postgres {
     fn statements(table: &TableName) -> Statements {
         let table = table.as_str();
-        let channel = listen::channel(table);
+        let channel = postgres_listen::channel(table);
         Statements {
             // Two nodes that start together would both find no table. Rows leave room on their page for what touches
             // them, and no column that a touch changes is indexed: then no index has to change either.
@@ -184,6 +183,6 @@ impl Dialect for Postgres {
     }
 
     fn revocations(pool: &Pool<Self>, table: &TableName) -> Revocations {
-        listen::listen(pool, listen::channel(table.as_str()))
+        postgres_listen::listen(pool, postgres_listen::channel(table.as_str()))
     }
 }

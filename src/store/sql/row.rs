@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::dialect::Value;
 use super::error::SqlError;
-use crate::activity::{Activity, Limits};
-use crate::clock::{Timestamp, whole_millis};
-use crate::key::SessionKey;
-use crate::policy::PolicyError;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::limits::Limits;
+use crate::session::policy_error::PolicyError;
+use crate::session::time::{Timestamp, whole_millis};
 
 /// The columns, in the order in which every statement names them.
 pub(super) const COLUMNS: &str =
@@ -42,7 +43,7 @@ impl Row {
                 "`last_activity` is before `created_at`",
             ));
         }
-        let mut limits = Limits::of_policy();
+        let mut limits = Limits::default();
         if let Some(idle) = self.idle_limit {
             limits = limited(idle, "`idle_limit` is not positive", |idle| {
                 limits.with_idle(idle)
@@ -153,7 +154,7 @@ mod tests {
     fn what_is_written_is_what_is_read() {
         let began = Timestamp::from_unix_millis(1_700_000_000_000);
         let own = |idle, absolute| {
-            let limits = Limits::of_policy().with_idle(idle).unwrap();
+            let limits = Limits::default().with_idle(idle).unwrap();
             limits.with_absolute(absolute).unwrap()
         };
         for activity in [

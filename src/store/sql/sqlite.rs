@@ -9,14 +9,14 @@ use sqlx::sqlite::{
 };
 use sqlx::{Pool, SqlStr, Sqlite, SqlitePool};
 
-use super::SqlStore;
 use super::dialect::{Dialect, SqlDatabase, Statements, Value, query, row, text};
 use super::error::SqlError;
 use super::lease::pool_options;
 use super::row::{COLUMNS, Row};
 use super::table::TableName;
 use crate::clock::SystemClock;
-use crate::store::shared::Revocations;
+use crate::store::shared_store::Revocations;
+use crate::store::sql::sql_store::SqlStore;
 
 /// How long to wait for another process that writes to the same file.
 const BUSY: Duration = Duration::from_millis(500);

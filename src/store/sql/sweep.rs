@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::clock::{Timestamp, whole_millis};
+use crate::session::time::{Timestamp, whole_millis};
 
 /// How many rows are looked at, and removed at most, at a time.
 pub(super) const PAGE: usize = 1000;

@@ -1,0 +1,6 @@
+//! Identifiers: which session a request presents, and which one a response begins or ends.
+
+pub(crate) mod bearer_token;
+pub(crate) mod cookie;
+pub(crate) mod header_id;
+pub(crate) mod identify_session;

@@ -1,0 +1,91 @@
+//! The configuration that all services of a layer share.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::identify::identify_session::IdentifySession;
+use crate::request::head::RequestHead;
+use crate::request::rule::Rule;
+use crate::respond::response_for_expired::ResponseForExpired;
+use crate::session::policy::Policy;
+use crate::store::activity_store::ActivityStore;
+use crate::store::timeout::WithTimeout;
+use crate::tracker::{Parts, TrackerParts};
+
+/// What all services of a layer share.
+#[derive(Clone)]
+pub(super) struct Config<St> {
+    pub(super) policy: Policy,
+    pub(super) store: St,
+    pub(super) identify: Arc<dyn IdentifySession>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) passive: Rules,
+    pub(super) exempt: Rules,
+    pub(super) respond: Arc<dyn ResponseForExpired>,
+    pub(super) remaining: RemainingHeader,
+}
+
+/// Requests that any of these rules matches.
+#[derive(Clone, Default)]
+pub(super) struct Rules(Vec<Arc<dyn Rule>>);
+
+/// Whether live responses carry `login-timeout-remaining`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum RemainingHeader {
+    Absent,
+    Present,
+}
+
+impl<St> Config<St> {
+    /// A store's operation, which may not take longer than the policy says.
+    pub(super) fn with_timeout<F>(&self, operation: F) -> WithTimeout<F> {
+        WithTimeout::new(operation, self.policy.store_timeout())
+    }
+}
+
+/// One service's reference to what all of them share.
+///
+/// Requests refer to it until they are answered. Each clone of a service has one of its own, so that threads count those references in
+/// different places of memory and need not wait for each other.
+pub(super) struct ConfigHandle<St>(Arc<Config<St>>);
+
+impl<St> ConfigHandle<St> {
+    pub(super) fn new(config: Arc<Config<St>>) -> Arc<Self> {
+        Arc::new(Self(config))
+    }
+
+    pub(super) fn renewed(&self) -> Arc<Self> {
+        Arc::new(Self(Arc::clone(&self.0)))
+    }
+}
+
+impl<St> Deref for ConfigHandle<St> {
+    type Target = Config<St>;
+
+    fn deref(&self) -> &Config<St> {
+        &self.0
+    }
+}
+
+impl Rules {
+    pub(super) fn push(&mut self, rule: impl Rule) {
+        self.0.push(Arc::new(rule));
+    }
+
+    pub(super) fn any(&self, request: RequestHead<'_>) -> bool {
+        self.0.iter().any(|rule| rule(request))
+    }
+}
+
+impl<St: ActivityStore> TrackerParts for ConfigHandle<St> {
+    type Store = St;
+
+    fn parts(&self) -> Parts<'_, St> {
+        Parts {
+            policy: &self.policy,
+            store: &self.store,
+            clock: &*self.clock,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! How is it configured?
+
+use std::fmt;
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use crate::clock::{Clock, SystemClock};
+use crate::identify::identify_session::IdentifySession;
+use crate::middleware::config::{Config, ConfigHandle, RemainingHeader, Rules};
+use crate::middleware::service::LoginTimeout;
+use crate::request::rule::Rule;
+use crate::respond::response::LoginTimeoutResponse;
+use crate::respond::response_for_expired::ResponseForExpired;
+use crate::session::policy::Policy;
+use crate::store::activity_store::ActivityStore;
+use crate::store::memory::memory_store::MemoryStore;
+use crate::tracker::Tracker;
+
+/// Answers `440 Login Time-out` in place of the wrapped service when a session has been idle for too long, has lived too long,
+/// was ended, or is not known.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::convert::Infallible;
+/// use std::time::Duration;
+/// use http::{Request, Response};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+/// use tower_login_timeout::{CookieId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy, rule};
+///
+/// let clock = ManualClock::new();
+/// let layer = LoginTimeoutLayer::new(
+///     Policy::builder().with_idle(Duration::from_secs(60)).build()?,
+///     CookieId::new("sid")?,
+///     MemoryStore::new(),
+/// )
+/// .with_passive(rule::path("/poll"))
+/// .with_exempt(rule::path_prefix("/static"))
+/// .with_clock(clock.clone());
+///
+/// layer.tracker().start("sesame").await?;
+/// let service = ServiceBuilder::new().layer(layer).service(service_fn(async |_: Request<String>| {
+///     Ok::<_, Infallible>(Response::new("hello".to_owned()))
+/// }));
+///
+/// let request = || Request::get("/").header("cookie", "sid=sesame").body(String::new()).unwrap();
+/// assert_eq!(service.clone().oneshot(request()).await?.status(), 200);
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(service.oneshot(request()).await?.status(), 440);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Which requests are checked
+///
+/// A request that presents no session id passes: whether it may is the application's business. An
+/// [exempt](LoginTimeoutLayer::with_exempt) request passes too. Any other is checked, and counts as activity unless it is
+/// [passive](LoginTimeoutLayer::with_passive). It kind at its start, and again when its response is ready if the service waited for
+/// something, longer than [`touch_every`](crate::PolicyBuilder::with_touch_every) and longer than a second.
+///
+/// # Where to put it
+///
+/// Outside whatever loads the session's data, so that an expired request costs nothing, and inside whatever logs or kind responses. A layer
+/// that rewrites `Set-Cookie`, such as one that encrypts cookies, belongs outside. In axum that is the outermost `Router`: a nested one sees
+/// paths without their prefix, and so would rules and the log-in page's `returnUrl`.
+#[must_use = "a layer does nothing until a service is wrapped in it"]
+pub struct LoginTimeoutLayer<St = MemoryStore> {
+    config: Arc<Config<St>>,
+}
+
+impl<St: ActivityStore> LoginTimeoutLayer<St> {
+    /// A layer that judges sessions by this policy, recognises them so, and remembers their activity there.
+    pub fn new(policy: Policy, identify: impl IdentifySession, store: St) -> Self {
+        Self {
+            config: Arc::new(Config {
+                policy,
+                store,
+                identify: Arc::new(identify),
+                clock: Arc::new(SystemClock),
+                passive: Rules::default(),
+                exempt: Rules::default(),
+                respond: Arc::new(LoginTimeoutResponse::new()),
+                remaining: RemainingHeader::Absent,
+            }),
+        }
+    }
+
+    /// Requests that match are checked, but do not extend the session: polling, keep-alive probes. Rules add up.
+    pub fn with_passive(mut self, rule: impl Rule) -> Self {
+        self.config_mut().passive.push(rule);
+        self
+    }
+
+    /// Requests that match are neither checked nor do they extend the session: the log-in page, health checks, static files. Rules add up.
+    ///
+    /// A session that the response begins or ends is noticed all the same. A log-in behind an exempt rule must issue a new id, as OWASP
+    /// ASVS 5.0, 7.2.4 asks: an id that the request presented itself is not begun anew by sending it again.
+    ///
+    /// A *new* id that the response sets begins a session, since that is what a log-in does, whatever the request presented. So exempt nothing that
+    /// gives a new id to whoever presents an old one: an application that changes its cookie with every response would begin ended sessions
+    /// anew there.
+    pub fn with_exempt(mut self, rule: impl Rule) -> Self {
+        self.config_mut().exempt.push(rule);
+        self
+    }
+
+    /// The answer to requests whose session may not act. The default is [`LoginTimeoutResponse::new`].
+    pub fn with_response(mut self, response: impl ResponseForExpired) -> Self {
+        self.config_mut().respond = Arc::new(response);
+        self
+    }
+
+    /// Adds `login-timeout-remaining: <seconds>` to the responses of live sessions, rounded down, so that a page can warn its user in time
+    /// (WCAG 2.2, success criterion 2.2.1).
+    pub fn with_remaining_header(mut self) -> Self {
+        self.config_mut().remaining = RemainingHeader::Present;
+        self
+    }
+
+    /// Another clock. The default is [`SystemClock`].
+    ///
+    /// A [`tracker`](LoginTimeoutLayer::tracker) keeps the clock that the layer had when it was asked for.
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.config_mut().clock = Arc::new(clock);
+        self
+    }
+
+    /// Begins, checks and ends this layer's sessions from anywhere.
+    #[must_use]
+    pub fn tracker(&self) -> Tracker {
+        Tracker::of(self.config_handle())
+    }
+
+    fn config_handle(&self) -> Arc<ConfigHandle<St>> {
+        ConfigHandle::new(Arc::clone(&self.config))
+    }
+
+    fn config_mut(&mut self) -> &mut Config<St> {
+        Arc::make_mut(&mut self.config)
+    }
+}
+
+impl<S, St: ActivityStore> Layer<S> for LoginTimeoutLayer<St> {
+    type Service = LoginTimeout<S, St>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        LoginTimeout::new(inner, self.config_handle())
+    }
+}
+
+impl<St> Clone for LoginTimeoutLayer<St> {
+    fn clone(&self) -> Self {
+        Self {
+            config: Arc::clone(&self.config),
+        }
+    }
+}
+
+impl<St> fmt::Debug for LoginTimeoutLayer<St> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginTimeoutLayer")
+            .field("policy", &self.config.policy)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,10 @@
+//! The Tower part: the layer, its service, the response future, and the response body.
+
+pub(crate) mod body;
+mod config;
+pub(crate) mod future;
+pub(crate) mod layer;
+mod recording;
+mod response;
+pub(crate) mod service;
+mod state;

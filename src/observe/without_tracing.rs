@@ -1,0 +1,10 @@
+//! What if nobody listens?
+
+use crate::request::head::RequestHead;
+use crate::session::key::SessionKey;
+use crate::session::verdict::Expired;
+use crate::store::error::StoreError;
+
+pub(crate) fn expired(_: &Expired, _: Option<SessionKey>, _: RequestHead<'_>) {}
+
+pub(crate) fn store_failed(_: &StoreError) {}

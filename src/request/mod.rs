@@ -1,0 +1,4 @@
+//! What identifiers, rules and responses see of a request.
+
+pub(crate) mod head;
+pub mod rule;

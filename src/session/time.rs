@@ -1,0 +1,100 @@
+//! Moments in time.
+
+use std::time::Duration;
+
+/// A moment, in whole milliseconds since 1970-01-01T00:00:00Z.
+///
+/// Every calculation saturates: a timestamp never wraps, whatever the clock or a duration says. The latest
+/// one is [`Timestamp::MAX`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_login_timeout::Timestamp;
+///
+/// let noon = Timestamp::from_unix_millis(1_700_000_000_000);
+/// let later = noon.saturating_add(Duration::from_secs(90));
+/// assert_eq!(later.saturating_duration_since(noon), Duration::from_secs(90));
+/// assert_eq!(noon.saturating_duration_since(later), Duration::ZERO);
+/// assert_eq!(noon.saturating_add(Duration::MAX), Timestamp::MAX);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const UNIX_EPOCH: Self = Self(0);
+
+    /// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write. It fits in 48 bits.
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// The moment so many milliseconds after 1970-01-01T00:00:00Z, or [`Timestamp::MAX`] if that is earlier.
+    #[must_use]
+    pub const fn from_unix_millis(millis: u64) -> Self {
+        if millis > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(millis)
+        }
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn as_unix_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The moment `duration` later, rounded up to a millisecond, or [`Timestamp::MAX`] if that is earlier.
+    #[must_use]
+    pub const fn saturating_add(self, duration: Duration) -> Self {
+        Self::from_unix_millis(self.0.saturating_add(whole_millis(duration)))
+    }
+
+    /// The moment `duration` earlier, or the epoch if that is later.
+    #[must_use]
+    pub const fn saturating_sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(whole_millis(duration)))
+    }
+
+    /// How long ago `earlier` was: zero if it lies in the future.
+    #[must_use]
+    pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// The duration in milliseconds, rounded up so that no wait ends early, capped at `u64::MAX`.
+pub(crate) const fn whole_millis(duration: Duration) -> u64 {
+    // Not by `as_nanos`: a division of 128 bits takes as long as all else that is done with a timestamp.
+    let millis = duration.subsec_nanos().div_ceil(1_000_000);
+    duration
+        .as_secs()
+        .saturating_mul(1_000)
+        .saturating_add(millis as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates_at_both_ends() {
+        assert_eq!(Timestamp::MAX.saturating_add(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::from_unix_millis(u64::MAX), Timestamp::MAX);
+        assert_eq!(
+            Timestamp::UNIX_EPOCH.saturating_sub(Duration::MAX),
+            Timestamp::UNIX_EPOCH
+        );
+    }
+
+    #[test]
+    fn durations_round_up_to_a_millisecond() {
+        assert_eq!(whole_millis(Duration::ZERO), 0);
+        assert_eq!(whole_millis(Duration::from_nanos(1)), 1);
+        assert_eq!(whole_millis(Duration::from_micros(1_001)), 2);
+        assert_eq!(whole_millis(Duration::new(1, 999_000_001)), 2_000);
+        let most = Duration::from_millis(u64::MAX);
+        assert_eq!(whole_millis(most), u64::MAX);
+        assert_eq!(whole_millis(most - Duration::from_millis(1)), u64::MAX - 1);
+        assert_eq!(whole_millis(Duration::MAX), u64::MAX);
+    }
+}

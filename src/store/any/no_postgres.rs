@@ -1,9 +1,0 @@
-//! What if PostgreSQL is not compiled in?
-
-use super::{AnyStore, AnyStoreError};
-
-pub(super) async fn connect(_: &str) -> Result<AnyStore, AnyStoreError> {
-    Err(AnyStoreError::refused(
-        "this program was built without PostgreSQL: build `tower-login-timeout` with the feature `postgres`",
-    ))
-}

@@ -1,0 +1,221 @@
+//! What is remembered in this process?
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::shard::{Shard, Shared};
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::time::{Timestamp, whole_millis};
+use crate::session::touch::Touch;
+use crate::store::activity_store::ActivityStore;
+
+/// How long one round of removals takes, if there is enough traffic to drive it.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// Small enough that locking, growing or sweeping one stalls nobody for long, and as many as fill a table well: one of 1024 buckets
+/// doubles when it is seven eighths full.
+const SESSIONS_PER_SHARD: usize = 800;
+const MOST_SHARDS: usize = 4096;
+
+/// Activity remembered in this process, for one process that may forget its sessions when it restarts.
+///
+/// It is bounded: a million sessions unless [`with_capacity`](MemoryStore::with_capacity) says otherwise. When it is full, the
+/// session that was idle for longest, of a small sample, makes room for a new one. A session takes 40 to 80 bytes, the least when it is full.
+///
+/// Records leave after their time without a background task: each operation that brings the time along may clear one of many shards, so that all of
+/// them are cleared about once a minute, and no request waits for more than one. Memory is handed back as they empty. A removal may
+/// be late by the minute to which this store rounds `keep_until` up.
+///
+/// Clones share the same records.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_login_timeout::{Activity, ActivityStore, MemoryStore, Policy, SessionKey, Timestamp};
+///
+/// let store = MemoryStore::with_capacity(10_000);
+/// let (key, now) = (SessionKey::of("sesame"), Timestamp::from_unix_millis(1_700_000_000_000));
+/// let activity = Activity::began(now);
+/// store.create(key, activity, Policy::default().keep_until(&activity)).await?;
+/// assert_eq!(store.load(key).await?, Some(activity));
+/// assert_eq!(store.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct MemoryStore(Arc<Shards>);
+
+struct Shards {
+    shards: Box<[Shard]>,
+    shared: Shared,
+    capacity: usize,
+    sweep: Sweep,
+}
+
+/// Which shard is swept next, and when.
+struct Sweep {
+    due: AtomicU64,
+    next: AtomicUsize,
+    every: u64,
+}
+
+impl MemoryStore {
+    /// A store for a million sessions.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(1_000_000)
+    }
+
+    /// A store for so many sessions, at least one. It allocates as they come.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        let mut per_shard = SESSIONS_PER_SHARD;
+        while capacity / per_shard > MOST_SHARDS {
+            per_shard *= 2;
+        }
+        let shards = capacity.div_ceil(per_shard).max(1);
+        Self(Arc::new(Shards {
+            shards: (0..shards).map(|_| Shard::default()).collect(),
+            shared: Shared::default(),
+            capacity: capacity.max(1),
+            sweep: Sweep {
+                due: AtomicU64::new(0),
+                next: AtomicUsize::new(0),
+                every: whole_millis(ROUND) / shards as u64,
+            },
+        }))
+    }
+
+    /// How many sessions it remembers, ended ones that are not removed yet among them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.shared.len()
+    }
+
+    /// Whether it remembers none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many sessions it remembers at most.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity
+    }
+}
+
+impl Shards {
+    fn index(&self, hash: u64) -> usize {
+        // Within a shard, the table uses the lowest bits and the highest seven.
+        let middle = u64::from((hash >> 25) as u32);
+        ((middle * self.shards.len() as u64) >> 32) as usize
+    }
+
+    fn shard(&self, hash: u64) -> &Shard {
+        &self.shards[self.index(hash)]
+    }
+
+    /// Makes room for a newcomer if there are too many, in its own shard or in the next one that has anybody else.
+    fn stay_within_capacity(&self, newcomer: SessionKey, hash: u64) {
+        if self.shared.len() <= self.capacity {
+            return;
+        }
+        let home = self.index(hash);
+        let (before, after) = self.shards.split_at(home);
+        let mut shards = after.iter().chain(before);
+        shards.find_map(|shard| shard.evict_one(&self.shared, newcomer, hash >> 7));
+    }
+
+    /// Removes what is over in one shard, if it is time to.
+    fn sweep_when_due(&self, now: Timestamp) {
+        let now_millis = now.as_unix_millis();
+        let due = self.sweep.due.load(Ordering::Relaxed);
+        // A clock that was ahead and jumped back must not stop the sweep until it has caught up.
+        let far_ahead = due > now_millis.saturating_add(self.sweep.every);
+        if now_millis < due && !far_ahead {
+            return;
+        }
+        let next_due = now_millis.saturating_add(self.sweep.every);
+        let claimed =
+            self.sweep
+                .due
+                .compare_exchange(due, next_due, Ordering::Relaxed, Ordering::Relaxed);
+        if claimed.is_ok() {
+            let index = self.sweep.next.fetch_add(1, Ordering::Relaxed) % self.shards.len();
+            self.shards[index].sweep(&self.shared, now);
+        }
+    }
+}
+
+impl ActivityStore for MemoryStore {
+    type Error = Infallible;
+    type Future<T: Send + 'static> = Ready<Result<T, Infallible>>;
+
+    fn create(
+        &self,
+        key: SessionKey,
+        activity: Activity,
+        keep_until: Timestamp,
+    ) -> Self::Future<()> {
+        let shards = &*self.0;
+        shards.sweep_when_due(activity.last_activity());
+        let hash = shards.shared.hash(key);
+        let shard = shards.shard(hash);
+        shard.replace(&shards.shared, key, activity, keep_until);
+        shards.stay_within_capacity(key, hash);
+        ready(Ok(()))
+    }
+
+    fn begin(
+        &self,
+        key: SessionKey,
+        activity: Activity,
+        keep_until: Timestamp,
+    ) -> Self::Future<Activity> {
+        let shards = &*self.0;
+        shards.sweep_when_due(activity.last_activity());
+        let hash = shards.shared.hash(key);
+        let shard = shards.shard(hash);
+        let begun = shard.insert_if_absent(&shards.shared, key, activity, keep_until);
+        shards.stay_within_capacity(key, hash);
+        ready(Ok(begun))
+    }
+
+    fn load(&self, key: SessionKey) -> Self::Future<Option<Activity>> {
+        let hash = self.0.shared.hash(key);
+        ready(Ok(self.0.shard(hash).load(hash, key)))
+    }
+
+    fn touch(&self, key: SessionKey, touch: Touch) -> Self::Future<Option<Activity>> {
+        self.0.sweep_when_due(touch.now());
+        let hash = self.0.shared.hash(key);
+        ready(Ok(self.0.shard(hash).touch(hash, key, &touch)))
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Self::Future<bool> {
+        let hash = self.0.shared.hash(key);
+        let revoked = self.0.shard(hash).revoke(hash, key, keep_until);
+        ready(Ok(revoked.is_some()))
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}
