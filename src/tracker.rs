@@ -1,4 +1,4 @@
-//! How does the application take part?
+//! The application's handles: the tracker of all sessions, and the handle of one.
 
 use std::fmt;
 use std::future::Future;
@@ -8,23 +8,26 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::limits::Limits;
 use crate::session::policy::Policy;
 use crate::session::time::Timestamp;
 use crate::session::verdict::Verdict;
 use crate::store::activity_store::ActivityStore;
+use crate::store::detached::Detached;
 use crate::store::error::StoreError;
+use crate::store::lifecycle;
 use crate::store::timeout::WithTimeout;
 
-/// Begins, checks and ends sessions from anywhere: a log-in handler, an administrator's page, a job.
+/// A handle that begins, checks and ends sessions from anywhere: a log-in handler, an administrator's page, a job.
 ///
 /// An application that keeps its session id in a cookie needs none for log-in and log-out, since
-/// [`CookieId`](crate::CookieId) watches them. One that hands out tokens calls [`start`](Tracker::start) when it does, unless the policy
-/// [begins unknown ids](crate::PolicyBuilder::begin_unknown).
+/// [`CookieId`](crate::CookieId) watches them. An application that hands out tokens calls [`start`](Tracker::start) when
+/// it does, unless the policy [begins unknown ids](crate::PolicyBuilder::begin_unknown).
 ///
-/// [`LoginTimeoutLayer::tracker`](crate::LoginTimeoutLayer::tracker) gives the layer's own. A session is named by its id or by its
-/// [`SessionKey`].
+/// [`LoginTimeoutLayer::tracker`](crate::LoginTimeoutLayer::tracker) returns the layer's own. A session is named by its
+/// id, in whichever [spelling](SessionKey#spellings-of-one-id) the application has it, or by its [`SessionKey`].
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -45,7 +48,7 @@ use crate::store::timeout::WithTimeout;
 pub struct Tracker(Arc<dyn DynTracker>);
 
 impl Tracker {
-    /// A tracker of the sessions in this store.
+    /// Creates a tracker of the sessions in this store.
     #[must_use]
     pub fn new<St: ActivityStore>(policy: Policy, store: St, clock: impl Clock) -> Self {
         Self::of(Arc::new(Standalone {
@@ -59,20 +62,22 @@ impl Tracker {
         Self(tracking)
     }
 
-    /// Begins a session with this id, now, with the policy's limits. Whatever was remembered of the id is replaced.
+    /// Begins a session with this id, now, with the policy's limits.
+    ///
+    /// It replaces the record of the id, if there is one. Nothing else brings back an id that has ended.
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn start(&self, session: impl Into<SessionKey> + Send) -> Result<(), StoreError> {
         self.start_with(session, Limits::default()).await
     }
 
-    /// Begins a session with this id, now, with limits of its own.
+    /// Begins a session with this id, now, with limits of its own. It replaces the record of the id, if there is one.
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn start_with(
         &self,
         session: impl Into<SessionKey> + Send,
@@ -82,11 +87,26 @@ impl Tracker {
         self.0.create(session.into(), activity).await
     }
 
-    /// Whether the session may act, without counting as activity.
+    /// Sets the limits of a live session, whose absolute clock runs on. Returns whether the session is live.
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// Returns an error if the store fails.
+    pub async fn set_limits(
+        &self,
+        session: impl Into<SessionKey> + Send,
+        limits: Limits,
+    ) -> Result<bool, StoreError> {
+        let change = Change::set_limits(*self.policy(), self.now(), limits);
+        let before = self.0.change(session.into(), change).await?;
+        Ok(before.is_some_and(|before| change.applies_to(&before)))
+    }
+
+    /// Returns whether the session may act. This is no activity.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store fails.
     pub async fn check(
         &self,
         session: impl Into<SessionKey> + Send,
@@ -95,11 +115,11 @@ impl Tracker {
         Ok(self.policy().decide(activity, self.now()))
     }
 
-    /// Whether the session may act, and counts as activity if so. It never begins a session.
+    /// Returns whether the session may act, and counts as activity if so. It never begins a session.
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn touch(
         &self,
         session: impl Into<SessionKey> + Send,
@@ -110,11 +130,11 @@ impl Tracker {
         Ok(self.policy().decide(after, now))
     }
 
-    /// What is remembered of the session, if anything.
+    /// Returns the record of the session, if there is one.
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn activity(
         &self,
         session: impl Into<SessionKey> + Send,
@@ -122,16 +142,19 @@ impl Tracker {
         self.0.load(session.into()).await
     }
 
-    /// Ends the session, for good. Answers whether anything was known of it: an unknown session is not remembered as revoked.
+    /// Ends the session for good, under all its ids. Returns whether the store knew the id: an unknown id is not
+    /// remembered as revoked.
+    ///
+    /// Once polled, it runs to its end even if its caller is dropped, as a handler is whose client hangs up.
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn revoke(&self, session: impl Into<SessionKey> + Send) -> Result<bool, StoreError> {
-        self.0.revoke(session.into()).await
+        self.0.end(session.into()).await
     }
 
-    /// The policy by which sessions are judged.
+    /// Returns the policy by which sessions are judged.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         self.0.policy()
@@ -150,10 +173,10 @@ impl fmt::Debug for Tracker {
     }
 }
 
-/// The live session that a request presented, in the request's extensions.
+/// The handle of the live session that a request presented, in the request's extensions.
 ///
-/// There is one for each request that was checked and passed. Anonymous and exempt requests have none; where they log somebody in with a
-/// token, use a [`Tracker`].
+/// Each request that was checked and passed has one. Anonymous and exempt requests have none. A handler that logs
+/// somebody in with a token uses a [`Tracker`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -184,33 +207,34 @@ impl SessionHandle {
         }
     }
 
-    /// The session's key, to compare it with others or to end it from elsewhere.
+    /// Returns the session's key, to compare it with others or to end the session from elsewhere.
     #[must_use]
     pub const fn key(&self) -> SessionKey {
         self.key
     }
 
-    /// When the session began.
+    /// Returns when the session began.
     #[must_use]
     pub const fn created_at(&self) -> Timestamp {
         self.activity.created_at()
     }
 
-    /// When the session was last active, as recorded: this request kind, unless it is passive or too close to the one before.
+    /// Returns when the session was last active, as recorded. That is this request, unless it is passive or within
+    /// `touch_every` of the last recorded one.
     #[must_use]
     pub const fn last_activity(&self) -> Timestamp {
         self.activity.last_activity()
     }
 
-    /// The session's own limits.
+    /// Returns the session's own limits.
     #[must_use]
     pub const fn limits(&self) -> Limits {
         self.activity.limits()
     }
 
-    /// How long the session lives from now on if it is not active again. Zero once it is over.
+    /// Returns how long the session lives from now on if it is not active again. Zero once it is over.
     ///
-    /// It is as of this request, and knows nothing of what others did meanwhile: [`check`](SessionHandle::check) asks the store.
+    /// It goes by the record as of this request. [`check`](SessionHandle::check) asks the store.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         let now = self.tracker.now();
@@ -220,21 +244,22 @@ impl SessionHandle {
         }
     }
 
-    /// Whether the session may still act, for work that takes long: a WebSocket or an event stream must not outlive its session.
+    /// Asks the store whether the session may still act, for work that takes long: a WebSocket or an event stream must
+    /// not outlive its session.
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn check(&self) -> Result<Verdict, StoreError> {
         self.tracker.check(self.key).await
     }
 
-    /// RequestKind as activity now: for a message on a WebSocket, or in a passive request that turns out to be the user's. Never brings back a session that has
-    /// ended.
+    /// Counts as activity now: for a message on a WebSocket, or in a passive request that turns out to be the user's. It
+    /// never brings back a session that has ended.
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn touch(&self) -> Result<Verdict, StoreError> {
         self.tracker.touch(self.key).await
     }
@@ -243,7 +268,7 @@ impl SessionHandle {
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn start(&self, id: impl Into<SessionKey> + Send) -> Result<(), StoreError> {
         self.tracker.start(id).await
     }
@@ -252,7 +277,7 @@ impl SessionHandle {
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn start_with(
         &self,
         id: impl Into<SessionKey> + Send,
@@ -261,20 +286,29 @@ impl SessionHandle {
         self.tracker.start_with(id, limits).await
     }
 
-    /// Ends this session, for good.
-    ///
-    /// A cookie that the same response sets continues the session that the request presented, so it ends too. To end one session and begin
-    /// another in one request, also [`start`](SessionHandle::start) the new one.
+    /// Sets the limits of this session, whose absolute clock runs on. Returns whether the session is live.
     ///
     /// # Errors
     ///
-    /// If the store fails.
+    /// Returns an error if the store fails.
+    pub async fn set_limits(&self, limits: Limits) -> Result<bool, StoreError> {
+        self.tracker.set_limits(self.key, limits).await
+    }
+
+    /// Ends this session for good, under all its ids.
+    ///
+    /// A cookie that the same response sets continues the session that the request presented, so it ends too. To end one
+    /// session and begin another in one request, also [`start`](SessionHandle::start) the new one.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store fails.
     pub async fn revoke(&self) -> Result<bool, StoreError> {
         self.tracker.revoke(self.key).await
     }
 }
 
-/// Has what tracking takes. The layer has it anyway, so a handle is one more reference to that.
+/// The parts that a tracker is made of. The layer's configuration has them, so a handle is one more reference to that.
 pub(crate) trait TrackerParts: Send + Sync + 'static {
     type Store: ActivityStore;
 
@@ -293,6 +327,7 @@ impl<'a, St: ActivityStore> Parts<'a, St> {
     }
 }
 
+/// The parts of a tracker without a layer.
 struct Standalone<St, C> {
     policy: Policy,
     store: St,
@@ -313,14 +348,15 @@ impl<St: ActivityStore, C: Clock> TrackerParts for Standalone<St, C> {
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A store whose type does not matter, so that handlers need not name it.
+/// A tracker whose store's type is hidden, so that handlers need not name it.
 trait DynTracker: Send + Sync {
     fn policy(&self) -> &Policy;
     fn now(&self) -> Timestamp;
     fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()>;
     fn load(&self, key: SessionKey) -> BoxFuture<'_, Option<Activity>>;
     fn touch(&self, key: SessionKey, now: Timestamp) -> BoxFuture<'_, Option<Activity>>;
-    fn revoke(&self, key: SessionKey) -> BoxFuture<'_, bool>;
+    fn change(&self, key: SessionKey, change: Change) -> BoxFuture<'_, Option<Activity>>;
+    fn end(&self, key: SessionKey) -> BoxFuture<'_, bool>;
 }
 
 impl<T: TrackerParts> DynTracker for T {
@@ -348,9 +384,15 @@ impl<T: TrackerParts> DynTracker for T {
         parts.with_timeout(parts.store.touch(key, parts.policy.touch(now)))
     }
 
-    fn revoke(&self, key: SessionKey) -> BoxFuture<'_, bool> {
+    fn change(&self, key: SessionKey, change: Change) -> BoxFuture<'_, Option<Activity>> {
         let parts = self.parts();
-        let keep_until = parts.policy.keep_revoked_until(parts.clock.now());
-        parts.with_timeout(parts.store.revoke(key, keep_until))
+        parts.with_timeout(parts.store.change(key, change))
+    }
+
+    fn end(&self, key: SessionKey) -> BoxFuture<'_, bool> {
+        let parts = self.parts();
+        let (store, policy, now) = (parts.store.clone(), *parts.policy, parts.clock.now());
+        let end = async move { lifecycle::end(&store, &policy, key, now).await };
+        Box::pin(Detached::new(end))
     }
 }

@@ -1,14 +1,18 @@
 //! The session id in a bearer token.
 
-use http::HeaderValue;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
+use crate::identify::header_value::{self, readings};
 use crate::identify::identify_session::{IdentifySession, Presented};
 use crate::request::head::RequestHead;
+use crate::session::key::SessionKey;
 
-/// The session id is the token of `Authorization: Bearer <token>` (RFC 6750).
+/// An identifier that reads the token of `Authorization: Bearer <token>` (RFC 6750).
 ///
-/// Other schemes count as no id. Two different tokens are [`Presented::Conflicting`].
+/// Other schemes are no id. The scheme is read in any case, and any white space may follow it, since applications read
+/// it so. A token of other characters than RFC 6750 allows is [`Presented::Ambiguous`]: some applications end it at the
+/// first space or comma, and some do not.
 ///
 /// ```
 /// use tower_login_timeout::{BearerToken, IdentifySession, Presented, RequestHead, SessionKey};
@@ -22,19 +26,81 @@ use crate::request::head::RequestHead;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BearerToken;
 
+const SCHEME: &[u8] = b"bearer";
+
 impl IdentifySession for BearerToken {
     fn identify(&self, request: RequestHead<'_>) -> Presented {
         let values = request.headers().get_all(AUTHORIZATION);
-        Presented::of(values.iter().filter_map(bearer_token))
+        values
+            .iter()
+            .filter_map(|value| token(value.as_bytes()))
+            .fold(Presented::None, |presented, token| {
+                presented.and(token.presented())
+            })
+    }
+
+    fn keep_only(&self, headers: &mut HeaderMap, live: Option<SessionKey>, ended: &[SessionKey]) {
+        let (tokens, others): (Vec<_>, Vec<_>) = headers
+            .get_all(AUTHORIZATION)
+            .iter()
+            .cloned()
+            .partition(|value| token(value.as_bytes()).is_some());
+        if tokens.is_empty() {
+            return;
+        }
+        let mut ids = tokens
+            .iter()
+            .filter_map(|value| token(value.as_bytes()))
+            .flat_map(|token| readings(token.text));
+        let kept = live
+            .and_then(|live| ids.find(|id| SessionKey::of(id) == live))
+            .filter(|id| header_value::is_safe(id, ended))
+            .and_then(|id| HeaderValue::from_bytes(&[b"Bearer ", &*id].concat()).ok());
+        headers.remove(AUTHORIZATION);
+        for value in others.into_iter().chain(kept) {
+            headers.append(AUTHORIZATION, value);
+        }
     }
 }
 
-fn bearer_token(value: &HeaderValue) -> Option<&[u8]> {
-    let value = value.as_bytes().trim_ascii();
-    let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
-    scheme
-        .eq_ignore_ascii_case(b"Bearer ")
-        .then(|| token.trim_ascii())
+/// What follows the scheme.
+struct Token<'a> {
+    text: &'a [u8],
+    /// Whether the value is the scheme, white space and the token, and nothing else.
+    is_plain: bool,
+}
+
+impl Token<'_> {
+    fn presented(&self) -> Presented {
+        match (self.text, self.is_plain) {
+            ([], _) => Presented::None,
+            (text, true) => SessionKey::of_presented(text).map_or(Presented::None, Presented::One),
+            (text, false) => {
+                Presented::ambiguous(readings(text).filter_map(|id| SessionKey::of_presented(&id)))
+            }
+        }
+    }
+}
+
+/// Finds the scheme, and returns what follows it.
+///
+/// A proxy may have joined several values with commas, so the scheme need not stand first.
+fn token(value: &[u8]) -> Option<Token<'_>> {
+    let value = value.trim_ascii();
+    let is_scheme = |window: &[u8]| window.eq_ignore_ascii_case(SCHEME);
+    let start = value.windows(SCHEME.len()).position(is_scheme)?;
+    let rest = &value[start + SCHEME.len()..];
+    let text = rest.trim_ascii();
+    let is_plain = start == 0 && text.len() < rest.len() && text.iter().all(|byte| is_token(*byte));
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
+    // `x-bearer-token` is a word of something else.
+    let is_part_of_word = value[..start].last().is_some_and(is_word);
+    (!is_part_of_word).then_some(Token { text, is_plain })
+}
+
+/// RFC 6750, 2.1: the characters of a token.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
 }
 
 #[cfg(test)]
@@ -95,6 +161,7 @@ mod tests {
             ("authorization", b"Bearer t"),
             ("authorization", b"Bearer u"),
         ];
-        assert_eq!(identify(BearerToken, &different), Presented::Conflicting);
+        let both = Presented::ambiguous([SessionKey::of("t"), SessionKey::of("u")]);
+        assert_eq!(identify(BearerToken, &different), both);
     }
 }

@@ -1,13 +1,19 @@
-//! Which session does a header name?
+//! The session id in a header of its own.
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::identify::header_value::{self, readings};
 use crate::identify::identify_session::{IdentifySession, Presented};
 use crate::request::head::RequestHead;
+use crate::session::key::SessionKey;
 
-/// The session id is the value of a header, such as `X-Session-Id` or gRPC metadata.
+/// An identifier that reads the value of a header, such as `X-Session-Id` or gRPC metadata.
 ///
-/// An empty value counts as no id. Two different values are [`Presented::Conflicting`].
+/// An empty value is no id. Two values, a value with a comma or white space in it, and one with bytes beyond ASCII are
+/// [`Presented::Ambiguous`].
+///
+/// CGI, WSGI, Rack and PHP know headers by names in which `-`, `_` and every other sign are the same. So a header whose
+/// name differs from this one in such signs alone is read too, and the application gets it under the right name.
 ///
 /// ```
 /// use http::HeaderName;
@@ -24,18 +30,70 @@ use crate::request::head::RequestHead;
 pub struct HeaderId(HeaderName);
 
 impl HeaderId {
-    /// The id is the value of this header.
+    /// Creates an identifier that reads the value of this header.
     #[must_use]
     pub const fn new(name: HeaderName) -> Self {
         Self(name)
+    }
+
+    /// Returns the values of the header and of those that some application takes for it.
+    fn values<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+    ) -> impl Iterator<Item = (&'a HeaderName, &'a [u8])> {
+        headers
+            .iter()
+            .filter(|(name, _)| is_same_name(name.as_str(), self.0.as_str()))
+            .map(|(name, value)| (name, value.as_bytes().trim_ascii()))
+            .filter(|(_, value)| !value.is_empty())
     }
 }
 
 impl IdentifySession for HeaderId {
     fn identify(&self, request: RequestHead<'_>) -> Presented {
-        let values = request.headers().get_all(&self.0);
-        Presented::of(values.iter().map(|value| value.as_bytes().trim_ascii()))
+        let mut values = self.values(request.headers());
+        match (values.next(), values.next()) {
+            (None, _) => Presented::None,
+            (Some((name, value)), None) if *name == self.0 && value.iter().all(is_plain) => {
+                SessionKey::of_presented(value).map_or(Presented::None, Presented::One)
+            }
+            _ => {
+                let values = self.values(request.headers());
+                let ids = values.flat_map(|(_, value)| readings(value));
+                Presented::ambiguous(ids.filter_map(|id| SessionKey::of_presented(&id)))
+            }
+        }
     }
+
+    fn keep_only(&self, headers: &mut HeaderMap, live: Option<SessionKey>, ended: &[SessionKey]) {
+        let mut ids = self.values(headers).flat_map(|(_, value)| readings(value));
+        let kept = live
+            .and_then(|live| ids.find(|id| SessionKey::of(id) == live))
+            .filter(|id| header_value::is_safe(id, ended))
+            .and_then(|id| HeaderValue::from_bytes(&id).ok());
+        drop(ids);
+        let is_same = |name: &&HeaderName| is_same_name(name.as_str(), self.0.as_str());
+        let names: Vec<_> = headers.keys().filter(is_same).cloned().collect();
+        for name in names {
+            headers.remove(name);
+        }
+        if let Some(kept) = kept {
+            headers.insert(self.0.clone(), kept);
+        }
+    }
+}
+
+/// Returns whether some application takes one header for the other.
+fn is_same_name(one: &str, other: &str) -> bool {
+    let is_same = |(one, other): (u8, u8)| {
+        one == other || !(one.is_ascii_alphanumeric() || other.is_ascii_alphanumeric())
+    };
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(is_same)
+}
+
+/// Returns whether every application reads a value with this byte in it whole.
+fn is_plain(byte: &u8) -> bool {
+    byte.is_ascii_graphic() && !b",;\"\\".contains(byte)
 }
 
 #[cfg(test)]
@@ -69,6 +127,7 @@ mod tests {
             Presented::None
         );
         let different: [(&str, &[u8]); 2] = [("x-session", b"a"), ("x-session", b"b")];
-        assert_eq!(identify(by_header(), &different), Presented::Conflicting);
+        let both = Presented::ambiguous([SessionKey::of("a"), SessionKey::of("b")]);
+        assert_eq!(identify(by_header(), &different), both);
     }
 }

@@ -3,4 +3,5 @@
 pub(crate) mod bearer_token;
 pub(crate) mod cookie;
 pub(crate) mod header_id;
+mod header_value;
 pub(crate) mod identify_session;

@@ -13,7 +13,7 @@ use crate::store::activity_store::ActivityStore;
 use crate::store::timeout::WithTimeout;
 use crate::tracker::{Parts, TrackerParts};
 
-/// What all services of a layer share.
+/// The configuration that all services of a layer share.
 #[derive(Clone)]
 pub(super) struct Config<St> {
     pub(super) policy: Policy,
@@ -38,16 +38,16 @@ pub(super) enum RemainingHeader {
 }
 
 impl<St> Config<St> {
-    /// A store's operation, which may not take longer than the policy says.
+    /// Gives an operation of the store the policy's time limit.
     pub(super) fn with_timeout<F>(&self, operation: F) -> WithTimeout<F> {
         WithTimeout::new(operation, self.policy.store_timeout())
     }
 }
 
-/// One service's reference to what all of them share.
+/// One service's reference to the shared configuration.
 ///
-/// Requests refer to it until they are answered. Each clone of a service has one of its own, so that threads count those references in
-/// different places of memory and need not wait for each other.
+/// Requests refer to it until they are answered. Each clone of a service has one of its own. So threads count those
+/// references in different places of memory and need not wait for each other.
 pub(super) struct ConfigHandle<St>(Arc<Config<St>>);
 
 impl<St> ConfigHandle<St> {

@@ -1,4 +1,4 @@
-//! … and then? Checking, calling, recording.
+//! The response future: check the session, call the service, record what the response changes.
 
 use std::fmt;
 use std::future::Future;
@@ -15,24 +15,25 @@ use tower_service::Service;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::config::{Config, ConfigHandle};
 use crate::middleware::recording::Recording;
+use crate::middleware::selection::{self, Selection};
 use crate::middleware::state::{Live, Reply, RequestKind, SessionState};
 use crate::observe;
 use crate::request::head::RequestHead;
-use crate::respond::unavailable::unavailable;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::policy::StoreFailure;
 use crate::session::time::Timestamp;
 use crate::session::verdict::Verdict;
-use crate::store::activity_store::ActivityStore;
+use crate::store::activity_store::{ActivityStore, BoxError};
 use crate::store::error::StoreError;
 use crate::store::timeout::WithTimeout;
 use crate::tracker::{SessionHandle, Tracker};
 
 pin_project! {
-    /// The future of a [`LoginTimeout`](crate::LoginTimeout).
+    /// The response future of a [`LoginTimeout`](crate::LoginTimeout).
     ///
-    /// It can be dropped at any time: what it has written is whole, and nothing is left behind.
+    /// It can be dropped at any time. What it has written is whole, nothing is left behind, and a log-in or log-out
+    /// whose recording has begun is recorded all the same.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, St, B>
     where
@@ -52,22 +53,29 @@ pin_project! {
         S: Service<Request<B>>,
         St: ActivityStore,
     {
-        /// The wrapped service is not needed.
-        Answered { answer: Option<Response<Bytes>> },
+        /// The layer answers in place of the wrapped service.
+        Responding { response: Option<Response<Bytes>> },
+        /// The request presents several ids.
+        Selecting {
+            #[pin]
+            selection: WithTimeout<BoxedSelection>,
+            pending: Option<PendingRequest<S, B>>,
+        },
         Checking {
             #[pin]
             check: WithTimeout<St::Future<Option<Activity>>>,
-            waiting: Option<Waiting<S, B>>,
+            pending: Option<PendingRequest<S, B>>,
         },
         Beginning {
             #[pin]
             begin: WithTimeout<St::Future<Activity>>,
-            waiting: Option<Waiting<S, B>>,
+            pending: Option<PendingRequest<S, B>>,
         },
         Calling {
             #[pin]
             call: S::Future,
             state: SessionState,
+            others: Vec<SessionKey>,
         },
         Recording {
             #[pin]
@@ -78,26 +86,39 @@ pin_project! {
     }
 }
 
+type BoxedSelection = Pin<Box<dyn Future<Output = Result<Selection, BoxError>> + Send>>;
+
 /// A request that waits for the verdict, and the service that was polled ready for it.
-struct Waiting<S, B> {
+struct PendingRequest<S, B> {
     service: S,
     request: Request<B>,
-    asked: Asked,
+    question: Question,
 }
 
-/// What the store was asked.
-#[derive(Clone, Copy)]
-struct Asked {
+/// The question to the store: may this session act?
+struct Question {
     key: SessionKey,
     now: Timestamp,
     kind: RequestKind,
+    rewriting: Rewriting,
 }
 
-/// What follows from what the store said.
-enum Judged {
-    Passes(SessionState),
-    Answered(Response<Bytes>),
-    Begins,
+/// Whether the request's headers are written anew before the wrapped service sees them.
+pub(super) enum Rewriting {
+    /// Every reader finds the one id in them.
+    NotNeeded,
+    /// Readers may differ. The request presented `others` too, and the store knows `ended` as ended.
+    Needed {
+        others: Vec<SessionKey>,
+        ended: Vec<SessionKey>,
+    },
+}
+
+/// What follows from the store's answer.
+enum Decision {
+    Pass(SessionState),
+    Respond(Response<Bytes>),
+    Begin,
 }
 
 impl<S, St, B> ResponseFuture<S, St, B>
@@ -105,62 +126,89 @@ where
     S: Service<Request<B>>,
     St: ActivityStore,
 {
-    pub(super) fn answered(config: &Arc<ConfigHandle<St>>, answer: Response<Bytes>) -> Self {
-        let step = Step::Answered {
-            answer: Some(answer),
+    /// Responds in place of the wrapped service.
+    pub(super) fn responding(config: &Arc<ConfigHandle<St>>, response: Response<Bytes>) -> Self {
+        let response = Some(response);
+        let config = Arc::clone(config);
+        Self {
+            step: Step::Responding { response },
+            config,
+        }
+    }
+
+    /// Waits for the wrapped service.
+    pub(super) fn calling(
+        config: Arc<ConfigHandle<St>>,
+        call: S::Future,
+        state: SessionState,
+        others: Vec<SessionKey>,
+    ) -> Self {
+        let step = Step::Calling {
+            call,
+            state,
+            others,
+        };
+        Self { step, config }
+    }
+
+    /// Looks up several ids first, and goes on with the live one.
+    pub(super) fn selecting(
+        config: &Arc<ConfigHandle<St>>,
+        first: SessionKey,
+        keys: Vec<SessionKey>,
+        inner: &mut S,
+        request: Request<B>,
+    ) -> Self
+    where
+        S: Clone,
+    {
+        let question = Question::new(config, first, Rewriting::of(keys.clone()), &request);
+        let selection = selection::select(Arc::clone(config), keys, question.now);
+        let selection: BoxedSelection = Box::pin(selection);
+        let step = Step::Selecting {
+            selection: config.with_timeout(selection),
+            pending: Some(PendingRequest {
+                service: take_ready(inner),
+                request,
+                question,
+            }),
         };
         let config = Arc::clone(config);
         Self { step, config }
     }
 
-    pub(super) fn calling(
-        config: Arc<ConfigHandle<St>>,
-        call: S::Future,
-        state: SessionState,
-    ) -> Self {
-        let step = Step::Calling { call, state };
-        Self { step, config }
-    }
-
+    /// Checks the session with this id.
     pub(super) fn checking(
         config: &Arc<ConfigHandle<St>>,
         key: SessionKey,
+        rewriting: Rewriting,
         inner: &mut S,
         mut request: Request<B>,
     ) -> Self
     where
         S: Clone,
     {
-        let now = config.clock.now();
-        let touch = config.policy.touch(now);
-        let (kind, mut check) = if config.passive.any(RequestHead::from(&request)) {
-            (
-                RequestKind::Passive,
-                config.store.touch(key, touch.passive()),
-            )
-        } else {
-            (RequestKind::Active, config.store.touch(key, touch))
-        };
-        let asked = Asked { key, now, kind };
-        // A store that answers at once, as most do: nothing has to wait, so no service is cloned and no request moved.
+        let question = Question::new(config, key, rewriting, &request);
+        let mut check = question.check(config);
+        // Most stores answer at once. Then nothing has to wait, so no service is cloned and no request moved.
         let at_once = Pin::new(&mut check).poll(&mut Context::from_waker(Waker::noop()));
-        let judged = at_once
+        let decision = at_once
             .map_err(StoreError::failed)
-            .map(|found| asked.judged(config, found, &mut request));
-        if let Poll::Ready(Judged::Passes(state)) = judged {
-            return Self::calling(Arc::clone(config), inner.call(request), state);
+            .map(|found| question.decide(config, found, &mut request));
+        if let Poll::Ready(Decision::Pass(state)) = decision {
+            let others = question.rewriting.into_others();
+            return Self::calling(Arc::clone(config), inner.call(request), state, others);
         }
-        let service = take_ready(inner);
-        let waiting = || Waiting {
-            service,
+        let pending = PendingRequest {
+            service: take_ready(inner),
             request,
-            asked,
+            question,
         };
-        let step = match judged {
-            Poll::Ready(judged) => waiting().step(config, judged),
+        let step = match decision {
+            Poll::Ready(decision) => pending.step(config, decision),
             Poll::Pending => Step::Checking {
                 check: config.with_timeout(check),
-                waiting: Some(waiting()),
+                pending: Some(pending),
             },
         };
         let config = Arc::clone(config);
@@ -168,7 +216,7 @@ where
     }
 }
 
-/// The instance that was polled ready, which is the one to be called. A clone takes its place.
+/// Takes the service that was polled ready, which is the one to be called, and leaves a clone in its place.
 pub(super) fn take_ready<S: Clone>(ready: &mut S) -> S {
     let clone = ready.clone();
     mem::replace(ready, clone)
@@ -186,31 +234,42 @@ where
         let config = &*this.config;
         loop {
             let next = match this.step.as_mut().project() {
-                StepProjection::Answered { answer } => {
-                    return match answer.take() {
-                        Some(answer) => Poll::Ready(Ok(answer.map(ResponseBody::short))),
+                StepProjection::Responding { response } => {
+                    return match response.take() {
+                        Some(response) => Poll::Ready(Ok(response.map(ResponseBody::short))),
                         None => Poll::Pending,
                     };
                 }
-                StepProjection::Checking { check, waiting } => {
+                StepProjection::Selecting { selection, pending } => {
+                    let selected = ready!(selection.poll(cx));
+                    match pending.take() {
+                        Some(pending) => pending.selected(config, selected),
+                        None => return Poll::Pending,
+                    }
+                }
+                StepProjection::Checking { check, pending } => {
                     let found = ready!(check.poll(cx));
-                    match waiting.take() {
-                        Some(waiting) => waiting.judged(config, found),
+                    match pending.take() {
+                        Some(pending) => pending.decide(config, found),
                         None => return Poll::Pending,
                     }
                 }
-                StepProjection::Beginning { begin, waiting } => {
+                StepProjection::Beginning { begin, pending } => {
                     let found = ready!(begin.poll(cx)).map(Some);
-                    match waiting.take() {
-                        Some(waiting) => waiting.judged(config, found),
+                    match pending.take() {
+                        Some(pending) => pending.decide(config, found),
                         None => return Poll::Pending,
                     }
                 }
-                StepProjection::Calling { call, state } => {
+                StepProjection::Calling {
+                    call,
+                    state,
+                    others,
+                } => {
                     let polled = call.poll(cx);
                     state.note(&polled);
                     let response = ready!(polled)?;
-                    match Recording::of(config, state, &response) {
+                    match Recording::of(config, state, others, &response) {
                         Some(recording) => Step::Recording {
                             recording,
                             response: Some(response),
@@ -218,7 +277,7 @@ where
                         },
                         None => {
                             let activity = state.activity();
-                            return Poll::Ready(Ok(config.passed(response, activity)));
+                            return Poll::Ready(Ok(config.pass(response, activity)));
                         }
                     }
                 }
@@ -231,7 +290,7 @@ where
                     let Some(response) = response.take() else {
                         return Poll::Pending;
                     };
-                    return Poll::Ready(Ok(config.recorded(response, state, recorded)));
+                    return Poll::Ready(Ok(config.finish(response, state, recorded)));
                 }
             };
             this.step.set(next);
@@ -239,73 +298,135 @@ where
     }
 }
 
-impl<S, B> Waiting<S, B>
+impl<S, B> PendingRequest<S, B>
 where
     S: Service<Request<B>>,
 {
-    /// The step that follows from what the store said, at last.
-    fn judged<St: ActivityStore>(
+    /// Returns the step that follows from the selection.
+    fn selected<St: ActivityStore>(
+        mut self,
+        config: &Arc<ConfigHandle<St>>,
+        selected: Result<Selection, StoreError>,
+    ) -> Step<S, St, B> {
+        match selected {
+            Ok(Selection::Check { key, ended }) => {
+                self.question.key = key;
+                self.question.rewriting.select(key, ended);
+                Step::Checking {
+                    check: config.with_timeout(self.question.check(config)),
+                    pending: Some(self),
+                }
+            }
+            Ok(Selection::Refused { expired, key }) => {
+                let head = RequestHead::from(&self.request);
+                let response = Some(config.refuse(expired, key, head));
+                Step::Responding { response }
+            }
+            Err(error) => {
+                let decision = self.question.unverified(config, &error, &mut self.request);
+                self.step(config, decision)
+            }
+        }
+    }
+
+    /// Returns the step that follows from the store's answer.
+    fn decide<St: ActivityStore>(
         mut self,
         config: &Arc<ConfigHandle<St>>,
         found: Result<Option<Activity>, StoreError>,
     ) -> Step<S, St, B> {
-        let judged = self.asked.judged(config, found, &mut self.request);
-        self.step(config, judged)
+        let decision = self.question.decide(config, found, &mut self.request);
+        self.step(config, decision)
     }
 
-    fn step<St: ActivityStore>(mut self, config: &Config<St>, judged: Judged) -> Step<S, St, B> {
-        match judged {
-            Judged::Passes(state) => Step::Calling {
+    fn step<St: ActivityStore>(
+        mut self,
+        config: &Config<St>,
+        decision: Decision,
+    ) -> Step<S, St, B> {
+        match decision {
+            Decision::Pass(state) => Step::Calling {
                 call: self.service.call(self.request),
                 state,
+                others: self.question.rewriting.into_others(),
             },
-            Judged::Answered(answer) => Step::Answered {
-                answer: Some(answer),
+            Decision::Respond(response) => Step::Responding {
+                response: Some(response),
             },
-            Judged::Begins => Step::Beginning {
-                begin: self.asked.begins(config),
-                waiting: Some(self),
+            Decision::Begin => Step::Beginning {
+                begin: self.question.begin(config),
+                pending: Some(self),
             },
         }
     }
 }
 
-impl Asked {
-    fn judged<St: ActivityStore, B>(
+impl Question {
+    /// Asks whether the session may act. Where several ids are presented, the selection may set another key later.
+    fn new<St: ActivityStore, B>(
+        config: &Config<St>,
+        key: SessionKey,
+        rewriting: Rewriting,
+        request: &Request<B>,
+    ) -> Self {
+        let kind = if config.passive.any(RequestHead::from(request)) {
+            RequestKind::Passive
+        } else {
+            RequestKind::Active
+        };
+        Self {
+            key,
+            now: config.clock.now(),
+            kind,
+            rewriting,
+        }
+    }
+
+    fn check<St: ActivityStore>(&self, config: &Config<St>) -> St::Future<Option<Activity>> {
+        let touch = config.policy.touch(self.now);
+        match self.kind {
+            RequestKind::Passive => config.store.touch(self.key, touch.passive()),
+            RequestKind::Active => config.store.touch(self.key, touch),
+        }
+    }
+
+    fn decide<St: ActivityStore, B>(
         &self,
         config: &Arc<ConfigHandle<St>>,
         found: Result<Option<Activity>, StoreError>,
         request: &mut Request<B>,
-    ) -> Judged {
+    ) -> Decision {
         let found = match found {
             Ok(found) => found,
-            Err(error) => return self.unjudged(config, &error),
+            Err(error) => return self.unverified(config, &error, request),
         };
         match (config.policy.decide(found, self.now), found) {
             (Verdict::Active { .. }, Some(activity)) => self.live(config, activity, request),
             (Verdict::Expired(expired), _) => {
                 let head = RequestHead::from(&*request);
-                Judged::Answered(config.answer(expired, Some(self.key), head))
+                Decision::Respond(config.refuse(expired, Some(self.key), head))
             }
-            (Verdict::Begins | Verdict::Active { .. }, _) => Judged::Begins,
+            (Verdict::Begins | Verdict::Active { .. }, _) => Decision::Begin,
         }
     }
 
+    /// Lets the request pass, with a handle of its session.
     fn live<St: ActivityStore, B>(
         &self,
         config: &Arc<ConfigHandle<St>>,
         found: Activity,
         request: &mut Request<B>,
-    ) -> Judged {
+    ) -> Decision {
         let activity = match self.kind {
             RequestKind::Active if config.policy.touch(self.now).finds_stale(&found) => {
                 found.active_at(self.now)
             }
             RequestKind::Active | RequestKind::Passive => found,
         };
+        self.rewriting.apply(config, self.key, request);
         let handle = SessionHandle::new(Tracker::of(Arc::clone(config)), self.key, activity);
         request.extensions_mut().insert(handle);
-        Judged::Passes(SessionState::Live(Live {
+        Decision::Pass(SessionState::Live(Live {
             key: self.key,
             activity,
             checked_at: self.now,
@@ -314,18 +435,66 @@ impl Asked {
         }))
     }
 
-    fn unjudged<St: ActivityStore>(&self, config: &Config<St>, error: &StoreError) -> Judged {
+    /// Does what the policy says about a request that could not be checked.
+    fn unverified<St: ActivityStore, B>(
+        &self,
+        config: &Config<St>,
+        error: &StoreError,
+        request: &mut Request<B>,
+    ) -> Decision {
         observe::store_failed(error);
         match config.policy.store_failure() {
-            StoreFailure::Reject => Judged::Answered(unavailable()),
-            StoreFailure::Allow => Judged::Passes(SessionState::Unchecked(self.key)),
+            StoreFailure::Reject => Decision::Respond(config.unavailable(request)),
+            StoreFailure::Allow => {
+                self.rewriting.apply(config, self.key, request);
+                request.extensions_mut().remove::<SessionHandle>();
+                Decision::Pass(SessionState::Unverified(self.key))
+            }
         }
     }
 
-    fn begins<St: ActivityStore>(&self, config: &Config<St>) -> WithTimeout<St::Future<Activity>> {
+    fn begin<St: ActivityStore>(&self, config: &Config<St>) -> WithTimeout<St::Future<Activity>> {
         let activity = Activity::began(self.now);
         let keep_until = config.policy.keep_until(&activity);
         config.with_timeout(config.store.begin(self.key, activity, keep_until))
+    }
+}
+
+impl Rewriting {
+    /// The headers are written anew, with one of these ids.
+    pub(super) fn of(keys: Vec<SessionKey>) -> Self {
+        Self::Needed {
+            others: keys,
+            ended: Vec::new(),
+        }
+    }
+
+    /// Notes which id was selected.
+    fn select(&mut self, key: SessionKey, known_as_ended: Vec<SessionKey>) {
+        if let Self::Needed { others, ended } = self {
+            others.retain(|other| *other != key);
+            *ended = known_as_ended;
+        }
+    }
+
+    fn apply<St: ActivityStore, B>(
+        &self,
+        config: &Config<St>,
+        live: SessionKey,
+        request: &mut Request<B>,
+    ) {
+        if let Self::Needed { ended, .. } = self {
+            let headers = request.headers_mut();
+            config.identify.keep_only(headers, Some(live), ended);
+        }
+    }
+
+    /// Returns the ids that were presented, and that the wrapped service did not see.
+    fn into_others(self) -> Vec<SessionKey> {
+        match self {
+            Self::NotNeeded => Vec::new(),
+            Self::Needed { others, .. } => others,
+        }
     }
 }
 

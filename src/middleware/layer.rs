@@ -56,12 +56,12 @@ use crate::tracker::Tracker;
 ///
 /// A request that presents no session id passes: whether it may is the application's business. An
 /// [exempt](LoginTimeoutLayer::with_exempt) request passes too. Any other is checked, and counts as activity unless it is
-/// [passive](LoginTimeoutLayer::with_passive). It kind at its start, and again when its response is ready if the service waited for
+/// [passive](LoginTimeoutLayer::with_passive). It counts at its start, and again when its response is ready if the service waited for
 /// something, longer than [`touch_every`](crate::PolicyBuilder::with_touch_every) and longer than a second.
 ///
 /// # Where to put it
 ///
-/// Outside whatever loads the session's data, so that an expired request costs nothing, and inside whatever logs or kind responses. A layer
+/// Outside whatever loads the session's data, so that an expired request costs nothing, and inside whatever logs or counts responses. A layer
 /// that rewrites `Set-Cookie`, such as one that encrypts cookies, belongs outside. In axum that is the outermost `Router`: a nested one sees
 /// paths without their prefix, and so would rules and the log-in page's `returnUrl`.
 #[must_use = "a layer does nothing until a service is wrapped in it"]

@@ -6,5 +6,6 @@ pub(crate) mod future;
 pub(crate) mod layer;
 mod recording;
 mod response;
+mod selection;
 pub(crate) mod service;
 mod state;

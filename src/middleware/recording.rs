@@ -1,55 +1,43 @@
-//! What does the response change about the session?
+//! What a response changes about the session, written before the client gets it.
 
+use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::Response;
 use pin_project_lite::pin_project;
 
 use crate::identify::identify_session::Issued;
-use crate::middleware::config::Config;
-use crate::middleware::state::{Live, Reply, RequestKind, SessionState};
+use crate::middleware::config::{Config, ConfigHandle};
+use crate::middleware::state::{Reply, RequestKind, SessionState};
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::limits::Limits;
-use crate::session::policy::Policy;
 use crate::session::time::Timestamp;
-use crate::session::verdict::Verdict;
 use crate::store::activity_store::ActivityStore;
+use crate::store::detached::Detached;
 use crate::store::error::StoreError;
+use crate::store::lifecycle::{self, Rotation};
 use crate::store::timeout::WithTimeout;
 
 pin_project! {
-    /// What is written between the wrapped service's response and the client.
+    /// The write of what a response changes.
     #[project = RecordingProjection]
     pub(super) enum Recording<St: ActivityStore> {
-        /// The response gives the client an id: is it tracked already?
-        LookingUpIssued {
+        /// The response gives the client an id, or changes the limits of its session.
+        LogIn {
             #[pin]
-            load: WithTimeout<St::Future<Option<Activity>>>,
-            issue: Issue,
-        },
-        /// It is not, and continues the session that the request presented: what has become of that?
-        LookingUpPresented {
-            #[pin]
-            load: WithTimeout<St::Future<Option<Activity>>>,
-            issue: Issue,
-        },
-        Creating {
-            #[pin]
-            create: WithTimeout<St::Future<()>>,
-        },
-        Continuing {
-            #[pin]
-            begin: WithTimeout<St::Future<Activity>>,
+            write: Detached<Recorded>,
         },
         /// The response takes the client's id away.
-        Revoking {
+        LogOut {
             #[pin]
-            revoke: WithTimeout<St::Future<bool>>,
+            write: Detached<Recorded>,
         },
-        /// Answering took long, so the session was active again.
-        Touching {
+        /// The answer took long, so the session was active again.
+        Touch {
             #[pin]
             touch: WithTimeout<St::Future<Option<Activity>>>,
             now: Timestamp,
@@ -57,26 +45,17 @@ pin_project! {
     }
 }
 
-/// An id that the client is given.
-#[derive(Clone, Copy)]
-pub(super) struct Issue {
-    key: SessionKey,
-    limits: Option<Limits>,
-    continues: Option<Live>,
-    now: Timestamp,
-}
-
-/// What became of recording.
+/// The outcome of a write.
 pub(super) enum Recorded {
     /// The presented session goes on, last known like this.
     GoesOn(Activity),
-    /// The client was given another session, or none.
+    /// The client was given another id.
     Replaced,
     /// The presented session is gone.
     Gone,
 }
 
-/// What could not be recorded.
+/// A write that failed.
 pub(super) enum NotRecorded {
     /// The client would hold an id that is not tracked.
     LogIn(StoreError),
@@ -87,134 +66,145 @@ pub(super) enum NotRecorded {
 }
 
 impl<St: ActivityStore> Recording<St> {
-    /// What there is to record, if anything.
+    /// Starts the write of what the response changes, if it changes anything.
+    ///
+    /// The request presented the id of the state, and `others` beside it, which the wrapped service did not see.
     #[inline]
     pub(super) fn of<B>(
-        config: &Config<St>,
+        config: &Arc<ConfigHandle<St>>,
         state: &SessionState,
+        others: &[SessionKey],
         response: &Response<B>,
     ) -> Option<Self> {
-        let issued = config.identify.issued(response.headers(), &*config.clock);
-        let presented = state.presented();
-        match (issued, presented, state) {
-            (Issued::Started(key), _, _) if Some(key) != presented => {
-                let issue = Issue {
-                    key,
-                    limits: response.extensions().get().copied(),
-                    continues: match state {
-                        SessionState::Live(live) => Some(*live),
-                        SessionState::Anonymous | SessionState::Unchecked(_) => None,
-                    },
-                    now: config.clock.now(),
-                };
-                let load = config.with_timeout(config.store.load(key));
-                Some(Self::LookingUpIssued { load, issue })
+        match config.identify.issued(response.headers(), &*config.clock) {
+            Issued::Nothing => Self::of_late_activity(config, state),
+            Issued::Started(key) => {
+                let limits = response.extensions().get().copied();
+                if state.key() == Some(key) || others.contains(&key) {
+                    Self::of_sent_again(config, state, key, limits)
+                } else {
+                    Self::of_new_id(config, state, key, limits)
+                }
             }
-            (Issued::Ended, Some(key), _) => {
-                let keep_until = config.policy.keep_revoked_until(config.clock.now());
-                let revoke = config.with_timeout(config.store.revoke(key, keep_until));
-                Some(Self::Revoking { revoke })
+            Issued::Ended => {
+                let presented = state.key().into_iter().chain(others.iter().copied());
+                let presented: Vec<_> = presented.collect();
+                (!presented.is_empty()).then(|| Self::of_log_out(config, presented))
             }
-            // What did not wait took no time, as far as a session is concerned: the clock is read once for it.
-            (_, _, SessionState::Live(live)) if live.reply == Reply::Delayed => {
-                let now = config.clock.now();
-                live.is_due_again(&config.policy, now).then(|| {
-                    let touch = config.store.touch(live.key, config.policy.touch(now));
-                    let touch = config.with_timeout(touch);
-                    Self::Touching { touch, now }
-                })
-            }
-            _ => None,
         }
+    }
+
+    /// Starts the write of a new id: it begins a session, or continues the live one that was presented.
+    fn of_new_id(
+        config: &Arc<ConfigHandle<St>>,
+        state: &SessionState,
+        key: SessionKey,
+        limits: Option<Limits>,
+    ) -> Option<Self> {
+        let now = config.clock.now();
+        let config = Arc::clone(config);
+        match state {
+            SessionState::Anonymous | SessionState::Exempt(_) => {
+                let activity = Activity::began(now).with_limits(limits.unwrap_or_default());
+                Some(Self::log_in(async move {
+                    let keep_until = config.policy.keep_until(&activity);
+                    // A record that is there stays, live or ended: a `Set-Cookie` brings nothing back.
+                    let begin = config.store.begin(key, activity, keep_until);
+                    config.with_timeout(begin).await?;
+                    Ok(Recorded::Replaced)
+                }))
+            }
+            // The session that would go on may have ended: nothing begins from an id that was not checked.
+            SessionState::Unverified(_) => None,
+            SessionState::Live(live) => {
+                let rotation = Rotation {
+                    old: live.key,
+                    new: key,
+                    limits,
+                    now,
+                    active_at: (live.kind == RequestKind::Active).then_some(now),
+                };
+                Some(Self::log_in(async move {
+                    rotation.record(&config.store, &config.policy).await?;
+                    Ok(Recorded::Replaced)
+                }))
+            }
+        }
+    }
+
+    /// Starts the write of what comes with an id that the client has already: limits, if there are any.
+    fn of_sent_again(
+        config: &Arc<ConfigHandle<St>>,
+        state: &SessionState,
+        key: SessionKey,
+        limits: Option<Limits>,
+    ) -> Option<Self> {
+        let (Some(limits), Some(activity)) = (limits, state.activity()) else {
+            return Self::of_late_activity(config, state);
+        };
+        let change = Change::set_limits(config.policy, config.clock.now(), limits);
+        let config = Arc::clone(config);
+        Some(Self::log_in(async move {
+            let before = config.with_timeout(config.store.change(key, change));
+            let after = before.await?.map(|before| change.applied_to(before));
+            Ok(Recorded::GoesOn(after.unwrap_or(activity)))
+        }))
+    }
+
+    /// Starts the write of a log-out: every id that was presented ends.
+    fn of_log_out(config: &Arc<ConfigHandle<St>>, presented: Vec<SessionKey>) -> Self {
+        let now = config.clock.now();
+        let config = Arc::clone(config);
+        let write = Detached::new(async move {
+            for key in presented {
+                lifecycle::end(&config.store, &config.policy, key, now).await?;
+            }
+            Ok(Recorded::Gone)
+        });
+        Self::LogOut { write }
+    }
+
+    /// Starts the write of activity that lasted until now, if it lasted long enough.
+    fn of_late_activity(config: &Config<St>, state: &SessionState) -> Option<Self> {
+        // A service that did not wait took no time, as far as a session is concerned: the clock is read once for it.
+        let SessionState::Live(live) = state else {
+            return None;
+        };
+        if live.reply == Reply::Immediate {
+            return None;
+        }
+        let now = config.clock.now();
+        live.is_due_again(&config.policy, now).then(|| {
+            let touch = config.store.touch(live.key, config.policy.touch(now));
+            let touch = config.with_timeout(touch);
+            Self::Touch { touch, now }
+        })
+    }
+
+    fn log_in(write: impl Future<Output = Result<Recorded, StoreError>> + Send + 'static) -> Self {
+        let write = Detached::new(write);
+        Self::LogIn { write }
     }
 
     pub(super) fn poll(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         config: &Config<St>,
     ) -> Poll<Result<Recorded, NotRecorded>> {
-        loop {
-            let next = match self.as_mut().project() {
-                RecordingProjection::LookingUpIssued { load, issue } => {
-                    let found = ready!(load.poll(cx)).map_err(NotRecorded::LogIn)?;
-                    match issue.continues {
-                        _ if is_active(&config.policy, found, issue.now) => {
-                            return Poll::Ready(Ok(Recorded::Replaced));
-                        }
-                        Some(live) => Self::LookingUpPresented {
-                            load: config.with_timeout(config.store.load(live.key)),
-                            issue: *issue,
-                        },
-                        None => create(config, issue),
-                    }
-                }
-                RecordingProjection::LookingUpPresented { load, issue } => {
-                    let found = ready!(load.poll(cx)).map_err(NotRecorded::LogIn)?;
-                    match issue.continues {
-                        Some(live) => {
-                            continued(config, issue, live, found.unwrap_or(live.activity))
-                        }
-                        None => create(config, issue),
-                    }
-                }
-                RecordingProjection::Creating { create } => {
-                    ready!(create.poll(cx)).map_err(NotRecorded::LogIn)?;
-                    return Poll::Ready(Ok(Recorded::Replaced));
-                }
-                RecordingProjection::Continuing { begin } => {
-                    ready!(begin.poll(cx)).map_err(NotRecorded::LogIn)?;
-                    return Poll::Ready(Ok(Recorded::Replaced));
-                }
-                RecordingProjection::Revoking { revoke } => {
-                    ready!(revoke.poll(cx)).map_err(NotRecorded::LogOut)?;
-                    return Poll::Ready(Ok(Recorded::Gone));
-                }
-                RecordingProjection::Touching { touch, now } => {
-                    let before = ready!(touch.poll(cx)).map_err(NotRecorded::LateActivity)?;
-                    let touch = config.policy.touch(*now);
-                    return Poll::Ready(Ok(before.map_or(Recorded::Gone, |activity| {
-                        Recorded::GoesOn(touch.applied_to(activity))
-                    })));
-                }
-            };
-            self.set(next);
-        }
+        Poll::Ready(match self.project() {
+            RecordingProjection::LogIn { write } => {
+                ready!(write.poll(cx)).map_err(NotRecorded::LogIn)
+            }
+            RecordingProjection::LogOut { write } => {
+                ready!(write.poll(cx)).map_err(NotRecorded::LogOut)
+            }
+            RecordingProjection::Touch { touch, now } => {
+                let before = ready!(touch.poll(cx)).map_err(NotRecorded::LateActivity)?;
+                let touch = config.policy.touch(*now);
+                Ok(before.map_or(Recorded::Gone, |activity| {
+                    Recorded::GoesOn(touch.applied_to(activity))
+                }))
+            }
+        })
     }
-}
-
-/// Begins the issued session anew.
-fn create<St: ActivityStore>(config: &Config<St>, issue: &Issue) -> Recording<St> {
-    let limits = issue.limits.unwrap_or_default();
-    let activity = Activity::began(issue.now).with_limits(limits);
-    let keep_until = config.policy.keep_until(&activity);
-    let create = config.store.create(issue.key, activity, keep_until);
-    Recording::Creating {
-        create: config.with_timeout(create),
-    }
-}
-
-/// Continues the presented session under the issued id: it is as old, and if that has ended meanwhile, so has this.
-fn continued<St: ActivityStore>(
-    config: &Config<St>,
-    issue: &Issue,
-    live: Live,
-    presented: Activity,
-) -> Recording<St> {
-    let kind = live.kind == RequestKind::Active;
-    let activity = if kind && is_active(&config.policy, Some(presented), issue.now) {
-        presented.active_at(issue.now)
-    } else {
-        presented
-    };
-    let activity = activity.with_limits(issue.limits.unwrap_or(activity.limits()));
-    let keep_until = config.policy.keep_until(&activity);
-    // Another request may have continued it under this id already, and it may have ended since: that stands.
-    let begin = config.store.begin(issue.key, activity, keep_until);
-    Recording::Continuing {
-        begin: config.with_timeout(begin),
-    }
-}
-
-fn is_active(policy: &Policy, activity: Option<Activity>, now: Timestamp) -> bool {
-    matches!(policy.decide(activity, now), Verdict::Active { .. })
 }

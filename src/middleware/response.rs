@@ -1,8 +1,10 @@
-//! What goes out to the client?
+//! The responses that leave the layer.
+
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, SET_COOKIE};
-use http::{HeaderName, HeaderValue, Method, Response};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderName, HeaderValue, Method, Request, Response};
 
 use crate::middleware::body::ResponseBody;
 use crate::middleware::config::{Config, RemainingHeader};
@@ -14,14 +16,18 @@ use crate::respond::unavailable::unavailable;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::policy::StoreFailure;
-use crate::session::verdict::{Expired, Verdict};
+use crate::session::time::Timestamp;
+use crate::session::verdict::{Expired, Reason, Verdict};
 use crate::store::activity_store::ActivityStore;
+
+/// More time than any limit that somebody sets: the years that a timestamp has.
+const NO_LIMIT: Duration = Duration::from_millis(Timestamp::MAX.as_unix_millis());
 
 const REMAINING: HeaderName = HeaderName::from_static("login-timeout-remaining");
 
 impl<St: ActivityStore> Config<St> {
-    /// The answer to a session that may not act, whoever words it.
-    pub(super) fn answer(
+    /// Responds to a request whose session may not act.
+    pub(super) fn refuse(
         &self,
         expired: Expired,
         key: Option<SessionKey>,
@@ -29,8 +35,11 @@ impl<St: ActivityStore> Config<St> {
     ) -> Response<Bytes> {
         observe::expired(&expired, key, request);
         let mut response = self.respond.response_for_expired(&expired, request);
+        // The cookie may hold the new id by now.
+        if expired.reason() != Reason::Replaced {
+            self.identify.forget(response.headers_mut());
+        }
         response.extensions_mut().insert(expired);
-        self.forget_id(&mut response);
         if *request.method() == Method::HEAD {
             // As a GET would say it (RFC 9110, 8.6).
             let length = std::mem::take(response.body_mut()).len();
@@ -40,16 +49,14 @@ impl<St: ActivityStore> Config<St> {
         response
     }
 
-    /// Makes the client's next request an anonymous one, so that it can reach the log-in page.
-    pub(super) fn forget_id(&self, response: &mut Response<Bytes>) {
-        if let Some(forget) = self.identify.forget() {
-            response.headers_mut().append(SET_COOKIE, forget);
-        }
+    /// Responds to a request that cannot be checked or recorded.
+    pub(super) fn unavailable<B>(&self, _: &Request<B>) -> Response<Bytes> {
+        unavailable()
     }
 
-    /// The wrapped service's response, on behalf of a session that was last known like this.
+    /// Passes on the wrapped service's response, for a session that was last known like this.
     #[inline]
-    pub(super) fn passed<B>(
+    pub(super) fn pass<B>(
         &self,
         mut response: Response<B>,
         activity: Option<Activity>,
@@ -57,31 +64,35 @@ impl<St: ActivityStore> Config<St> {
         if self.remaining == RemainingHeader::Present && activity.is_some() {
             let verdict = self.policy.decide(activity, self.clock.now());
             if let Verdict::Active { remaining, .. } = verdict {
-                let seconds = HeaderValue::from(remaining.as_secs());
-                response.headers_mut().insert(REMAINING, seconds);
+                // A session without any limit has no remaining time to tell.
+                if remaining < NO_LIMIT {
+                    let seconds = HeaderValue::from(remaining.as_secs());
+                    response.headers_mut().insert(REMAINING, seconds);
+                }
             }
         }
         response.map(ResponseBody::inner)
     }
 
-    pub(super) fn recorded<B>(
+    /// Responds after what the wrapped service's response changes was recorded, or was not.
+    pub(super) fn finish<B>(
         &self,
         response: Response<B>,
         state: &SessionState,
         recorded: Result<Recorded, NotRecorded>,
     ) -> Response<ResponseBody<B>> {
         match recorded {
-            Ok(Recorded::GoesOn(activity)) => self.passed(response, Some(activity)),
-            Ok(Recorded::Gone | Recorded::Replaced) => self.passed(response, None),
+            Ok(Recorded::GoesOn(activity)) => self.pass(response, Some(activity)),
+            Ok(Recorded::Gone | Recorded::Replaced) => self.pass(response, None),
             Err(NotRecorded::LateActivity(error)) => {
                 observe::store_failed(&error);
-                self.passed(response, state.activity())
+                self.pass(response, state.activity())
             }
             Err(NotRecorded::LogIn(error)) => {
                 observe::store_failed(&error);
                 match self.policy.store_failure() {
                     StoreFailure::Reject => unavailable().map(ResponseBody::short),
-                    StoreFailure::Allow => self.passed(response, state.activity()),
+                    StoreFailure::Allow => self.pass(response, state.activity()),
                 }
             }
             Err(NotRecorded::LogOut(error)) => {
@@ -89,10 +100,10 @@ impl<St: ActivityStore> Config<St> {
                 match self.policy.store_failure() {
                     StoreFailure::Reject => {
                         let mut answer = unavailable();
-                        self.forget_id(&mut answer);
+                        self.identify.forget(answer.headers_mut());
                         answer.map(ResponseBody::short)
                     }
-                    StoreFailure::Allow => self.passed(response, None),
+                    StoreFailure::Allow => self.pass(response, None),
                 }
             }
         }

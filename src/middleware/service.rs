@@ -1,4 +1,4 @@
-//! In what order is a request identified, checked and passed on?
+//! The service: identify the session, then check it or let the request pass.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,18 +10,20 @@ use tower_service::Service;
 use crate::identify::identify_session::Presented;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::config::ConfigHandle;
-use crate::middleware::future::{ResponseFuture, take_ready};
+use crate::middleware::future::{ResponseFuture, Rewriting, take_ready};
 use crate::middleware::state::SessionState;
 use crate::request::head::RequestHead;
 use crate::session::verdict::Expired;
 use crate::store::activity_store::ActivityStore;
 use crate::store::memory::memory_store::MemoryStore;
+use crate::tracker::SessionHandle;
 
-/// A service behind a [`LoginTimeoutLayer`](crate::LoginTimeoutLayer).
+/// A service that a [`LoginTimeoutLayer`](crate::LoginTimeoutLayer) wraps around another one.
 ///
-/// It adds no bound to the wrapped service but `Clone`, leaves its error type alone, and calls the instance that was polled ready.
+/// It adds no bound to the wrapped service but `Clone`, leaves its error type alone, and calls the instance that was
+/// polled ready.
 ///
-/// Calling it asks the store, and one that needs a runtime needs it then, as it has it in any server.
+/// Calling it asks the store. A store that needs a runtime needs it then, as it has it in any server.
 pub struct LoginTimeout<S, St = MemoryStore> {
     inner: S,
     config: Arc<ConfigHandle<St>>,
@@ -32,17 +34,17 @@ impl<S, St> LoginTimeout<S, St> {
         Self { inner, config }
     }
 
-    /// The wrapped service.
+    /// Returns a reference to the wrapped service.
     pub fn inner(&self) -> &S {
         &self.inner
     }
 
-    /// The wrapped service.
+    /// Returns a mutable reference to the wrapped service.
     pub fn inner_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The wrapped service.
+    /// Returns the wrapped service.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -61,25 +63,69 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let Self { inner, config } = self;
         let head = RequestHead::from(&request);
-        let state = match config.identify.identify(head) {
-            Presented::None => SessionState::Anonymous,
-            Presented::One(key) if config.exempt.any(head) => SessionState::Unchecked(key),
-            Presented::Conflicting if config.exempt.any(head) => SessionState::Anonymous,
-            Presented::Conflicting => {
-                let expired = Expired::conflicting(config.clock.now());
-                let answer = config.answer(expired, None, head);
-                // Who is not called gives back what it reserved when it was polled ready.
-                drop(take_ready(inner));
-                return ResponseFuture::answered(config, answer);
-            }
+        let presented = config.identify.identify(head);
+        if presented != Presented::None && config.exempt.any(head) {
+            return self.pass_unchecked(presented, request);
+        }
+        match presented {
+            Presented::None => self.pass_unchecked(Presented::None, request),
             Presented::One(key) => {
-                return ResponseFuture::checking(config, key, inner, request);
+                ResponseFuture::checking(config, key, Rewriting::NotNeeded, inner, request)
+            }
+            Presented::Ambiguous(keys) => match keys[..] {
+                [] => {
+                    config.identify.keep_only(request.headers_mut(), None, &[]);
+                    self.pass_unchecked(Presented::None, request)
+                }
+                [key] => {
+                    let rewriting = Rewriting::of(Vec::new());
+                    ResponseFuture::checking(config, key, rewriting, inner, request)
+                }
+                [first, ..] => ResponseFuture::selecting(config, first, keys, inner, request),
+            },
+            Presented::TooMany => {
+                let expired = Expired::conflicting(config.clock.now());
+                let response = config.refuse(expired, None, head);
+                // Dropped, so that it releases what `poll_ready` reserved.
+                drop(take_ready(inner));
+                ResponseFuture::responding(config, response)
+            }
+        }
+    }
+}
+
+impl<S, St> LoginTimeout<S, St> {
+    /// Calls the wrapped service without a check. The request has no handle, even if an outer layer gave it one.
+    fn pass_unchecked<ReqBody, ResBody>(
+        &mut self,
+        presented: Presented,
+        mut request: Request<ReqBody>,
+    ) -> ResponseFuture<S, St, ReqBody>
+    where
+        S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+        St: ActivityStore,
+    {
+        let Self { inner, config } = self;
+        request.extensions_mut().remove::<SessionHandle>();
+        let (state, others) = match presented {
+            Presented::None => (SessionState::Anonymous, Vec::new()),
+            Presented::One(key) => (SessionState::Exempt(key), Vec::new()),
+            Presented::Ambiguous(keys) => {
+                // Nothing tells which id is the right one. The first one is what most readers take.
+                let first = keys.first().copied();
+                config.identify.keep_only(request.headers_mut(), first, &[]);
+                let state = first.map_or(SessionState::Anonymous, SessionState::Exempt);
+                (state, keys)
+            }
+            Presented::TooMany => {
+                config.identify.keep_only(request.headers_mut(), None, &[]);
+                (SessionState::Anonymous, Vec::new())
             }
         };
-        ResponseFuture::calling(Arc::clone(config), inner.call(request), state)
+        ResponseFuture::calling(Arc::clone(config), inner.call(request), state, others)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is known of a request's session while the wrapped service runs?
+//! The state of a request's session while the wrapped service runs.
 
 use std::task::Poll;
 use std::time::Duration;
@@ -8,16 +8,19 @@ use crate::session::key::SessionKey;
 use crate::session::policy::Policy;
 use crate::session::time::Timestamp;
 
-/// An answer that took no longer counts as one moment, however exact the policy: writing twice for it would cost more than it tells.
+/// The longest answer that counts as one moment, however exact the policy. To write twice for it would cost more than
+/// it tells.
 const QUICK: Duration = Duration::from_secs(1);
 
-/// A request, as far as its session is concerned.
+/// The state of a request's session.
 #[derive(Clone, Copy)]
 pub(super) enum SessionState {
-    /// No id was presented.
+    /// The request presents no id.
     Anonymous,
-    /// An id was presented, but not checked: the request is exempt, or the store failed and the policy allows that.
-    Unchecked(SessionKey),
+    /// The request presents an id and is exempt from the check.
+    Exempt(SessionKey),
+    /// The request presents an id that could not be checked, and the policy lets it pass.
+    Unverified(SessionKey),
     /// The session may act.
     Live(Live),
 }
@@ -56,24 +59,25 @@ impl SessionState {
         }
     }
 
-    pub(super) fn presented(&self) -> Option<SessionKey> {
+    /// Returns the key of the id that the wrapped service sees.
+    pub(super) fn key(&self) -> Option<SessionKey> {
         match self {
             Self::Anonymous => None,
-            Self::Unchecked(key) | Self::Live(Live { key, .. }) => Some(*key),
+            Self::Exempt(key) | Self::Unverified(key) | Self::Live(Live { key, .. }) => Some(*key),
         }
     }
 
-    /// What is remembered of the session, if it was found live.
+    /// Returns the record of the session, if it was found live.
     pub(super) fn activity(&self) -> Option<Activity> {
         match self {
-            Self::Anonymous | Self::Unchecked(_) => None,
+            Self::Anonymous | Self::Exempt(_) | Self::Unverified(_) => None,
             Self::Live(live) => Some(live.activity),
         }
     }
 }
 
 impl Live {
-    /// Whether answering took so long that the session was active again meanwhile.
+    /// Returns whether answering took so long that the session was active again meanwhile.
     pub(super) fn is_due_again(&self, policy: &Policy, now: Timestamp) -> bool {
         let took = now.saturating_duration_since(self.checked_at);
         self.kind == RequestKind::Active && took > policy.touch_every().max(QUICK)

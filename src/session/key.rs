@@ -1,12 +1,20 @@
-//! What is a session called, once its id is hashed?
+//! Session keys: the hashes of session ids.
 
 use std::fmt;
 
+use crate::session::canonical::canonical;
+
 /// The 128-bit BLAKE3 hash of a session id: the only form in which a session is stored, logged or compared.
 ///
-/// Who reads the store cannot act as anybody, since a hash does not lead back to the id. That holds for ids that cannot be
-/// guessed, such as the 128 random bits that [ASVS 5.0, 7.2.3] asks for. `Debug` shows the first 8 hex digits, enough to follow one session
-/// through a log.
+/// A hash does not lead back to the id. So a reader of the store cannot act as anybody, provided that the ids cannot be
+/// guessed: [ASVS 5.0, 7.2.3] asks for 128 random bits. `Debug` shows the first 8 hex digits, enough to follow one
+/// session through a log.
+///
+/// # Spellings of one id
+///
+/// An application sees an id decoded, and the wire carries it encoded. Both are the same session, so an id is brought
+/// into one form before it is hashed: `%hh` is decoded until nothing is left to decode, a space becomes `+`, and double
+/// quotes around the whole are taken off.
 ///
 /// ```
 /// use tower_login_timeout::SessionKey;
@@ -14,6 +22,7 @@ use std::fmt;
 /// let key = SessionKey::of("an id that nobody should see");
 /// assert_eq!(key, SessionKey::of(b"an id that nobody should see"));
 /// assert_eq!(format!("{key:?}").len(), "SessionKey(00000000…)".len());
+/// assert_eq!(SessionKey::of("QUJD+%2F%3D"), SessionKey::of("QUJD+/="));
 /// ```
 ///
 /// [ASVS 5.0, 7.2.3]: https://github.com/OWASP/ASVS/blob/v5.0.0/5.0/en/0x16-V7-Session-Management.md
@@ -21,49 +30,59 @@ use std::fmt;
 pub struct SessionKey([u8; 16]);
 
 impl SessionKey {
-    /// The key of a session id. Ids are opaque: any bytes will do.
+    /// Returns the key of a session id. Ids are opaque: any bytes will do.
     #[must_use]
     pub fn of(id: impl AsRef<[u8]>) -> Self {
+        Self::of_canonical(&canonical(id.as_ref()))
+    }
+
+    /// Returns the key of an id that was presented, unless nothing is left of it in its canonical form.
+    pub(crate) fn of_presented(id: &[u8]) -> Option<Self> {
+        let id = canonical(id);
+        (!id.is_empty()).then(|| Self::of_canonical(&id))
+    }
+
+    fn of_canonical(id: &[u8]) -> Self {
         let mut key = [0; 16];
-        key.copy_from_slice(&blake3::hash(id.as_ref()).as_bytes()[..16]);
+        key.copy_from_slice(&blake3::hash(id).as_bytes()[..16]);
         Self(key)
     }
 
-    /// The key that a store has kept, from [`SessionKey::to_bytes`].
+    /// Restores a key that a store has kept, from [`SessionKey::to_bytes`].
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The key for a store to keep.
+    /// Returns the bytes for a store to keep.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0
     }
 }
 
-/// The key of an id.
+/// Hashes an id.
 impl From<&str> for SessionKey {
     fn from(id: &str) -> Self {
         Self::of(id)
     }
 }
 
-/// The key of an id.
+/// Hashes an id.
 impl From<&String> for SessionKey {
     fn from(id: &String) -> Self {
         Self::of(id)
     }
 }
 
-/// The key of an id.
+/// Hashes an id.
 impl From<String> for SessionKey {
     fn from(id: String) -> Self {
         Self::of(id)
     }
 }
 
-/// The key of an id.
+/// Hashes an id.
 impl From<&[u8]> for SessionKey {
     fn from(id: &[u8]) -> Self {
         Self::of(id)

@@ -6,10 +6,13 @@ use std::time::Duration;
 use crate::session::policy_error::PolicyError;
 use crate::session::time::whole_millis;
 
-/// One session's own timeouts, where they differ from the policy's: longer for "remember me", shorter for an administrator.
+/// The timeouts of one session, where they differ from the policy's.
+///
+/// They are longer for "remember me", and shorter for an administrator.
 ///
 /// Give them to [`SessionHandle::start_with`](crate::SessionHandle::start_with), or put them in the extensions of the
-/// response whose `Set-Cookie` begins the session. What is not set is the policy's. [`Duration::MAX`] stands for "no limit".
+/// response whose `Set-Cookie` begins the session. Beside the `Set-Cookie` of a live session they change its limits,
+/// and its absolute clock runs on. What is not set is the policy's. [`Duration::MAX`] stands for "no limit".
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,37 +36,37 @@ impl Limits {
         absolute: None,
     };
 
-    /// Its own idle timeout, rounded up to a millisecond.
+    /// Sets the session's own idle timeout, rounded up to a millisecond.
     ///
     /// A session whose own idle timeout is shorter than twice the policy's `touch_every` is touched more often than others, so
     /// that activity always keeps it alive.
     ///
     /// # Errors
     ///
-    /// Zero is refused: every request would come too late.
+    /// Refuses zero, since every request would come too late.
     pub fn with_idle(self, idle: Duration) -> Result<Self, PolicyError> {
         let idle = Some(NonZeroU64::new(whole_millis(idle)).ok_or(PolicyError::zero("idle"))?);
         Ok(Self { idle, ..self })
     }
 
-    /// Its own absolute timeout, rounded up to a millisecond.
+    /// Sets the session's own absolute timeout, rounded up to a millisecond.
     ///
     /// # Errors
     ///
-    /// Zero is refused: every request would come too late.
+    /// Refuses zero, since every request would come too late.
     pub fn with_absolute(self, absolute: Duration) -> Result<Self, PolicyError> {
         let absolute =
             Some(NonZeroU64::new(whole_millis(absolute)).ok_or(PolicyError::zero("absolute"))?);
         Ok(Self { absolute, ..self })
     }
 
-    /// The session's own idle timeout, if it has one.
+    /// Returns the session's own idle timeout, if it has one.
     #[must_use]
     pub fn idle(&self) -> Option<Duration> {
         self.idle.map(duration)
     }
 
-    /// The session's own absolute timeout, if it has one.
+    /// Returns the session's own absolute timeout, if it has one.
     #[must_use]
     pub fn absolute(&self) -> Option<Duration> {
         self.absolute.map(duration)

@@ -1,4 +1,4 @@
-//! May it live?
+//! The policy: how long sessions live, and what happens where that cannot be said.
 
 use std::time::Duration;
 
@@ -7,16 +7,17 @@ use crate::session::policy_error::PolicyError;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::session::verdict::{Expired, Reason, Verdict};
 
-/// How long sessions live, and what to do when that cannot be said.
+/// How long sessions live, and what happens where that cannot be said.
 ///
-/// A policy is pure: it reads no clock and no store, it is told both. The defaults are meant for an application with
-/// nothing special about it:
+/// A policy is pure: it reads no clock and no store. The defaults are meant for an application with nothing
+/// special about it:
 ///
 /// | setting | default | where it comes from |
 /// |---|---|---|
 /// | [`idle`](PolicyBuilder::with_idle) | 15 min | PCI DSS 8.2.8; NIST SP 800-63B-4, AAL3 |
 /// | [`absolute`](PolicyBuilder::with_absolute) | 8 h | OWASP Session Management Cheat Sheet: 4 to 8 h |
 /// | [`touch_every`](PolicyBuilder::with_touch_every) | zero: every request is recorded | |
+/// | [`rotation_overlap`](PolicyBuilder::with_rotation_overlap) | 30 s | requests under way; ASVS 5.0, 7.2.4 |
 /// | [`remember_expired_for`](PolicyBuilder::with_remember_expired_for) | 24 h | |
 /// | [`unknown`](Unknown) | `Expire` | |
 /// | [`store_failure`](StoreFailure) | `Reject` | |
@@ -42,6 +43,7 @@ pub struct Policy {
     idle: Duration,
     absolute: Duration,
     touch_every: Duration,
+    rotation_overlap: Duration,
     remember_expired_for: Duration,
     store_timeout: Duration,
     rounding: Rounding,
@@ -53,28 +55,25 @@ pub struct Policy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unknown {
-    /// A session that is over. The default, and the only choice where the application issues its own ids: an id that an attacker makes up
-    /// never becomes a session.
+    /// A session that is over. This is the default, and the only choice where the application issues its own ids: an
+    /// id that an attacker makes up never becomes a session.
     #[default]
     Expire,
-    /// A session that begins now, for tokens that are minted elsewhere and checked by the application.
+    /// A session that begins now. It is for tokens that another system issues and the application checks.
     ///
-    /// Ids are compared byte for byte. Where the application takes several spellings for the same id, as it does if it decodes `%61` to `a`,
-    /// each of them begins a session of its own.
-    ///
-    /// An ended session whose record is gone would begin again, so let
+    /// An ended session whose record is gone would begin again. So let
     /// [`remember_expired_for`](PolicyBuilder::with_remember_expired_for) be at least as long as a token is valid.
     Begin,
 }
 
-/// What is done with a request whose session cannot be looked up.
+/// What happens to a request whose session cannot be looked up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreFailure {
-    /// It is answered `503 Service Unavailable` with `Retry-After`. The default.
+    /// It is answered `503 Service Unavailable` with `Retry-After`. This is the default.
     #[default]
     Reject,
-    /// It passes unchecked: while the store is away, nothing expires.
+    /// It passes unchecked. While the store is away, nothing expires, and no session begins from such a request.
     Allow,
 }
 
@@ -86,13 +85,14 @@ enum Rounding {
 }
 
 impl Policy {
-    /// A policy with every default, to be changed.
+    /// Creates a builder with every default.
     pub const fn builder() -> PolicyBuilder {
         PolicyBuilder {
             policy: Self {
                 idle: Duration::from_secs(15 * 60),
                 absolute: Duration::from_secs(8 * 60 * 60),
                 touch_every: Duration::ZERO,
+                rotation_overlap: Duration::from_secs(30),
                 remember_expired_for: Duration::from_secs(24 * 60 * 60),
                 store_timeout: Duration::from_secs(1),
                 rounding: Rounding::NeverLate,
@@ -102,7 +102,7 @@ impl Policy {
         }
     }
 
-    /// Whether a session may act at this moment.
+    /// Decides whether a session may act at this moment.
     #[must_use]
     pub fn decide(&self, activity: Option<Activity>, now: Timestamp) -> Verdict {
         let Some(activity) = activity else {
@@ -117,70 +117,79 @@ impl Policy {
         }
     }
 
-    /// Until when a store should remember this activity: its end, and
+    /// Returns until when a store should remember this activity: its end, and
     /// [`remember_expired_for`](PolicyBuilder::with_remember_expired_for) after it.
     #[must_use]
     pub fn keep_until(&self, activity: &Activity) -> Timestamp {
-        self.idle_end(activity)
-            .min(self.absolute_end(activity))
-            .saturating_add(self.remember_expired_for)
+        let mut end = self.idle_end(activity).min(self.absolute_end(activity));
+        if let Some(at) = activity.replaced_at() {
+            // Twice, since the ring of ids must not break while an id behind this one is still valid.
+            end = end.min(at.saturating_add(self.rotation_overlap.saturating_mul(2)));
+        }
+        end.saturating_add(self.remember_expired_for)
     }
 
-    /// Until when a store should remember a session that is revoked at this moment.
+    /// Returns until when a store should remember a session that is revoked at this moment.
     #[must_use]
     pub const fn keep_revoked_until(&self, now: Timestamp) -> Timestamp {
         now.saturating_add(self.remember_expired_for)
     }
 
-    /// The idle timeout.
+    /// Returns the idle timeout.
     #[must_use]
     pub const fn idle(&self) -> Duration {
         self.idle
     }
 
-    /// The absolute timeout.
+    /// Returns the absolute timeout.
     #[must_use]
     pub const fn absolute(&self) -> Duration {
         self.absolute
     }
 
-    /// How stale last activity may get in the store.
+    /// Returns how stale last activity may get in the store.
     #[must_use]
     pub const fn touch_every(&self) -> Duration {
         self.touch_every
     }
 
-    /// Whether a session may live up to `touch_every` longer, rather than end as much early.
+    /// Returns whether a session may live up to `touch_every` longer, rather than end as much early.
     #[must_use]
     pub const fn is_never_early(&self) -> bool {
         matches!(self.rounding, Rounding::NeverEarly)
     }
 
-    /// How long an ended session is remembered.
+    /// Returns how long a replaced id stays valid.
+    #[must_use]
+    pub const fn rotation_overlap(&self) -> Duration {
+        self.rotation_overlap
+    }
+
+    /// Returns how long an ended session is remembered.
     #[must_use]
     pub const fn remember_expired_for(&self) -> Duration {
         self.remember_expired_for
     }
 
-    /// What an id means that the store does not know.
+    /// Returns what an id means that the store does not know.
     #[must_use]
     pub const fn unknown(&self) -> Unknown {
         self.unknown
     }
 
-    /// What is done while the store fails.
+    /// Returns what happens while the store fails.
     #[must_use]
     pub const fn store_failure(&self) -> StoreFailure {
         self.store_failure
     }
 
-    /// How long each operation of the store may take.
+    /// Returns how long each operation of the store may take.
     #[must_use]
     pub const fn store_timeout(&self) -> Duration {
         self.store_timeout
     }
 
-    /// How long the session has left, or why it has ended.
+    /// Returns how long the session has left, or why it has ended.
     pub(crate) fn remaining(
         &self,
         activity: &Activity,
@@ -194,18 +203,37 @@ impl Policy {
                 .checked_sub(now.saturating_duration_since(since))
                 .filter(|left| !left.is_zero())
         };
-        let idle = left(self.idle_of(activity), activity.last_activity());
+        let idle_limit = self.idle_of(activity);
+        let last_activity = activity.last_activity();
+        // A clock that was ahead wrote this. Without the check, nothing would expire until the time has caught up.
+        if last_activity > now && last_activity.saturating_duration_since(now) > idle_limit {
+            return Err(Reason::Future);
+        }
+        let idle = left(idle_limit, last_activity);
         let absolute = left(self.absolute_of(activity), activity.created_at());
-        match (idle, absolute) {
-            (Some(idle), Some(absolute)) => Ok(idle.min(absolute)),
-            (None, Some(_)) => Err(Reason::Idle),
-            (Some(_), None) => Err(Reason::Absolute),
+        let remaining = match (idle, absolute) {
+            (Some(idle), Some(absolute)) => idle.min(absolute),
+            (None, Some(_)) => return Err(Reason::Idle),
+            (Some(_), None) => return Err(Reason::Absolute),
             // Both are over: the one that came first ended it.
             (None, None) if self.absolute_end(activity) < self.idle_end(activity) => {
-                Err(Reason::Absolute)
+                return Err(Reason::Absolute);
             }
-            (None, None) => Err(Reason::Idle),
+            (None, None) => return Err(Reason::Idle),
+        };
+        match activity.replaced_at() {
+            None => Ok(remaining),
+            Some(at) => left(self.rotation_overlap, at)
+                .map(|overlap| overlap.min(remaining))
+                .ok_or(Reason::Replaced),
         }
+    }
+
+    /// Returns whether this id was replaced so long ago that no request can present it and pass, whatever the
+    /// clocks of other nodes say within one more overlap.
+    pub(crate) fn is_long_replaced(&self, activity: &Activity, now: Timestamp) -> bool {
+        let end = |at: Timestamp| at.saturating_add(self.rotation_overlap.saturating_mul(2));
+        activity.replaced_at().is_some_and(|at| end(at) <= now)
     }
 
     fn idle_end(&self, activity: &Activity) -> Timestamp {
@@ -232,7 +260,8 @@ impl Policy {
         activity.limits().absolute().unwrap_or(self.absolute)
     }
 
-    /// A session with a short idle timeout of its own must be touched often enough to survive.
+    /// Returns how stale last activity of this session may get. A session with a short idle timeout of its own is
+    /// touched after half of that at the latest, so that activity keeps it alive.
     pub(crate) fn touch_every_of(&self, activity: &Activity) -> Duration {
         match activity.limits().idle() {
             Some(idle) => self.touch_every.min(idle / 2),
@@ -247,7 +276,7 @@ impl Default for Policy {
     }
 }
 
-/// Builds a [`Policy`]. Settings are checked together, by [`build`](PolicyBuilder::build).
+/// Builds a [`Policy`]. The method [`build`](PolicyBuilder::build) checks the settings together.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct PolicyBuilder {
@@ -255,7 +284,7 @@ pub struct PolicyBuilder {
 }
 
 impl PolicyBuilder {
-    /// The longest time between two requests: a session ends once it has been idle for as long (OWASP ASVS 5.0, 7.3.1).
+    /// Sets the longest time between two requests (OWASP ASVS 5.0, 7.3.1). The default is 15 minutes.
     ///
     /// [`Duration::MAX`] switches the idle timeout off.
     pub const fn with_idle(mut self, idle: Duration) -> Self {
@@ -263,7 +292,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// The longest life of a session, however active it is (OWASP ASVS 5.0, 7.3.2).
+    /// Sets the longest life of a session, however active it is (OWASP ASVS 5.0, 7.3.2). The default is 8 hours.
     ///
     /// [`Duration::MAX`] switches the absolute timeout off.
     pub const fn with_absolute(mut self, absolute: Duration) -> Self {
@@ -271,47 +300,66 @@ impl PolicyBuilder {
         self
     }
 
-    /// How stale last activity may get in the store: a session is written at most once in this time.
+    /// Sets how stale last activity may get in the store: a session is written at most once in this time. The
+    /// default is zero: every request is written.
     ///
-    /// A session never lives longer than its idle timeout, and may end up to `touch_every` early;
-    /// [`never_early`](PolicyBuilder::never_early) turns that round.
+    /// A session never lives longer than its idle timeout, and may end up to `touch_every` early. With
+    /// [`never_early`](PolicyBuilder::never_early) it is the other way round.
     pub const fn with_touch_every(mut self, touch_every: Duration) -> Self {
         self.policy.touch_every = touch_every;
         self
     }
 
-    /// A session never ends before its idle timeout, and may live up to `touch_every` longer.
+    /// Lets a session live up to `touch_every` longer, so that it never ends before its idle timeout.
     pub const fn never_early(mut self) -> Self {
         self.policy.rounding = Rounding::NeverEarly;
         self
     }
 
-    /// How long the store remembers a session that has ended. Afterwards it is `unknown` rather than `idle`, `absolute`
-    /// or `revoked`.
+    /// Sets how long an id stays valid after the application gave the session a new one. The default is 30 seconds.
+    ///
+    /// Requests that are under way when the id changes still present the old one. After the overlap the old id has
+    /// ended (OWASP ASVS 5.0, 7.2.4). [`Duration::ZERO`] ends it at once.
+    pub const fn with_rotation_overlap(mut self, rotation_overlap: Duration) -> Self {
+        self.policy.rotation_overlap = rotation_overlap;
+        self
+    }
+
+    /// Sets how long the store remembers a session that has ended. Afterwards its id is unknown. The default is
+    /// 24 hours.
     pub const fn with_remember_expired_for(mut self, remember: Duration) -> Self {
         self.policy.remember_expired_for = remember;
         self
     }
 
-    /// Lets a session begin with the first request that presents an id unknown to the store: [`Unknown::Begin`].
+    /// Lets a session begin with the first request that presents an unknown id: [`Unknown::Begin`].
     pub const fn begin_unknown(mut self) -> Self {
         self.policy.unknown = Unknown::Begin;
         self
     }
 
-    /// What is done with a request while the store fails.
+    /// Sets what happens to a request while the store fails. The default is [`StoreFailure::Reject`].
     pub const fn with_store_failure(mut self, store_failure: StoreFailure) -> Self {
         self.policy.store_failure = store_failure;
         self
     }
 
-    /// How long each operation of the store may take before it counts as failed.
+    /// Sets how long each operation of the store may take before it counts as failed. The default is a second.
     pub const fn with_store_timeout(mut self, store_timeout: Duration) -> Self {
         self.policy.store_timeout = store_timeout;
         self
     }
 
-    /// The policy.
+    /// Checks the settings and returns the policy.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_login_timeout::Policy;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let refused = Policy::builder().with_idle(minute).with_touch_every(minute).build();
+    /// assert!(refused.unwrap_err().to_string().contains("not shorter than `idle`"));
+    /// ```
     ///
     /// # Errors
     ///

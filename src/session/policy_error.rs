@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// A setting that cannot be meant.
+/// The error of a setting that makes no sense. Its text says what to set instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError(ErrorKind);
 

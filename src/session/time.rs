@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A moment, in whole milliseconds since 1970-01-01T00:00:00Z.
+/// A moment in whole milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// Every calculation saturates: a timestamp never wraps, whatever the clock or a duration says. The latest
 /// one is [`Timestamp::MAX`].
@@ -27,7 +27,7 @@ impl Timestamp {
     /// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write. It fits in 48 bits.
     pub const MAX: Self = Self(253_402_300_799_999);
 
-    /// The moment so many milliseconds after 1970-01-01T00:00:00Z, or [`Timestamp::MAX`] if that is earlier.
+    /// Creates the moment so many milliseconds after 1970-01-01T00:00:00Z, or [`Timestamp::MAX`] if that is earlier.
     #[must_use]
     pub const fn from_unix_millis(millis: u64) -> Self {
         if millis > Self::MAX.0 {
@@ -37,19 +37,19 @@ impl Timestamp {
         }
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// Returns the milliseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn as_unix_millis(self) -> u64 {
         self.0
     }
 
-    /// The moment `duration` later, rounded up to a millisecond, or [`Timestamp::MAX`] if that is earlier.
+    /// Returns the moment `duration` later, rounded up to a millisecond, or [`Timestamp::MAX`] if that is earlier.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
         Self::from_unix_millis(self.0.saturating_add(whole_millis(duration)))
     }
 
-    /// The moment `duration` earlier, or the epoch if that is later.
+    /// Returns the moment `duration` earlier, or the epoch if that is later.
     #[must_use]
     pub const fn saturating_sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(whole_millis(duration)))

@@ -1,4 +1,4 @@
-//! When is activity written?
+//! Touches: the check of one request, which moves last activity forward.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use crate::session::activity::Activity;
 use crate::session::policy::Policy;
 use crate::session::time::Timestamp;
 
-/// One request's question to the store: is this session live, and if so, move its last activity forward.
+/// The check of one request, which moves last activity forward if the session is live.
 ///
-/// Made by [`Policy::touch`]. A store asks [`applies_to`](Touch::applies_to) whether to write, and writes
+/// [`Policy::touch`] makes it. A store asks [`applies_to`](Touch::applies_to) whether to write. It writes
 /// [`last_activity`](Touch::last_activity) in one atomic step that never moves it backwards.
 ///
 /// ```
@@ -28,42 +28,45 @@ use crate::session::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touch {
     policy: Policy,
-    at: Timestamp,
     now: Timestamp,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Activity at this moment.
+    Active(Timestamp),
+    Passive,
 }
 
 impl Policy {
-    /// The check-and-touch that a request at this moment asks of the store.
+    /// Creates the touch of a request at this moment.
     #[must_use]
     pub const fn touch(&self, now: Timestamp) -> Touch {
-        Touch::new(*self, now)
+        Touch {
+            policy: *self,
+            now,
+            kind: Kind::Active(now),
+        }
     }
 }
 
 impl Touch {
-    pub(crate) const fn new(policy: Policy, now: Timestamp) -> Self {
-        Self {
-            policy,
-            at: now,
-            now,
-        }
-    }
-
-    /// The same touch, for activity that happened earlier than now and was not written yet.
+    /// Moves the activity to an earlier moment, for activity that was not written yet.
     ///
-    /// The session is still judged as of now: a late touch never brings back a session that has ended meanwhile.
+    /// The session is still judged as of now. So a late touch never brings back a session that has ended meanwhile.
     #[must_use]
     pub fn for_activity_at(self, at: Timestamp) -> Self {
         Self {
-            at: at.min(self.now),
+            kind: Kind::Active(at.min(self.now)),
             ..self
         }
     }
 
-    /// The same question for a passive request, which is judged but is no activity: it never applies.
+    /// Makes it the touch of a passive request, which is judged but is no activity: it never applies.
     ///
-    /// Unlike [`ActivityStore::load`](crate::ActivityStore::load) it says what time it is, so a near cache can answer
-    /// it.
+    /// [`ActivityStore::load`](crate::ActivityStore::load) says nothing of the time. A passive touch does, so a near
+    /// cache can answer it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -77,61 +80,66 @@ impl Touch {
     #[must_use]
     pub const fn passive(self) -> Self {
         Self {
-            at: Timestamp::UNIX_EPOCH,
+            kind: Kind::Passive,
             ..self
         }
     }
 
-    /// Where last activity moves to.
+    /// Returns the moment to which last activity moves: the epoch for a passive touch, which moves nothing.
     #[must_use]
     pub const fn last_activity(&self) -> Timestamp {
-        self.at
+        match self.kind {
+            Kind::Active(at) => at,
+            Kind::Passive => Timestamp::UNIX_EPOCH,
+        }
     }
 
-    /// The moment at which the session is judged.
+    /// Returns the moment at which the session is judged.
     #[must_use]
     pub const fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// The policy by which the session is judged.
+    /// Returns the policy by which the session is judged.
     #[must_use]
     pub const fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// Whether the session is live, and its last activity stale enough to be moved.
+    /// Returns whether the session is live, and its last activity stale enough to be moved.
     #[must_use]
     pub fn applies_to(&self, activity: &Activity) -> bool {
         self.finds_stale(activity) && self.policy.remaining(activity, self.now).is_ok()
     }
 
-    /// Whether it applies to a session that was found live.
+    /// Returns whether it applies to a session that was found live.
     pub(crate) fn finds_stale(&self, live: &Activity) -> bool {
+        let Kind::Active(at) = self.kind else {
+            return false;
+        };
         let earlier = live.last_activity();
-        self.at > earlier
-            && self.at.saturating_duration_since(earlier) >= self.policy.touch_every_of(live)
+        at > earlier && at.saturating_duration_since(earlier) >= self.policy.touch_every_of(live)
     }
 
-    /// The latest last activity that is stale enough to be moved by this touch, for stores that ask in one statement.
+    /// Returns the latest last activity that this touch would move, for stores that ask in one statement.
     #[must_use]
     pub fn stale_until(&self, activity: &Activity) -> Timestamp {
         let least = Duration::from_millis(1);
-        self.at
+        self.last_activity()
             .saturating_sub(self.policy.touch_every_of(activity).max(least))
     }
 
-    /// The activity after this touch: moved where it applies, as it was where it does not.
+    /// Returns the activity after this touch: moved where it applies, as it was where it does not.
     #[must_use]
     pub fn applied_to(&self, activity: Activity) -> Activity {
         if self.applies_to(&activity) {
-            activity.active_at(self.at)
+            activity.active_at(self.last_activity())
         } else {
             activity
         }
     }
 
-    /// Until when the store should remember the activity after this touch.
+    /// Returns until when the store should remember the activity after this touch.
     #[must_use]
     pub fn keep_until(&self, activity: &Activity) -> Timestamp {
         self.policy.keep_until(&self.applied_to(*activity))

@@ -1,4 +1,4 @@
-//! What was decided about a session, and why?
+//! Verdicts: whether a session may act, and why not.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::session::activity::Activity;
 use crate::session::time::Timestamp;
 
-/// What [`Policy::decide`](crate::Policy::decide) says of a session.
+/// The verdict of [`Policy::decide`](crate::Policy::decide) on a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -58,31 +58,31 @@ impl Expired {
         }
     }
 
-    /// Two different ids were presented, so nobody can say which session is meant.
+    /// Creates the verdict on a request that presents several live sessions, or too many ids.
     #[must_use]
     pub const fn conflicting(at: Timestamp) -> Self {
         Self::new(Reason::Conflicting, None, at)
     }
 
-    /// Why the session may not act.
+    /// Returns why the session may not act.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// When this was decided.
+    /// Returns when this was decided.
     #[must_use]
     pub const fn at(&self) -> Timestamp {
         self.at
     }
 
-    /// What is remembered of the session: nothing if it is unknown or conflicting.
+    /// Returns the record of the session. There is none if it is unknown or conflicting.
     #[must_use]
     pub const fn activity(&self) -> Option<Activity> {
         self.activity
     }
 
-    /// How long the session had been idle when this was decided.
+    /// Returns how long the session had been idle when this was decided.
     #[must_use]
     pub fn idle_for(&self) -> Option<Duration> {
         self.activity
@@ -100,14 +100,19 @@ pub enum Reason {
     Absolute,
     /// Ended on purpose: a log-out, or an administrator.
     Revoked,
-    /// An id was presented that the store does not know: it restarted, it forgot, or the id is forged.
+    /// The store does not know the id: the store restarted or forgot it, or the id is forged.
     Unknown,
-    /// Two different ids were presented.
+    /// The request presents several live sessions, or more ids than are looked up.
     Conflicting,
+    /// The application gave the session a new id, and the
+    /// [overlap](crate::PolicyBuilder::with_rotation_overlap) is over. The client keeps its cookie, which may hold the new id.
+    Replaced,
+    /// The record's last activity lies in the future by more than the idle timeout: a clock was wrong.
+    Future,
 }
 
 impl Reason {
-    /// The reason in one lowercase word, as in the `login-timeout-reason` header.
+    /// Returns the reason in one lowercase word, as in the `login-timeout-reason` header.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -116,6 +121,8 @@ impl Reason {
             Self::Revoked => "revoked",
             Self::Unknown => "unknown",
             Self::Conflicting => "conflicting",
+            Self::Replaced => "replaced",
+            Self::Future => "future",
         }
     }
 }

@@ -7,7 +7,9 @@ pub(crate) mod any;
 pub(crate) mod cached;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub(crate) mod detached;
 pub(crate) mod error;
+pub(crate) mod lifecycle;
 pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;

@@ -1,48 +1,58 @@
-//! Which session does a cookie name?
+//! The identifier that reads the session id from a cookie.
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cookie::{Cookie, Expiration, time};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-use super::expiry;
+use super::attributes::Attributes;
+use super::ids::Id;
+use super::reading::{Reading, read};
+use super::rewrite::{Spelling, rewrite};
 use super::seal::Seal;
 use crate::clock::Clock;
 use crate::identify::identify_session::{IdentifySession, Issued, Presented};
 use crate::request::head::RequestHead;
 use crate::session::key::SessionKey;
 
-/// The session id is the value of a cookie.
+/// An identifier that reads the session id from a cookie.
 ///
 /// # What begins and ends a session
 ///
-/// The wrapped service's responses are watched. A `Set-Cookie` with this name begins tracking its value; one that removes
-/// the cookie (an empty value, `Max-Age=0`, a past `Expires`) revokes the session that the request presented. So an application that sets a
-/// session cookie at log-in needs no code for this layer. The status of the response does not matter, because it does not matter to a browser:
-/// it keeps the cookie of a `401` or a `500` too, and will present it.
+/// The identifier watches the wrapped service's responses. A `Set-Cookie` with this name begins a session with its value.
+/// One that removes the cookie (an empty value, `Max-Age=0`, a past `Expires`) revokes the session that the request
+/// presented, under every id that it presented. So an application that sets a session cookie at log-in needs no code for
+/// this layer. The status of the response does not matter, because a browser keeps the cookie of a `401` or a `500` too.
 ///
-/// A new value beside a live one that the request presented *continues* that session: it is as old, and has the same limits of its own. So a
-/// rotation does not escape the absolute timeout. The old id stays valid until it times out, for requests that are under way; an application that
-/// wants it gone calls [`SessionHandle::revoke`](crate::SessionHandle::revoke), and [`start`](crate::SessionHandle::start) for the new one, which also
-/// gives it a fresh absolute timeout after a log-in.
+/// A new value beside a live one that the request presented *continues* that session: it is as old, and has the same
+/// limits of its own. So a rotation does not escape the absolute timeout. The old id stays valid for the
+/// [rotation overlap](crate::PolicyBuilder::with_rotation_overlap), for requests that are under way. An application that wants
+/// another session instead calls [`SessionHandle::revoke`](crate::SessionHandle::revoke), and
+/// [`start`](crate::SessionHandle::start) for the new one.
 ///
-/// If a response sets the cookie more than once, the last value counts; it ends the session only if nothing but removals is left, since
-/// applications clean up older paths beside the one they use.
+/// If a response sets the cookie more than once, the last value counts. It ends the session only if nothing but removals
+/// is left, since applications clean up older paths beside the one they use. A removal for another `Path` or `Domain` than
+/// the session's cookie has ends nothing: tell the identifier which they are by [`with_path`](CookieId::with_path) and
+/// [`with_domain`](CookieId::with_domain). It also takes those with which it first sees the application set the cookie.
 ///
-/// # What counts as an id
+/// # Nothing passes by spelling
+///
+/// Applications read `Cookie` headers in many ways: `s%69d=A`, `"sid"="A"`, a comma for a semicolon. A header that all
+/// of 81 known parsers read alike is passed on byte for byte, and nearly all headers are so. From any other header the
+/// identifier collects every id that one of the parsers could find. The layer looks all of them up, and the wrapped
+/// service gets one `Cookie` line, written anew, in which no parser finds another id than the live one. Foreign cookies
+/// stay as they came, unless a parser could find the session's name in them.
 ///
 /// | request | outcome |
 /// |---|---|
 /// | no cookie of this name, or only empty ones | no id |
-/// | one value, in whichever `Cookie` line (HTTP/2 splits them) | that id |
-/// | the same value several times | that id |
-/// | different values | [`Presented::Conflicting`] |
-/// | a value in double quotes | the id within them |
-/// | bytes that are not UTF-8 | an id like any other |
-/// | a name in other upper and lower case, a pair without `=` | not this cookie |
+/// | one value, which all parsers read alike | that id |
+/// | one live id, and others that are unknown or have ended | the live id, and the service sees it alone |
+/// | two live sessions, or more than [`Presented::MOST`] ids | refused as [`Conflicting`](crate::Reason::Conflicting) |
+/// | several `Cookie` lines (HTTP/2 splits them) | joined to one |
 ///
 /// ```
 /// use tower_login_timeout::{CookieId, IdentifySession, Presented, RequestHead, SessionKey};
@@ -58,21 +68,50 @@ use crate::session::key::SessionKey;
 #[derive(Clone)]
 pub struct CookieId {
     name: String,
+    places: Vec<Place>,
+    secure: bool,
+    partitioned: bool,
+    same_site: Option<SameSite>,
+    pub(super) seal: Option<Arc<dyn Seal>>,
+    header: Header,
+    removals: Vec<HeaderValue>,
+    first_set: Arc<OnceLock<Attributes>>,
+}
+
+/// A path and domain at which a browser may hold the cookie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
     path: String,
     domain: Option<String>,
-    secure: bool,
-    pub(super) seal: Option<Arc<dyn Seal>>,
-    forget: HeaderValue,
+}
+
+/// What the wrapped service sees of a header that parsers read differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Header {
+    Rewritten,
+    Untouched,
+}
+
+/// The `SameSite` attribute of a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SameSite {
+    /// Sent with requests from the same site only.
+    Strict,
+    /// Also sent with navigations from other sites.
+    Lax,
+    /// Sent with all requests. Browsers want `Secure` beside it.
+    None,
 }
 
 impl CookieId {
-    /// The cookie of this name, at the path `/` of the host that sets it.
+    /// Creates an identifier that reads the cookie of this name, at the path `/` of the host that sets it.
     ///
-    /// The prefixes `__Host-` and `__Secure-` are understood: they make the cookie secure.
+    /// The prefixes `__Host-` and `__Secure-` make the cookie secure.
     ///
     /// # Errors
     ///
-    /// A cookie's name is a token (RFC 6265, 4.1.1): anything else is refused.
+    /// Refuses a name that is no token (RFC 6265, 4.1.1).
     pub fn new(name: impl Into<String>) -> Result<Self, CookieIdError> {
         let name = name.into();
         if name.is_empty() || !name.bytes().all(is_token_byte) {
@@ -81,86 +120,158 @@ impl CookieId {
         let secure = has_prefix(&name, "__Secure-") || has_prefix(&name, "__Host-");
         Self {
             name,
-            path: "/".to_owned(),
-            domain: None,
+            places: vec![Place {
+                path: "/".to_owned(),
+                domain: None,
+            }],
             secure,
+            partitioned: false,
+            same_site: None,
             seal: None,
-            forget: HeaderValue::from_static(""),
+            header: Header::Rewritten,
+            removals: Vec::new(),
+            first_set: Arc::default(),
         }
-        .renewed()
+        .checked()
     }
 
-    /// The `Path` that the application sets the cookie with, so that it can be removed. The default is `/`.
+    /// Sets the `Path` that the application sets the cookie with, so that it can be removed. The default is `/`.
     ///
     /// # Errors
     ///
     /// Refuses a path that cannot stand in a `Set-Cookie`, and any but `/` for a `__Host-` cookie.
     pub fn with_path(mut self, path: impl Into<String>) -> Result<Self, CookieIdError> {
-        self.path = path.into();
-        self.renewed()
+        let path = path.into();
+        if let Some(place) = self.places.first_mut() {
+            place.path = path;
+        }
+        self.checked()
     }
 
-    /// The `Domain` that the application sets the cookie with, so that it can be removed. The default is none.
+    /// Sets the `Domain` that the application sets the cookie with, so that it can be removed. The default is none.
     ///
     /// # Errors
     ///
     /// Refuses a domain that cannot stand in a `Set-Cookie`, and any for a `__Host-` cookie.
     pub fn with_domain(mut self, domain: impl Into<String>) -> Result<Self, CookieIdError> {
-        self.domain = Some(domain.into());
-        self.renewed()
+        let domain = domain.into();
+        if let Some(place) = self.places.first_mut() {
+            place.domain = Some(domain);
+        }
+        self.checked()
     }
 
-    /// The application sets the cookie with `Secure`, so it is removed with `Secure`.
+    /// Also removes the cookie at another path and domain, when the session has ended.
+    ///
+    /// It is for cookies that an earlier version of the application set elsewhere: they would be presented again and
+    /// again.
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use tower_login_timeout::{CookieId, IdentifySession};
+    ///
+    /// let identify = CookieId::new("sid")?.with_other_place("/old", None)?;
+    /// let mut headers = HeaderMap::new();
+    /// identify.forget(&mut headers);
+    /// assert_eq!(headers.get_all("set-cookie").iter().count(), 2);
+    /// # Ok::<(), tower_login_timeout::CookieIdError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Refuses what [`with_path`](CookieId::with_path) and [`with_domain`](CookieId::with_domain) refuse.
+    pub fn with_other_place(
+        mut self,
+        path: impl Into<String>,
+        domain: Option<String>,
+    ) -> Result<Self, CookieIdError> {
+        let path = path.into();
+        self.places.push(Place { path, domain });
+        self.checked()
+    }
+
+    /// Removes the cookie with `Secure`, as the application sets it.
     #[must_use]
     pub fn with_secure(mut self) -> Self {
         self.secure = true;
-        self.forget = self.removal().unwrap_or(self.forget);
+        self.with_new_removals()
+    }
+
+    /// Removes the cookie with this `SameSite`, as the application sets it.
+    #[must_use]
+    pub fn with_same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = Some(same_site);
+        self.with_new_removals()
+    }
+
+    /// Removes the cookie with `Partitioned` and `Secure`, as the application sets it (CHIPS).
+    #[must_use]
+    pub fn with_partitioned(mut self) -> Self {
+        self.partitioned = true;
+        self.secure = true;
+        self.with_new_removals()
+    }
+
+    /// Passes every `Cookie` header on byte for byte, also one that parsers read differently.
+    ///
+    /// This gives up a guarantee: the layer still looks up every id that a parser could find, and refuses a request
+    /// without a live one. But beside a live id, the application may read another one that has ended.
+    #[must_use]
+    pub fn with_untouched_header(mut self) -> Self {
+        self.header = Header::Untouched;
         self
     }
 
-    fn renewed(mut self) -> Result<Self, CookieIdError> {
+    fn checked(self) -> Result<Self, CookieIdError> {
         let is_host = has_prefix(&self.name, "__Host-");
-        if is_host && (self.path != "/" || self.domain.is_some()) {
-            return Err(CookieIdError::HostPrefix);
-        }
-        let attributes = [Some(&self.path), self.domain.as_ref()];
-        for attribute in attributes.into_iter().flatten() {
-            if attribute.is_empty() || !attribute.bytes().all(is_attribute_byte) {
-                return Err(CookieIdError::Attribute(attribute.clone()));
+        for Place { path, domain } in &self.places {
+            if is_host && (path != "/" || domain.is_some()) {
+                return Err(CookieIdError::HostPrefix);
+            }
+            for attribute in [Some(path), domain.as_ref()].into_iter().flatten() {
+                if attribute.is_empty() || !attribute.bytes().all(is_attribute_byte) {
+                    return Err(CookieIdError::Attribute(attribute.clone()));
+                }
             }
         }
-        self.forget = self
-            .removal()
-            .ok_or_else(|| CookieIdError::Name(self.name.clone()))?;
-        Ok(self)
+        Ok(self.with_new_removals())
     }
 
-    fn removal(&self) -> Option<HeaderValue> {
+    fn with_new_removals(mut self) -> Self {
+        let removal = |place: &Place| HeaderValue::from_str(&self.removal(place)).ok();
+        self.removals = self.places.iter().filter_map(removal).collect();
+        self
+    }
+
+    fn removal(&self, place: &Place) -> String {
         let mut cookie = Cookie::build((&*self.name, ""))
-            .path(&*self.path)
+            .path(&*place.path)
             .max_age(time::Duration::ZERO)
             .expires(Expiration::from(time::OffsetDateTime::UNIX_EPOCH))
-            .secure(self.secure);
-        if let Some(domain) = &self.domain {
+            .secure(self.secure)
+            .partitioned(self.partitioned);
+        if let Some(domain) = &place.domain {
             cookie = cookie.domain(&**domain);
         }
-        HeaderValue::from_str(&cookie.to_string()).ok()
+        if let Some(same_site) = self.same_site {
+            cookie = cookie.same_site(same_site.into());
+        }
+        cookie.to_string()
     }
 
-    /// The key of a value as it is on the wire.
+    /// Returns the key of a value as it is on the wire, if it is an id.
     fn key(&self, value: &[u8]) -> Option<SessionKey> {
         match &self.seal {
-            None => Some(SessionKey::of(value)),
+            None => SessionKey::of_presented(value),
             Some(seal) => {
                 let id = seal.open(&self.name, str::from_utf8(value).ok()?)?;
-                (!id.is_empty()).then(|| SessionKey::of(id))
+                SessionKey::of_presented(id.as_bytes())
             }
         }
     }
 
-    /// The value, if this `name=value` is our cookie: without white space around it, and without quotes.
+    /// Returns the value, if this `name=value` of a `Set-Cookie` is our cookie: without white space and quotes around it.
     fn value_of<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
-        // The name first, since most cookies are others.
         let rest = pair.trim_ascii_start().strip_prefix(self.name.as_bytes())?;
         let value = rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii();
         let unquoted = value
@@ -168,25 +279,70 @@ impl CookieId {
             .and_then(|value| value.strip_suffix(b"\""));
         Some(unquoted.unwrap_or(value))
     }
+
+    /// Returns whether a `Set-Cookie` with these attributes removes the session's own cookie, and not one of another path
+    /// or domain.
+    fn removes_ours(&self, attributes: &Attributes) -> bool {
+        let first_set = self.first_set.get();
+        let is_path = |path: &String| {
+            let ours = self.places.first().is_some_and(|place| place.path == *path);
+            ours || first_set.is_some_and(|first_set| first_set.path.as_ref() == Some(path))
+        };
+        let is_domain = |domain: &String| {
+            let ours = self.places.first().and_then(|place| place.domain.as_ref());
+            let ours =
+                ours.is_some_and(|ours| ours.trim_start_matches('.').eq_ignore_ascii_case(domain));
+            ours || first_set.is_some_and(|first_set| first_set.domain.as_ref() == Some(domain))
+        };
+        attributes.path.as_ref().is_none_or(is_path)
+            && attributes.domain.as_ref().is_none_or(is_domain)
+    }
+
+    fn ids<'a>(&self, headers: &'a HeaderMap) -> Reading<'a> {
+        read(lines(headers), &self.name)
+    }
 }
 
 impl IdentifySession for CookieId {
     fn identify(&self, request: RequestHead<'_>) -> Presented {
-        let mut seen: &[u8] = b"";
-        let mut presented = Presented::None;
-        for line in request.headers().get_all(COOKIE) {
-            for pair in line.as_bytes().split(|byte| *byte == b';') {
-                let value = self.value_of(pair).unwrap_or_default();
-                if value.is_empty() || value == seen {
-                    continue;
-                }
-                seen = value;
-                if let Some(key) = self.key(value) {
-                    presented = presented.and(key);
-                }
+        match self.ids(request.headers()) {
+            Reading::Plain(None) => Presented::None,
+            Reading::Plain(Some(value)) => match self.key(value) {
+                Some(key) => Presented::One(key),
+                None => Presented::None,
+            },
+            Reading::Wide(ids) => {
+                Presented::ambiguous(ids.iter().filter_map(|id| self.key(id.spelling())))
             }
+            Reading::TooMany => Presented::TooMany,
         }
-        presented
+    }
+
+    fn keep_only(&self, headers: &mut HeaderMap, live: Option<SessionKey>, ended: &[SessionKey]) {
+        if self.header == Header::Untouched || !headers.contains_key(COOKIE) {
+            return;
+        }
+        let ids = match self.ids(headers) {
+            Reading::Wide(ids) => ids,
+            Reading::TooMany => Vec::new(),
+            // Another identifier found several ids, and not this one.
+            Reading::Plain(value) => value.into_iter().map(Id::from).collect(),
+        };
+        let is_live = |id: &&Id<'_>| live.is_some() && self.key(id.spelling()) == live;
+        let kept = ids.iter().find(is_live);
+        let written = |spelling| {
+            let kept = kept.map(|id| (id, spelling));
+            rewrite(lines(headers), &self.name, kept)
+        };
+        let mut line = written(Spelling::AsPresented);
+        // A parser that cuts the id short must not find an ended one.
+        if self.finds_one_of(ended, line.as_ref()) {
+            line = written(Spelling::Encoded);
+        }
+        headers.remove(COOKIE);
+        if let Some(line) = line {
+            headers.insert(COOKIE, line);
+        }
     }
 
     fn issued(&self, response: &HeaderMap, clock: &dyn Clock) -> Issued {
@@ -197,20 +353,43 @@ impl IdentifySession for CookieId {
             let Some(value) = self.value_of(pair) else {
                 continue;
             };
-            let attributes = &line[pair.len()..];
-            if value.is_empty() || expiry::is_removal(attributes, clock) {
-                if issued == Issued::Nothing {
+            let attributes = Attributes::read(&line[pair.len()..], clock);
+            let key = self.key(value);
+            if value.is_empty() || attributes.expired {
+                if issued == Issued::Nothing && self.removes_ours(&attributes) {
                     issued = Issued::Ended;
                 }
-            } else if let Some(key) = self.key(value) {
+            } else if let Some(key) = key {
                 issued = Issued::Started(key);
+                self.first_set.get_or_init(|| attributes);
             }
         }
         issued
     }
 
-    fn forget(&self) -> Option<HeaderValue> {
-        Some(self.forget.clone())
+    fn forget(&self, response: &mut HeaderMap) {
+        for removal in &self.removals {
+            response.append(SET_COOKIE, removal.clone());
+        }
+    }
+}
+
+impl CookieId {
+    /// Returns whether some parser finds one of these ids in a line.
+    fn finds_one_of(&self, ids: &[SessionKey], line: Option<&HeaderValue>) -> bool {
+        let (false, Some(line)) = (ids.is_empty(), line) else {
+            return false;
+        };
+        match read([line.as_bytes()], &self.name) {
+            Reading::Plain(value) => value
+                .and_then(|value| self.key(value))
+                .is_some_and(|key| ids.contains(&key)),
+            Reading::Wide(found) => found
+                .iter()
+                .filter_map(|id| self.key(id.spelling()))
+                .any(|key| ids.contains(&key)),
+            Reading::TooMany => true,
+        }
     }
 }
 
@@ -218,14 +397,28 @@ impl fmt::Debug for CookieId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CookieId")
             .field("name", &self.name)
-            .field("path", &self.path)
-            .field("domain", &self.domain)
+            .field("places", &self.places)
             .field("secure", &self.secure)
             .finish_non_exhaustive()
     }
 }
 
-/// A cookie that no browser would keep.
+impl From<SameSite> for cookie::SameSite {
+    fn from(same_site: SameSite) -> Self {
+        match same_site {
+            SameSite::Strict => Self::Strict,
+            SameSite::Lax => Self::Lax,
+            SameSite::None => Self::None,
+        }
+    }
+}
+
+/// Returns the `Cookie` lines.
+fn lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes)
+}
+
+/// The error of a cookie that no browser would keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CookieIdError {

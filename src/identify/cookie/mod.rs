@@ -1,9 +1,16 @@
 //! The session id in a cookie.
 
+mod attributes;
 pub(crate) mod cookie_id;
-mod expiry;
+mod ids;
+mod name;
 #[cfg(feature = "private")]
 mod private;
+mod reading;
+mod rewrite;
 mod seal;
 #[cfg(feature = "signed")]
 mod signed;
+#[cfg(test)]
+mod tests;
+mod value;

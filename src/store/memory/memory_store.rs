@@ -1,4 +1,4 @@
-//! What is remembered in this process?
+//! The store in this process's memory.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::shard::{Shard, Shared};
+use super::shard::{Common, Evictable, Shard};
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::session::touch::Touch;
@@ -22,14 +23,15 @@ const ROUND: Duration = Duration::from_secs(60);
 const SESSIONS_PER_SHARD: usize = 800;
 const MOST_SHARDS: usize = 4096;
 
-/// Activity remembered in this process, for one process that may forget its sessions when it restarts.
+/// A store in this process's memory, for one process that may forget its sessions when it restarts.
 ///
-/// It is bounded: a million sessions unless [`with_capacity`](MemoryStore::with_capacity) says otherwise. When it is full, the
-/// session that was idle for longest, of a small sample, makes room for a new one. A session takes 40 to 80 bytes, the least when it is full.
+/// It is bounded: a million sessions unless [`with_capacity`](MemoryStore::with_capacity) says otherwise. When it is full,
+/// the session that was idle for longest, of a small sample, makes room for a new one. Revoked sessions make room last.
+/// A session takes 40 to 80 bytes, the least when the store is full.
 ///
-/// Records leave after their time without a background task: each operation that brings the time along may clear one of many shards, so that all of
-/// them are cleared about once a minute, and no request waits for more than one. Memory is handed back as they empty. A removal may
-/// be late by the minute to which this store rounds `keep_until` up.
+/// Records leave after their time without a background task. Each touch may clear one of many shards, so that all of
+/// them are cleared about once a minute, and no request waits for more than one. Memory is handed back as they empty. A
+/// removal may be late by the minute to which this store rounds `keep_until` up.
 ///
 /// Clones share the same records.
 ///
@@ -52,7 +54,7 @@ pub struct MemoryStore(Arc<Shards>);
 
 struct Shards {
     shards: Box<[Shard]>,
-    shared: Shared,
+    common: Common,
     capacity: usize,
     sweep: Sweep,
 }
@@ -65,13 +67,13 @@ struct Sweep {
 }
 
 impl MemoryStore {
-    /// A store for a million sessions.
+    /// Creates a store for a million sessions.
     #[must_use]
     pub fn new() -> Self {
         Self::with_capacity(1_000_000)
     }
 
-    /// A store for so many sessions, at least one. It allocates as they come.
+    /// Creates a store for so many sessions, at least one. It allocates as they come.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         let mut per_shard = SESSIONS_PER_SHARD;
@@ -81,7 +83,7 @@ impl MemoryStore {
         let shards = capacity.div_ceil(per_shard).max(1);
         Self(Arc::new(Shards {
             shards: (0..shards).map(|_| Shard::default()).collect(),
-            shared: Shared::default(),
+            common: Common::default(),
             capacity: capacity.max(1),
             sweep: Sweep {
                 due: AtomicU64::new(0),
@@ -91,19 +93,19 @@ impl MemoryStore {
         }))
     }
 
-    /// How many sessions it remembers, ended ones that are not removed yet among them.
+    /// Returns how many sessions it remembers, ended ones that are not removed yet among them.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.shared.len()
+        self.0.common.len()
     }
 
-    /// Whether it remembers none.
+    /// Returns whether it remembers none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many sessions it remembers at most.
+    /// Returns how many sessions it remembers at most.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.0.capacity
@@ -123,13 +125,18 @@ impl Shards {
 
     /// Makes room for a newcomer if there are too many, in its own shard or in the next one that has anybody else.
     fn stay_within_capacity(&self, newcomer: SessionKey, hash: u64) {
-        if self.shared.len() <= self.capacity {
+        if self.common.len() <= self.capacity {
             return;
         }
         let home = self.index(hash);
         let (before, after) = self.shards.split_at(home);
-        let mut shards = after.iter().chain(before);
-        shards.find_map(|shard| shard.evict_one(&self.shared, newcomer, hash >> 7));
+        let _ = [Evictable::NotRevoked, Evictable::Any]
+            .into_iter()
+            .find_map(|evictable| {
+                let mut shards = after.iter().chain(before);
+                shards
+                    .find_map(|shard| shard.evict_one(&self.common, newcomer, hash >> 7, evictable))
+            });
     }
 
     /// Removes what is over in one shard, if it is time to.
@@ -148,7 +155,7 @@ impl Shards {
                 .compare_exchange(due, next_due, Ordering::Relaxed, Ordering::Relaxed);
         if claimed.is_ok() {
             let index = self.sweep.next.fetch_add(1, Ordering::Relaxed) % self.shards.len();
-            self.shards[index].sweep(&self.shared, now);
+            self.shards[index].sweep(&self.common, now);
         }
     }
 }
@@ -164,10 +171,9 @@ impl ActivityStore for MemoryStore {
         keep_until: Timestamp,
     ) -> Self::Future<()> {
         let shards = &*self.0;
-        shards.sweep_when_due(activity.last_activity());
-        let hash = shards.shared.hash(key);
+        let hash = shards.common.hash(key);
         let shard = shards.shard(hash);
-        shard.replace(&shards.shared, key, activity, keep_until);
+        shard.replace(&shards.common, key, activity, keep_until);
         shards.stay_within_capacity(key, hash);
         ready(Ok(()))
     }
@@ -179,29 +185,33 @@ impl ActivityStore for MemoryStore {
         keep_until: Timestamp,
     ) -> Self::Future<Activity> {
         let shards = &*self.0;
-        shards.sweep_when_due(activity.last_activity());
-        let hash = shards.shared.hash(key);
+        let hash = shards.common.hash(key);
         let shard = shards.shard(hash);
-        let begun = shard.insert_if_absent(&shards.shared, key, activity, keep_until);
+        let begun = shard.insert_if_absent(&shards.common, key, activity, keep_until);
         shards.stay_within_capacity(key, hash);
         ready(Ok(begun))
     }
 
     fn load(&self, key: SessionKey) -> Self::Future<Option<Activity>> {
-        let hash = self.0.shared.hash(key);
+        let hash = self.0.common.hash(key);
         ready(Ok(self.0.shard(hash).load(hash, key)))
     }
 
     fn touch(&self, key: SessionKey, touch: Touch) -> Self::Future<Option<Activity>> {
         self.0.sweep_when_due(touch.now());
-        let hash = self.0.shared.hash(key);
+        let hash = self.0.common.hash(key);
         ready(Ok(self.0.shard(hash).touch(hash, key, &touch)))
     }
 
-    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Self::Future<bool> {
-        let hash = self.0.shared.hash(key);
-        let revoked = self.0.shard(hash).revoke(hash, key, keep_until);
-        ready(Ok(revoked.is_some()))
+    fn change(&self, key: SessionKey, change: Change) -> Self::Future<Option<Activity>> {
+        self.0.sweep_when_due(change.now());
+        let hash = self.0.common.hash(key);
+        ready(Ok(self.0.shard(hash).change(hash, key, &change)))
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Self::Future<Option<Activity>> {
+        let hash = self.0.common.hash(key);
+        ready(Ok(self.0.shard(hash).revoke(hash, key, keep_until)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! How is a share of the records locked, found, and cleared?
+//! A share of the records behind one lock.
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -8,10 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::slot::Slot;
+use super::slot::{Extra, Slot};
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
-use crate::session::limits::Limits;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 
@@ -20,13 +20,13 @@ const SAMPLE: usize = 8;
 
 /// What the shards have in common: how keys are hashed, and how many records there are in all.
 #[derive(Default)]
-pub(super) struct Shared {
+pub(super) struct Common {
     hasher: DefaultHashBuilder,
     len: AtomicUsize,
 }
 
-impl Shared {
-    /// The key's hash: seeded, so that nobody can choose ids that crowd one shard.
+impl Common {
+    /// Returns the key's hash. It is seeded, so that an attacker cannot choose ids that crowd one shard.
     pub(super) fn hash(&self, key: SessionKey) -> u64 {
         self.hasher.hash_one(u128::from_ne_bytes(key.to_bytes()))
     }
@@ -47,35 +47,37 @@ pub(super) struct Shard(Mutex<Records>);
 #[derive(Default)]
 struct Records {
     slots: HashTable<Slot>,
-    // Few sessions have limits of their own, so the others do not pay for them.
-    limits: BTreeMap<SessionKey, Limits>,
+    /// The extras of the few sessions that have one, so that the others do not pay for them.
+    extras: BTreeMap<SessionKey, Extra>,
+    /// How many of the slots are revoked.
+    revoked: usize,
 }
 
 impl Shard {
     /// Writes the record, replacing what was there.
     pub(super) fn replace(
         &self,
-        shared: &Shared,
+        common: &Common,
         key: SessionKey,
         activity: Activity,
         keep_until: Timestamp,
     ) {
-        self.lock().put(shared, key, activity, keep_until);
+        self.lock().put(common, key, activity, keep_until);
     }
 
     /// Writes the record if there is none. Returns the one that is there now.
     pub(super) fn insert_if_absent(
         &self,
-        shared: &Shared,
+        common: &Common,
         key: SessionKey,
         activity: Activity,
         keep_until: Timestamp,
     ) -> Activity {
         let mut records = self.lock();
-        if let Some(found) = records.find(shared.hash(key), key) {
+        if let Some(found) = records.find(common.hash(key), key) {
             return found;
         }
-        records.put(shared, key, activity, keep_until);
+        records.put(common, key, activity, keep_until);
         activity
     }
 
@@ -83,9 +85,9 @@ impl Shard {
         self.lock().find(hash, key)
     }
 
-    /// Moves last activity where the touch applies. Returns the record as it was.
+    /// Moves last activity to where the touch says, if it applies. Returns the record as it was.
     pub(super) fn touch(&self, hash: u64, key: SessionKey, touch: &Touch) -> Option<Activity> {
-        let Records { slots, limits } = &mut *self.lock();
+        let Records { slots, extras, .. } = &mut *self.lock();
         // Most records are where their hash points to. Looked at there, a record and the table's note on it come from memory
         // at the same time, not one after the other.
         let home = hash as usize & slots.num_buckets().wrapping_sub(1);
@@ -95,7 +97,7 @@ impl Shard {
         } else {
             slots.find_mut(hash, |slot| slot.key() == key)
         }?;
-        let before = slot.activity(limits_of(slot, limits));
+        let before = activity(slot, extras);
         let after = touch.applied_to(before);
         if after != before {
             slot.touch(after.last_activity(), touch.policy().keep_until(&after));
@@ -103,46 +105,91 @@ impl Shard {
         Some(before)
     }
 
-    /// Revokes the record. Returns nothing if there is none.
-    pub(super) fn revoke(&self, hash: u64, key: SessionKey, keep_until: Timestamp) -> Option<()> {
-        let mut records = self.lock();
-        let slot = records.slots.find_mut(hash, |slot| slot.key() == key)?;
-        slot.revoke(keep_until);
-        Some(())
+    /// Makes the change, if it applies. Returns the record as it was.
+    pub(super) fn change(&self, hash: u64, key: SessionKey, change: &Change) -> Option<Activity> {
+        let Records { slots, extras, .. } = &mut *self.lock();
+        let slot = slots.find_mut(hash, |slot| slot.key() == key)?;
+        let before = activity(slot, extras);
+        let after = change.applied_to(before);
+        if after != before {
+            slot.change(&after, change.keep_until(&before));
+            keep_extra(extras, slot, &after);
+        }
+        Some(before)
     }
 
-    /// Removes the record that was idle for longest of a sample, other than `spared`. Returns nothing if there is no other.
-    pub(super) fn evict_one(&self, shared: &Shared, spared: SessionKey, random: u64) -> Option<()> {
+    /// Revokes the record. Returns it as it was.
+    pub(super) fn revoke(
+        &self,
+        hash: u64,
+        key: SessionKey,
+        keep_until: Timestamp,
+    ) -> Option<Activity> {
+        let Records {
+            slots,
+            extras,
+            revoked,
+        } = &mut *self.lock();
+        let slot = slots.find_mut(hash, |slot| slot.key() == key)?;
+        let before = activity(slot, extras);
+        if !before.is_revoked() {
+            *revoked += 1;
+        }
+        slot.revoke(keep_until);
+        Some(before)
+    }
+
+    /// Removes the record that was idle for longest of a sample, other than `spared`. Returns nothing if there is
+    /// none that may go.
+    pub(super) fn evict_one(
+        &self,
+        common: &Common,
+        spared: SessionKey,
+        random: u64,
+        evictable: Evictable,
+    ) -> Option<()> {
         let mut records = self.lock();
+        // Without this look, a shard full of revoked records would be walked in vain.
+        if evictable == Evictable::NotRevoked && records.revoked == records.slots.len() {
+            return None;
+        }
         let buckets = records.slots.num_buckets();
         let start = (random as usize).checked_rem(buckets)?;
         let (_, key) = (start..buckets)
             .chain(0..start)
             .filter_map(|bucket| records.slots.get_bucket(bucket))
             .filter(|slot| slot.key() != spared)
+            .filter(|slot| evictable == Evictable::Any || !slot.is_revoked())
             .take(SAMPLE)
             .map(|slot| (slot.last_activity(), slot.key()))
             .min()?;
-        records.remove(shared, key);
+        records.remove(common, key);
         Some(())
     }
 
     /// Removes the records whose time is over, and hands back memory if the shard has become much emptier.
-    pub(super) fn sweep(&self, shared: &Shared, now: Timestamp) {
-        let Records { slots, limits } = &mut *self.lock();
+    pub(super) fn sweep(&self, common: &Common, now: Timestamp) {
+        let Records {
+            slots,
+            extras,
+            revoked,
+        } = &mut *self.lock();
         let before = slots.len();
         slots.retain(|slot| {
             let over = slot.is_over(now);
-            if over && slot.is_limited() {
-                limits.remove(&slot.key());
+            if over && slot.has_extra() {
+                extras.remove(&slot.key());
+            }
+            if over && slot.is_revoked() {
+                *revoked -= 1;
             }
             !over
         });
-        shared
+        common
             .len
             .fetch_sub(before - slots.len(), Ordering::Relaxed);
         if slots.len() < slots.capacity() / 4 {
-            slots.shrink_to(slots.len() * 2, |slot| shared.hash(slot.key()));
+            slots.shrink_to(slots.len() * 2, |slot| common.hash(slot.key()));
         }
     }
 
@@ -152,49 +199,69 @@ impl Shard {
     }
 }
 
+/// Which records an eviction may take.
+///
+/// Revoked ones go last: a revoked id whose record is gone is unknown, and may begin again where the policy lets
+/// unknown ids begin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Evictable {
+    NotRevoked,
+    Any,
+}
+
 impl Records {
     fn find(&self, hash: u64, key: SessionKey) -> Option<Activity> {
         let slot = self.slots.find(hash, |slot| slot.key() == key)?;
-        Some(slot.activity(limits_of(slot, &self.limits)))
+        Some(activity(slot, &self.extras))
     }
 
-    fn put(&mut self, shared: &Shared, key: SessionKey, activity: Activity, keep_until: Timestamp) {
+    fn put(&mut self, common: &Common, key: SessionKey, activity: Activity, keep_until: Timestamp) {
         let new = Slot::new(key, &activity, keep_until);
         let entry = self.slots.entry(
-            shared.hash(key),
+            common.hash(key),
             |slot| slot.key() == key,
-            |slot| shared.hash(slot.key()),
+            |slot| common.hash(slot.key()),
         );
         match entry {
-            Entry::Occupied(mut occupied) => *occupied.get_mut() = new,
+            Entry::Occupied(mut occupied) => {
+                self.revoked -= usize::from(occupied.get().is_revoked());
+                *occupied.get_mut() = new;
+            }
             Entry::Vacant(vacant) => {
                 vacant.insert(new);
-                shared.len.fetch_add(1, Ordering::Relaxed);
+                common.len.fetch_add(1, Ordering::Relaxed);
             }
         }
-        if new.is_limited() {
-            self.limits.insert(key, activity.limits());
-        } else {
-            self.limits.remove(&key);
-        }
+        self.revoked += usize::from(new.is_revoked());
+        keep_extra(&mut self.extras, &new, &activity);
     }
 
-    fn remove(&mut self, shared: &Shared, key: SessionKey) {
+    fn remove(&mut self, common: &Common, key: SessionKey) {
         let entry = self
             .slots
-            .find_entry(shared.hash(key), |slot| slot.key() == key);
+            .find_entry(common.hash(key), |slot| slot.key() == key);
         if let Ok(entry) = entry {
-            entry.remove();
-            self.limits.remove(&key);
-            shared.len.fetch_sub(1, Ordering::Relaxed);
+            let (removed, _) = entry.remove();
+            self.revoked -= usize::from(removed.is_revoked());
+            self.extras.remove(&key);
+            common.len.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
 
-fn limits_of(slot: &Slot, limits: &BTreeMap<SessionKey, Limits>) -> Limits {
-    if slot.is_limited() {
-        limits.get(&slot.key()).copied().unwrap_or_default()
+fn activity(slot: &Slot, extras: &BTreeMap<SessionKey, Extra>) -> Activity {
+    if slot.has_extra() {
+        let extra = extras.get(&slot.key()).copied().unwrap_or_default();
+        slot.activity(&extra)
     } else {
-        Limits::default()
+        slot.activity(&Extra::default())
+    }
+}
+
+fn keep_extra(extras: &mut BTreeMap<SessionKey, Extra>, slot: &Slot, activity: &Activity) {
+    if slot.has_extra() {
+        extras.insert(slot.key(), Extra::of(activity));
+    } else {
+        extras.remove(&slot.key());
     }
 }

@@ -1,4 +1,4 @@
-//! How is one record packed?
+//! One record in 32 bytes.
 
 use std::time::Duration;
 
@@ -22,10 +22,11 @@ pub(super) struct Slot {
 const _: () = assert!(size_of::<Slot>() == 32);
 
 impl Slot {
+    /// Packs a record. What does not fit is its [`Extra`], which is kept beside it.
     pub(super) fn new(key: SessionKey, activity: &Activity, keep_until: Timestamp) -> Self {
         let mut removal = Removal(Removal::minutes(keep_until));
-        if activity.limits() != Limits::default() {
-            removal.0 |= Removal::LIMITED;
+        if Extra::of(activity) != Extra::default() {
+            removal.0 |= Removal::EXTRA;
         }
         if activity.is_revoked() {
             removal.0 |= Removal::REVOKED;
@@ -46,20 +47,37 @@ impl Slot {
         self.last_activity.unpack()
     }
 
-    /// Whether its limits are kept beside it.
-    pub(super) fn is_limited(&self) -> bool {
-        self.removal.0 & Removal::LIMITED != 0
+    /// Returns whether an [`Extra`] is kept beside it.
+    pub(super) fn has_extra(&self) -> bool {
+        self.removal.0 & Removal::EXTRA != 0
     }
 
-    pub(super) fn activity(&self, limits: Limits) -> Activity {
+    pub(super) fn is_revoked(&self) -> bool {
+        self.removal.0 & Removal::REVOKED != 0
+    }
+
+    /// Unpacks the record.
+    pub(super) fn activity(&self, extra: &Extra) -> Activity {
         let activity = Activity::began(self.created_at.unpack())
             .active_at(self.last_activity())
-            .with_limits(limits);
-        if self.removal.0 & Removal::REVOKED == 0 {
-            activity
-        } else {
+            .with_limits(extra.limits)
+            .with_next_id(extra.next_id);
+        let activity = match extra.replaced_at {
+            Some(at) => activity.replaced(at),
+            None => activity,
+        };
+        if self.is_revoked() {
             activity.revoked()
+        } else {
+            activity
         }
+    }
+
+    /// Packs the record anew after a change. Its removal moves later only.
+    pub(super) fn change(&mut self, activity: &Activity, keep_until: Timestamp) {
+        let earlier = self.removal;
+        *self = Self::new(self.key, activity, keep_until);
+        self.removal.keep_at_least(earlier);
     }
 
     pub(super) fn touch(&mut self, at: Timestamp, keep_until: Timestamp) {
@@ -72,9 +90,27 @@ impl Slot {
         self.removal.keep_until(keep_until);
     }
 
-    /// Whether its time is over, so that it may be removed.
+    /// Returns whether its time is over, so that it may be removed.
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
         self.removal.is_over(now)
+    }
+}
+
+/// The parts of a record that few sessions have: limits of their own, or several ids.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Extra {
+    limits: Limits,
+    replaced_at: Option<Timestamp>,
+    next_id: Option<SessionKey>,
+}
+
+impl Extra {
+    pub(super) fn of(activity: &Activity) -> Self {
+        Self {
+            limits: activity.limits(),
+            replaced_at: activity.replaced_at(),
+            next_id: activity.next_id(),
+        }
     }
 }
 
@@ -100,9 +136,9 @@ struct Removal(u32);
 
 impl Removal {
     const REVOKED: u32 = 1 << 31;
-    const LIMITED: u32 = 1 << 30;
+    const EXTRA: u32 = 1 << 30;
     /// Also: never.
-    const LAST_MINUTE: u32 = Self::LIMITED - 1;
+    const LAST_MINUTE: u32 = Self::EXTRA - 1;
     const MINUTE: u64 = Duration::from_secs(60).as_millis() as u64;
 
     fn minutes(timestamp: Timestamp) -> u32 {
@@ -117,7 +153,12 @@ impl Removal {
 
     /// Moves it to a later moment, never to an earlier one.
     fn keep_until(&mut self, timestamp: Timestamp) {
-        let later = Self::minutes(timestamp).max(self.0 & Self::LAST_MINUTE);
+        self.keep_at_least(Self(Self::minutes(timestamp)));
+    }
+
+    /// Moves it to the other's moment, if that is later.
+    fn keep_at_least(&mut self, other: Self) {
+        let later = (other.0 & Self::LAST_MINUTE).max(self.0 & Self::LAST_MINUTE);
         self.0 = self.0 & !Self::LAST_MINUTE | later;
     }
 }
@@ -133,9 +174,9 @@ mod tests {
         for at in [Timestamp::UNIX_EPOCH, NOW, Timestamp::MAX] {
             let activity = Activity::began(at).active_at(Timestamp::MAX);
             let slot = Slot::new(SessionKey::of("a"), &activity, at);
-            assert_eq!(slot.activity(Limits::default()), activity);
+            assert_eq!(slot.activity(&Extra::default()), activity);
             let slot = Slot::new(SessionKey::of("a"), &activity.revoked(), at);
-            assert_eq!(slot.activity(Limits::default()), activity.revoked());
+            assert_eq!(slot.activity(&Extra::default()), activity.revoked());
         }
     }
 
@@ -156,7 +197,7 @@ mod tests {
         assert!(!slot.is_over(NOW.saturating_add(Duration::from_secs(120))));
         slot.touch(later, later.saturating_add(Duration::from_secs(600)));
         assert!(!slot.is_over(later.saturating_add(Duration::from_secs(120))));
-        assert!(slot.activity(Limits::default()).is_revoked());
-        assert!(!slot.is_limited());
+        assert!(slot.activity(&Extra::default()).is_revoked());
+        assert!(!slot.has_extra());
     }
 }

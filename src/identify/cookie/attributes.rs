@@ -1,43 +1,63 @@
-//! When does a browser drop the cookie?
+//! The attributes of a `Set-Cookie`.
 
 use cookie::time::{Date, Month};
 
 use crate::clock::Clock;
 
-/// Whether a browser deletes the cookie on reading these attributes of a `Set-Cookie`, which follow its name and value.
+/// The attributes of a `Set-Cookie` that tell which cookie it sets or removes.
 ///
-/// `Max-Age` has precedence over `Expires`, and what a browser ignores is ignored (RFC 6265, 5.2 and 5.3).
-pub(super) fn is_removal(attributes: &[u8], clock: &dyn Clock) -> bool {
-    let attributes = String::from_utf8_lossy(attributes);
-    let (mut max_age, mut expires) = (None, None);
-    for attribute in attributes.split(';') {
-        let (name, value) = attribute.split_once('=').unwrap_or_default();
-        let value = value.trim();
-        // The last one that can be read counts.
-        match name.trim() {
-            name if name.eq_ignore_ascii_case("max-age") => max_age = lives_on(value).or(max_age),
-            name if name.eq_ignore_ascii_case("expires") => expires = date(value).or(expires),
-            _ => {}
+/// They are read as browsers read them: the last one that can be read counts, `Max-Age` has precedence over `Expires`, and
+/// what a browser ignores is ignored (RFC 6265, 5.2 and 5.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Attributes {
+    /// The path, unless the browser takes that of the request.
+    pub(super) path: Option<String>,
+    /// The domain in lower case, unless it is the host alone.
+    pub(super) domain: Option<String>,
+    /// Whether a browser removes the cookie on reading this.
+    pub(super) expired: bool,
+}
+
+impl Attributes {
+    /// Reads what follows the name and value.
+    pub(super) fn read(attributes: &[u8], clock: &dyn Clock) -> Self {
+        let attributes = String::from_utf8_lossy(attributes);
+        let mut read = Self::default();
+        let (mut max_age, mut expires) = (None, None);
+        for attribute in attributes.split(';') {
+            let (name, value) = attribute.split_once('=').unwrap_or_default();
+            let (name, value) = (name.trim(), value.trim());
+            if name.eq_ignore_ascii_case("max-age") {
+                max_age = lives_on(value).or(max_age);
+            } else if name.eq_ignore_ascii_case("expires") {
+                expires = date(value).or(expires);
+            } else if name.eq_ignore_ascii_case("path") {
+                read.path = value.starts_with('/').then(|| value.to_owned());
+            } else if name.eq_ignore_ascii_case("domain") {
+                let domain = value.trim_start_matches('.').to_ascii_lowercase();
+                read.domain = Some(domain).filter(|domain| !domain.is_empty());
+            }
         }
-    }
-    match (max_age, expires) {
-        (Some(lives_on), _) => !lives_on,
-        (None, Some(expires)) => {
-            let now = i64::try_from(clock.now().as_unix_millis()).unwrap_or(i64::MAX);
-            expires.saturating_mul(1_000) <= now
-        }
-        (None, None) => false,
+        read.expired = match (max_age, expires) {
+            (Some(lives_on), _) => !lives_on,
+            (None, Some(expires)) => {
+                let now = i64::try_from(clock.now().as_unix_millis()).unwrap_or(i64::MAX);
+                expires.saturating_mul(1_000) <= now
+            }
+            (None, None) => false,
+        };
+        read
     }
 }
 
-/// Whether a `Max-Age` leaves the cookie any time.
+/// Returns whether a `Max-Age` leaves the cookie any time.
 fn lives_on(max_age: &str) -> Option<bool> {
     let digits = max_age.strip_prefix('-').unwrap_or(max_age);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits == max_age && digits.bytes().any(|byte| byte != b'0'))
 }
 
-/// The date in Unix seconds, read as leniently as browsers do (RFC 6265, 5.1.1).
+/// Returns the date in Unix seconds, read as leniently as browsers do (RFC 6265, 5.1.1).
 fn date(text: &str) -> Option<i64> {
     let (mut time, mut day, mut month, mut year) = (None, None, None, None);
     let is_delimiter = |c: char| !(c.is_ascii_alphanumeric() || c == ':');
@@ -91,7 +111,7 @@ mod tests {
     use crate::clock::ManualClock;
 
     fn removes(attributes: &str) -> bool {
-        is_removal(attributes.as_bytes(), &ManualClock::new())
+        Attributes::read(attributes.as_bytes(), &ManualClock::new()).expired
     }
 
     #[test]
@@ -113,6 +133,29 @@ mod tests {
             date("Wed, 01 Jan 69 00:00:00 GMT"),
             date("01 Jan 2069 00:00:00")
         );
+    }
+
+    #[test]
+    fn path_and_domain_are_read_as_browsers_read_them() {
+        for (attributes, path, domain) in [
+            (
+                "Path=/app; Domain=Example.com",
+                Some("/app"),
+                Some("example.com"),
+            ),
+            (
+                "path=/a; PATH=/b; domain=.example.com",
+                Some("/b"),
+                Some("example.com"),
+            ),
+            ("Path=; Domain=", None, None),
+            ("Path=relative; Domain=.", None, None),
+            ("Secure", None, None),
+        ] {
+            let read = Attributes::read(attributes.as_bytes(), &ManualClock::new());
+            assert_eq!(read.path.as_deref(), path, "{attributes}");
+            assert_eq!(read.domain.as_deref(), domain, "{attributes}");
+        }
     }
 
     #[test]

@@ -1,0 +1,72 @@
+//! The ids that parsers could read in one request.
+
+use std::borrow::Cow;
+
+use crate::session::canonical::canonical;
+
+/// How many different ids one request may present.
+///
+/// An id in base64 with `=`, `/` and `+` in it has up to three readings, and a browser that holds a cookie of another path sends
+/// two of those. A request with more ids than this comes from nobody's browser.
+pub(super) const MAX: usize = 8;
+
+/// An id that some parser could read.
+#[derive(Clone, Debug)]
+pub(super) struct Id<'a> {
+    spelling: Cow<'a, [u8]>,
+    /// The canonical form, if it is another one.
+    canonical: Option<Vec<u8>>,
+}
+
+impl<'a> Id<'a> {
+    pub(super) fn new(spelling: Cow<'a, [u8]>) -> Self {
+        let form = canonical(&spelling);
+        let canonical = (*form != *spelling).then(|| form.into_owned());
+        Self {
+            spelling,
+            canonical,
+        }
+    }
+
+    /// Returns the id as the first parser reads it: without the white space around it, perhaps still encoded or in quotes.
+    pub(super) fn spelling(&self) -> &[u8] {
+        &self.spelling
+    }
+
+    /// Returns the form in which ids are compared.
+    pub(super) fn canonical(&self) -> &[u8] {
+        self.canonical.as_deref().unwrap_or(&self.spelling)
+    }
+}
+
+/// The ids found so far.
+#[derive(Default)]
+pub(super) struct Ids<'a> {
+    pub(super) found: Vec<Id<'a>>,
+}
+
+/// Says that there are more than [`MAX`] ids.
+#[derive(Debug)]
+pub(super) struct TooMany;
+
+impl<'a> From<&'a [u8]> for Id<'a> {
+    fn from(spelling: &'a [u8]) -> Self {
+        Self::new(Cow::Borrowed(spelling))
+    }
+}
+
+impl<'a> Ids<'a> {
+    /// Adds an id, if it is none of those that were found before.
+    pub(super) fn push(&mut self, spelling: Cow<'a, [u8]>) -> Result<(), TooMany> {
+        let id = Id::new(spelling);
+        let form = id.canonical();
+        if form.is_empty() || self.found.iter().any(|found| found.canonical() == form) {
+            return Ok(());
+        }
+        if self.found.len() == MAX {
+            return Err(TooMany);
+        }
+        self.found.push(id);
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! The choice among several ids that one request presents.
+
+use std::sync::Arc;
+
+use crate::middleware::config::ConfigHandle;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::time::Timestamp;
+use crate::session::verdict::{Expired, Verdict};
+use crate::store::activity_store::{ActivityStore, BoxError};
+
+/// The outcome of looking up several ids.
+pub(super) enum Selection {
+    /// This id is to be checked. The store knows the others in `ended` as ended.
+    Check {
+        key: SessionKey,
+        ended: Vec<SessionKey>,
+    },
+    /// None of the ids may act.
+    Refused {
+        expired: Expired,
+        key: Option<SessionKey>,
+    },
+}
+
+/// Looks up the ids, and selects the live one.
+///
+/// Several live sessions are conflicting, since nobody can say which of them the application would take. Two ids of one
+/// session are not: an application may set its cookie for two paths, and change it in one.
+pub(super) async fn select<St: ActivityStore>(
+    config: Arc<ConfigHandle<St>>,
+    keys: Vec<SessionKey>,
+    now: Timestamp,
+) -> Result<Selection, BoxError> {
+    let mut live: Option<(SessionKey, Activity)> = None;
+    let mut first_ended = None;
+    let mut ended = Vec::new();
+    let mut unknown = Vec::new();
+    for key in keys {
+        let found = config.store.load(key).await.map_err(Into::into)?;
+        let Some(activity) = found else {
+            unknown.push(key);
+            continue;
+        };
+        match config.policy.decide(found, now) {
+            Verdict::Expired(expired) => {
+                ended.push(key);
+                first_ended.get_or_insert((expired, key));
+            }
+            Verdict::Active { .. } | Verdict::Begins => {
+                live = match live {
+                    None => Some((key, activity)),
+                    Some(other) => match newer_id((key, activity), other) {
+                        Some(newer) => Some(newer),
+                        None => {
+                            let expired = Expired::conflicting(now);
+                            return Ok(Selection::Refused { expired, key: None });
+                        }
+                    },
+                };
+            }
+        }
+    }
+    if let Some((key, _)) = live {
+        return Ok(Selection::Check { key, ended });
+    }
+    if let Some((expired, key)) = first_ended {
+        let key = Some(key);
+        return Ok(Selection::Refused { expired, key });
+    }
+    // The policy decides what an unknown id means. The first one is what most readers take.
+    match unknown.first() {
+        Some(&key) => Ok(Selection::Check { key, ended }),
+        None => {
+            let expired = Expired::conflicting(now);
+            Ok(Selection::Refused { expired, key: None })
+        }
+    }
+}
+
+/// Returns the id that took the other's place, if one of them did.
+fn newer_id(
+    one: (SessionKey, Activity),
+    other: (SessionKey, Activity),
+) -> Option<(SessionKey, Activity)> {
+    let replaces = |new: &(SessionKey, Activity), old: &(SessionKey, Activity)| {
+        old.1.replaced_at().is_some()
+            && old.1.next_id() == Some(new.0)
+            && old.1.created_at() == new.1.created_at()
+    };
+    if replaces(&one, &other) {
+        Some(one)
+    } else {
+        replaces(&other, &one).then_some(other)
+    }
+}
