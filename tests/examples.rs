@@ -1,12 +1,11 @@
-//! Do the examples start, answer and stop?
+//! Tests of the example programs: they start, answer and stop.
 
 use std::net::TcpListener;
 
-use example::Example;
-use raw::{Message, ask, get, request};
+use common::example::{self, Example};
+use common::http1::{Message, Wire, ask, get, request};
 
-mod example;
-mod raw;
+mod common;
 
 /// The cookie of a `Set-Cookie`, to be sent back.
 fn cookie(answer: &Message) -> String {
@@ -79,7 +78,7 @@ async fn the_bare_hyper_server_logs_in_and_out() {
 #[tokio::test]
 async fn the_bare_hyper_server_speaks_http2_on_the_same_port() {
     let site = Example::start("hyper", &["127.0.0.1:0"]);
-    let mut wire = raw::Wire::connect(site.address).await;
+    let mut wire = Wire::connect(site.address).await;
     // The preface and empty settings, answered by the server's own settings frame.
     wire.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
         .await;

@@ -1,11 +1,11 @@
 //! Is the memory store bounded, and does it forget in time?
 
-mod support;
+mod common;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use support::{IDLE, MILLISECOND};
+use common::site::{IDLE, MILLISECOND};
 use tower_login_timeout::{
     Activity, ActivityStore, Limits, MemoryStore, Policy, SessionKey, Timestamp,
 };
@@ -13,7 +13,7 @@ use tower_login_timeout::{
 const START: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 
 fn policy() -> Policy {
-    support::policy()
+    common::site::policy()
         .with_remember_expired_for(IDLE)
         .build()
         .unwrap()

@@ -1,13 +1,13 @@
 //! What is reported, and what is never?
 #![cfg(feature = "tracing")]
 
-mod support;
+mod common;
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use support::scripted::{Fault, Operation, ScriptedStore};
-use support::{IDLE, Site, anonymous, policy};
+use common::scripted::{Fault, Operation, ScriptedStore};
+use common::site::{IDLE, Site, anonymous, policy};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
@@ -116,6 +116,6 @@ async fn a_store_failure_is_one_event_with_the_stores_own_words() {
         panic!("{events:?}");
     };
     assert_eq!(*level, Level::ERROR);
-    assert!(line.contains("scripted to fail"), "{line}");
+    assert!(line.contains("the server is down"), "{line}");
     assert!(!line.contains(ID), "{line}");
 }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::servers::redis;
-use crate::{Site, databases, hello, log_in, log_out, logged_out, status_and_reason};
+use crate::common::http1::get;
+use crate::common::{databases, redis};
+use crate::{Site, hello, log_in, log_out, logged_out, status_and_reason};
 
 const REQUESTS: u32 = 300;
 
@@ -45,7 +46,7 @@ async fn ends_at_once(site: &Site) {
             logged_out_by.push(one.port());
         } else {
             // So that it is the other's turn.
-            visitor.ask(&crate::get("/", &[])).await;
+            visitor.ask(&get("/", &[])).await;
         }
     }
 }

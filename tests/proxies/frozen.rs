@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::raw::{Message, ask, get};
-use crate::servers::{Server, redis};
-use crate::{ALPHA, Site, address, log_in, proxy, website};
+use crate::common::http1::{Message, Wire, ask, get};
+use crate::common::servers::Server;
+use crate::common::{redis, website};
+use crate::{ALPHA, Site, address, log_in};
+
+use super::proxy;
 
 /// The policy's limit, and what a busy machine adds.
 const SOON: Duration = Duration::from_millis(1_000 + 1_000);
@@ -60,7 +63,7 @@ async fn requests_are_answered_503_and_sessions_live_on() {
 async fn many_at_once_are_answered_as_soon() {
     let redis = redis::one();
     let proxy = proxy::start(website::start().await, &["--store", &redis::url(&redis)]);
-    log_in(&mut crate::Wire::connect(address(&proxy)).await).await;
+    log_in(&mut Wire::connect(address(&proxy)).await).await;
     redis.freeze();
     let to = address(&proxy);
     let visits: Vec<_> = (0..100)
@@ -88,7 +91,7 @@ async fn a_near_cache_goes_on_with_the_sessions_that_it_knows() {
         website::start().await,
         &["--store", &redis::url(&redis), "--cached"],
     );
-    log_in(&mut crate::Wire::connect(address(&proxy)).await).await;
+    log_in(&mut Wire::connect(address(&proxy)).await).await;
     lives_again(&proxy).await;
     redis.freeze();
     for _ in 0..10 {

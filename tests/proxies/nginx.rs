@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
 
-use crate::servers::{Program, Server};
+use crate::common::servers::{Program, Server};
 
 const NGINX: Program = Program {
     also_in: &["/usr/sbin"],

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::servers::{Folder, Server, ending_with_us};
+use crate::common::servers::{Folder, Server, ending_with_us};
 
 /// The proxy in front of this application, with more options, on one port however often it is started.
 pub fn start(application: SocketAddr, options: &[&str]) -> Server {

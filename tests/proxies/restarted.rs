@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use tower_login_timeout::{ActivityStore, AnyStore, Clock, SessionKey};
 
-use crate::raw::{Wire, ask};
-use crate::servers::{Folder, Server, redis};
-use crate::{
-    ALPHA, Site, address, get, hello, log_in, log_out, logged_out, proxy, status_and_reason,
-    website,
-};
+use crate::common::http1::{Wire, ask, get};
+use crate::common::servers::{Folder, Server};
+use crate::common::{redis, website};
+use crate::{ALPHA, Site, address, hello, log_in, log_out, logged_out, status_and_reason};
+
+use super::proxy;
 
 /// One session that asks through nginx all the time, and counts what lets it live.
 struct Visits {

@@ -9,8 +9,9 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::raw::{Wire, ask, get, request, soon};
-use crate::{proxy, scripted, website};
+use crate::common::http1::{Wire, ask, get, request, soon};
+use crate::common::website;
+use crate::{proxy, scripted};
 
 #[tokio::test]
 async fn several_set_cookie_headers_stay_apart() {

@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::example::{command, run};
+use crate::common::example::{command, run};
 
 #[test]
 fn what_cannot_be_meant_is_refused() {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::raw::{Message, ask, get, request};
-use crate::{proxy, website};
+use crate::common::http1::{Message, ask, get, request};
+use crate::common::website;
+use crate::proxy;
 
 const ALPHA: &str = "cookie: sid=alpha";
 const FORGED: &str = "cookie: sid=forged";

@@ -1,6 +1,6 @@
 //! Do WebSockets pass, and do they end with their session?
 
-use crate::raw::{Wire, ask, get, request};
+use crate::common::http1::{Wire, ask, get, request};
 use crate::{Script, scripted};
 
 const UPGRADE: [&str; 2] = ["connection: keep-alive, Upgrade", "upgrade: WebSocket"];

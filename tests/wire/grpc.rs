@@ -19,7 +19,7 @@ use tower::{Service, ServiceBuilder, service_fn};
 use tower_login_timeout::{HeaderId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy};
 
 use crate::IDLE;
-use crate::raw::soon;
+use crate::common::http1::soon;
 
 /// A service with one method, as `protoc` would have written it, but for messages that are plain text.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use tower_login_timeout::LoginTimeoutResponse;
 
-use crate::raw::{Message, Wire, ask, get, request};
+use crate::common::http1::{Message, Wire, ask, get, request};
 use crate::{IDLE, layer, serve_hyper};
 
 const BODY: &str = "<html><body>Your session has expired. Please log in again.</body></html>";

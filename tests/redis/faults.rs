@@ -1,0 +1,529 @@
+//! What does `RedisStore` answer while servers die, freeze, move and take over?
+//!
+//! Never that a session is unknown or over when it is live. An error, soon, where it cannot know.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tower_login_timeout::{
+    Activity, ActivityStore, Announced, BoxError, Clock, Policy, RedisStore, SessionKey,
+    SharedStore, SystemClock, Timestamp, Verdict,
+};
+
+use crate::common::redis::{Cluster, Watched, cli, info, name, one, url};
+use crate::common::servers::{Server, poll};
+
+type Result<T = ()> = std::result::Result<T, BoxError>;
+
+/// The store's default, and what a busy machine may add to it.
+const DEADLINE: Duration = Duration::from_millis(500);
+const SLACK: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_and_started_again() -> Result {
+    let mut server = one();
+    let store = RedisStore::connect(&url(&server)).await?;
+    let load = Load::on(&store).await?;
+    for _ in 0..3 {
+        load.until_answers(200).await;
+        server.kill();
+        load.until_errors(200).await;
+        // While it is known to be away nobody waits for it.
+        let start = Instant::now();
+        assert!(store.load(key(0)).await.is_err());
+        assert!(
+            start.elapsed() < Duration::from_millis(100),
+            "{:?}",
+            start.elapsed()
+        );
+        server.begin_restart();
+        server.wait_until_ready();
+        let start = Instant::now();
+        load.until_answers(1).await;
+        assert!(
+            start.elapsed() < Duration::from_millis(250),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+    load.until_answers(200).await;
+    load.finish(DEADLINE).await;
+    all_are_live(&store).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_freezes() -> Result {
+    let server = one();
+    let store = RedisStore::connect(&url(&server)).await?;
+    let load = Load::on(&store).await?;
+    for _ in 0..2 {
+        load.until_answers(200).await;
+        server.freeze();
+        load.until_errors(200).await;
+        // Once it is noticed, nobody waits any longer.
+        let noticed = async {
+            loop {
+                let start = Instant::now();
+                assert!(store.load(key(0)).await.is_err());
+                if start.elapsed() < Duration::from_millis(50) {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, noticed).await?;
+        server.thaw();
+        let start = Instant::now();
+        load.until_answers(1).await;
+        assert!(
+            start.elapsed() < Duration::from_millis(250),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+    load.until_answers(200).await;
+    load.finish(DEADLINE).await;
+    all_are_live(&store).await
+}
+
+/// The other end of a half-open link neither answers nor refuses.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_goes_silent() -> Result {
+    let server = one();
+    let relay = Relay::to(server.port()).await?;
+    let store = RedisStore::connect(&format!("redis://127.0.0.1:{}", relay.port)).await?;
+    let mut heard = store.revocations();
+    // Nobody asks for anything, and it is noticed all the same.
+    relay.silence_those_that_are_open();
+    tokio::time::timeout(PATIENCE, async {
+        assert_eq!(heard.next().await, Announced::Missed);
+        assert_eq!(heard.next().await, Announced::Missed);
+    })
+    .await?;
+    store.load(key(0)).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_whose_slot_is_moved() -> Result {
+    let cluster = Cluster::start(3, 0);
+    let store = RedisStore::connect(&cluster.url()).await?;
+    let load = Load::on(&store).await?;
+    load.until_answers(200).await;
+    // A slot that has sessions, to and fro.
+    let slot = cli(
+        cluster.nodes[0].port(),
+        &["CLUSTER", "KEYSLOT", &name(key(0))],
+    );
+    let slot = slot.trim();
+    let owner =
+        |node: &&Server| cli(node.port(), &["CLUSTER", "COUNTKEYSINSLOT", slot]).trim() != "0";
+    let home = cluster
+        .nodes
+        .iter()
+        .find(owner)
+        .expect("somebody has the session");
+    let other = cluster
+        .nodes
+        .iter()
+        .find(|node| node.port() != home.port())
+        .expect("another node");
+    for (from, to) in [(home, other), (other, home), (home, other)] {
+        let (from_id, to_id) = (id(from), id(to));
+        cli(
+            to.port(),
+            &["CLUSTER", "SETSLOT", slot, "IMPORTING", &from_id],
+        );
+        cli(
+            from.port(),
+            &["CLUSTER", "SETSLOT", slot, "MIGRATING", &to_id],
+        );
+        load.until_answers(200).await;
+        let to_port = to.port().to_string();
+        loop {
+            let keys = cli(from.port(), &["CLUSTER", "GETKEYSINSLOT", slot, "1"]);
+            let Some(key) = keys.lines().next().filter(|key| !key.is_empty()) else {
+                break;
+            };
+            cli(
+                from.port(),
+                &["MIGRATE", "127.0.0.1", &to_port, key, "0", "5000"],
+            );
+        }
+        // The slot is empty here and not taken over there yet.
+        load.until_answers(200).await;
+        cli(to.port(), &["CLUSTER", "SETSLOT", slot, "NODE", &to_id]);
+        load.until_answers(200).await;
+        cli(from.port(), &["CLUSTER", "SETSLOT", slot, "NODE", &to_id]);
+        load.until_answers(200).await;
+    }
+    assert_eq!(load.errors(), 0, "{:?}", load.seen.last_error);
+    load.finish(DEADLINE).await;
+    all_are_live(&store).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_whose_master_dies_or_freezes() -> Result {
+    let mut cluster = Cluster::start(3, 1);
+    let store = RedisStore::connect(&cluster.url()).await?;
+    let load = Load::on(&store).await?;
+    load.until_answers(200).await;
+    let replicated = || cluster.nodes.iter().all(in_step);
+    assert!(poll(PATIENCE, replicated));
+
+    let master = |cluster: &Cluster| {
+        cluster
+            .nodes
+            .iter()
+            .position(|node| info(node.port(), "replication").contains("role:master"))
+    };
+    let dying = master(&cluster).expect("a master");
+    cluster.nodes[dying].kill();
+    load.until_errors(1).await;
+    load.until_everyone_is_answered().await;
+    cluster.nodes[dying].restart();
+    cluster.wait_until_whole();
+
+    let freezing = master(&cluster).expect("a master");
+    cluster.nodes[freezing].freeze();
+    load.until_errors(1).await;
+    // Its replica has taken over; it does not say so itself.
+    load.until_everyone_is_answered().await;
+    cluster.nodes[freezing].thaw();
+    load.until_answers(500).await;
+    load.finish(DEADLINE).await;
+    all_are_live(&store).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_dies_and_one_that_freezes_behind_sentinels() -> Result {
+    let mut watched = Watched::start();
+    let store = RedisStore::builder()
+        .with_replicas_per_revocation(1)
+        .connect(&watched.url())
+        .await?;
+    let now = SystemClock.now();
+    let gone = SessionKey::of("gone");
+    let load = Load::on(&store).await?;
+    store
+        .create(gone, Activity::began(now), Timestamp::MAX)
+        .await?;
+    load.until_answers(200).await;
+    assert!(store.revoke(gone, Timestamp::MAX).await?);
+    assert!(poll(PATIENCE, || in_step(&watched.servers[1])));
+
+    watched.servers[0].kill();
+    load.until_errors(1).await;
+    load.until_everyone_is_answered().await;
+    assert!(
+        store
+            .load(gone)
+            .await?
+            .is_some_and(|gone| gone.is_revoked()),
+        "the revocation is undone"
+    );
+
+    // It comes back as a replica.
+    watched.servers[0].restart();
+    assert!(
+        poll(PATIENCE, || in_step(&watched.servers[0])),
+        "{}",
+        watched.servers[0].log()
+    );
+    let knows = || {
+        cli(
+            watched.sentinels[0].port(),
+            &["SENTINEL", "REPLICAS", "mymaster"],
+        )
+        .contains("\nslave\n")
+    };
+    assert!(poll(PATIENCE, knows));
+    watched.servers[1].freeze();
+    load.until_errors(1).await;
+    load.until_everyone_is_answered().await;
+    watched.servers[1].thaw();
+    load.until_answers(500).await;
+    load.finish(DEADLINE).await;
+    all_are_live(&store).await?;
+    assert!(
+        store
+            .load(gone)
+            .await?
+            .is_some_and(|gone| gone.is_revoked()),
+        "the revocation is undone"
+    );
+    Ok(())
+}
+
+/// A fail-over on purpose: the old master lives on as a replica, and would answer reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_hands_over_behind_sentinels() -> Result {
+    let watched = Watched::start();
+    let store = RedisStore::connect(&watched.url()).await?;
+    let load = Load::on(&store).await?;
+    load.until_answers(200).await;
+    cli(
+        watched.sentinels[0].port(),
+        &["SENTINEL", "FAILOVER", "mymaster"],
+    );
+    let handed_over = || info(watched.servers[0].port(), "replication").contains("role:slave");
+    assert!(poll(PATIENCE, handed_over));
+    load.until_everyone_is_answered().await;
+    // It is the new master that is asked.
+    cli(watched.servers[1].port(), &["CONFIG", "RESETSTAT"]);
+    load.until_answers(100).await;
+    assert!(info(watched.servers[1].port(), "commandstats").contains("cmdstat_get:"));
+    load.finish(DEADLINE).await;
+    all_are_live(&store).await
+}
+
+const SESSIONS: u64 = 200;
+const CALLERS: u64 = 32;
+
+fn key(number: u64) -> SessionKey {
+    SessionKey::of(number.to_be_bytes())
+}
+
+fn policy() -> Policy {
+    // Due now and then.
+    let policy = Policy::builder().with_touch_every(Duration::from_millis(50));
+    policy.build().expect("a policy")
+}
+
+/// Callers who touch live sessions all the time.
+struct Load {
+    seen: Arc<Seen>,
+    callers: JoinSet<Vec<String>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    over: AtomicBool,
+    answers: AtomicU64,
+    errors: AtomicU64,
+    last_error: Mutex<Option<BoxError>>,
+    slowest_micros: AtomicU64,
+    /// When each caller was last answered, in milliseconds from the start.
+    answered: [AtomicU64; CALLERS as usize],
+}
+
+impl Load {
+    async fn on(store: &RedisStore) -> Result<Self> {
+        let now = SystemClock.now();
+        for number in 0..SESSIONS {
+            store
+                .create(key(number), Activity::began(now), Timestamp::MAX)
+                .await?;
+        }
+        let seen = Arc::new(Seen::default());
+        let start = Instant::now();
+        let mut callers = JoinSet::new();
+        for caller in 0..CALLERS {
+            let (seen, store) = (Arc::clone(&seen), store.clone());
+            callers.spawn(async move { touch_until_over(caller, start, &seen, &store).await });
+        }
+        Ok(Self { seen, callers })
+    }
+
+    fn errors(&self) -> u64 {
+        self.seen.errors.load(Ordering::SeqCst)
+    }
+
+    /// Waits for so many more answers.
+    async fn until_answers(&self, more: u64) {
+        let before = self.seen.answers.load(Ordering::SeqCst);
+        self.until("answers", || {
+            self.seen.answers.load(Ordering::SeqCst) >= before + more
+        })
+        .await;
+    }
+
+    /// Waits for so many more errors.
+    async fn until_errors(&self, more: u64) {
+        let before = self.errors();
+        self.until("errors", || self.errors() >= before + more)
+            .await;
+    }
+
+    /// Waits until all callers are answered within one second, for every session that they have.
+    async fn until_everyone_is_answered(&self) {
+        let mut before = self.errors();
+        let mut since = Instant::now();
+        let quiet = || {
+            let errors = self.errors();
+            if errors != before {
+                (before, since) = (errors, Instant::now());
+            }
+            since.elapsed() > Duration::from_secs(1)
+        };
+        self.until("an end of errors", quiet).await;
+        let before: Vec<u64> = self
+            .seen
+            .answered
+            .iter()
+            .map(|at| at.load(Ordering::SeqCst))
+            .collect();
+        let all = || {
+            let now = self
+                .seen
+                .answered
+                .iter()
+                .map(|at| at.load(Ordering::SeqCst));
+            now.zip(&before).all(|(now, before)| now > *before)
+        };
+        self.until("answers to all", all).await;
+    }
+
+    async fn until(&self, what: &str, mut enough: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !enough() {
+            assert!(start.elapsed() < PATIENCE, "no {what} for {PATIENCE:?}");
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Ends it, and fails the test if any answer was wrong or late.
+    async fn finish(self, deadline: Duration) {
+        self.seen.over.store(true, Ordering::SeqCst);
+        let wrong: Vec<String> = self.callers.join_all().await.concat();
+        assert!(
+            wrong.is_empty(),
+            "{} wrong answers, such as {}",
+            wrong.len(),
+            wrong[0]
+        );
+        let slowest = Duration::from_micros(self.seen.slowest_micros.load(Ordering::SeqCst));
+        assert!(slowest < deadline + SLACK, "an answer took {slowest:?}");
+        println!(
+            "{} answers, {} errors, {slowest:?} at most",
+            self.seen.answers.load(Ordering::SeqCst),
+            self.seen.errors.load(Ordering::SeqCst)
+        );
+    }
+}
+
+async fn touch_until_over(
+    caller: u64,
+    start: Instant,
+    seen: &Seen,
+    store: &RedisStore,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let policy = policy();
+    let mut number = caller;
+    while !seen.over.load(Ordering::SeqCst) {
+        number = (number + CALLERS) % SESSIONS;
+        let now = SystemClock.now();
+        let asked = Instant::now();
+        let answer = store.touch(key(number), policy.touch(now)).await;
+        let micros = asked.elapsed().as_micros() as u64;
+        seen.slowest_micros.fetch_max(micros, Ordering::SeqCst);
+        match answer {
+            Ok(activity) => {
+                match policy.decide(activity, now) {
+                    Verdict::Active { .. } => {}
+                    verdict => wrong.push(format!("{verdict:?}")),
+                }
+                seen.answers.fetch_add(1, Ordering::SeqCst);
+                let since_start = start.elapsed().as_millis() as u64;
+                seen.answered[caller as usize].store(since_start, Ordering::SeqCst);
+            }
+            Err(error) => {
+                seen.last_error.lock().unwrap().replace(error.into());
+                seen.errors.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        // Requests come at their own pace.
+        sleep(Duration::from_millis(2)).await;
+    }
+    wrong
+}
+
+async fn all_are_live(store: &RedisStore) -> Result {
+    let (policy, now) = (policy(), SystemClock.now());
+    for number in 0..SESSIONS {
+        let verdict = policy.decide(store.load(key(number)).await?, now);
+        assert!(
+            matches!(verdict, Verdict::Active { .. }),
+            "session {number}: {verdict:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Whether a replica has what its master has.
+fn in_step(server: &Server) -> bool {
+    let info = info(server.port(), "replication");
+    info.contains("role:master")
+        || (info.contains("master_link_status:up") && !info.contains("master_sync_in_progress:1"))
+}
+
+fn id(node: &Server) -> String {
+    cli(node.port(), &["CLUSTER", "MYID"]).trim().to_owned()
+}
+
+/// Passes bytes on, until it is told to keep them.
+struct Relay {
+    port: u16,
+    silenced: Arc<AtomicU64>,
+    opened: Arc<AtomicU64>,
+}
+
+impl Relay {
+    async fn to(server: u16) -> Result<Self> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        let (silenced, opened) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let relay = Self {
+            port,
+            silenced: Arc::clone(&silenced),
+            opened: Arc::clone(&opened),
+        };
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let number = opened.fetch_add(1, Ordering::SeqCst) + 1;
+                let Ok(server) = tokio::net::TcpStream::connect(("127.0.0.1", server)).await else {
+                    continue;
+                };
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                tokio::spawn(pass_on(
+                    from_client,
+                    to_server,
+                    number,
+                    Arc::clone(&silenced),
+                ));
+                tokio::spawn(pass_on(
+                    from_server,
+                    to_client,
+                    number,
+                    Arc::clone(&silenced),
+                ));
+            }
+        });
+        Ok(relay)
+    }
+
+    fn silence_those_that_are_open(&self) {
+        self.silenced
+            .store(self.opened.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+async fn pass_on(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    number: u64,
+    silenced: Arc<AtomicU64>,
+) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut bytes = [0; 4096];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        if number > silenced.load(Ordering::SeqCst) && to.write_all(&bytes[..read]).await.is_err() {
+            return;
+        }
+    }
+}
