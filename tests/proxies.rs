@@ -19,14 +19,14 @@ mod proxies {
 
 const ALPHA: &str = "cookie: sid=alpha";
 
-/// Two proxies in front of one application, and nginx in front of both, which asks them in turn.
+/// Two proxies in front of one application. nginx stands in front of both and asks them in turn.
 struct Site {
     proxies: [Server; 2],
     nginx: Server,
 }
 
 impl Site {
-    /// Starts everything but the store, with these options of each proxy.
+    /// Starts everything except the store, with these options for each proxy.
     async fn start(options: &[&str]) -> Self {
         let application = website::start().await;
         let proxies = [(); 2].map(|()| proxy::start(application, options));
@@ -34,12 +34,12 @@ impl Site {
         Self { proxies, nginx }
     }
 
-    /// A visitor who comes through nginx.
+    /// Connects a visitor to nginx.
     async fn visitor(&self) -> Wire {
         Wire::connect(address(&self.nginx)).await
     }
 
-    /// The proxy that answered, and the other.
+    /// Returns the proxy that answered, and the other one.
     fn who_answered(&self, answer: &Message) -> (&Server, &Server) {
         let [one, two] = &self.proxies;
         let asked = answer.header(nginx::ASKED);
@@ -69,7 +69,7 @@ async fn log_out(visitor: &mut Wire) -> Message {
     answer
 }
 
-/// A request of a session that lives.
+/// Sends a request of a live session.
 async fn hello(visitor: &mut Wire) -> Message {
     let answer = visitor.ask(&get("/", &[ALPHA])).await;
     assert_eq!(
@@ -80,7 +80,7 @@ async fn hello(visitor: &mut Wire) -> Message {
     answer
 }
 
-/// Asks a proxy itself what it makes of the session, on a connection of its own.
+/// Asks a proxy directly, on a new connection, for the state of the session.
 async fn status_and_reason(proxy: &Server) -> (u16, Option<String>) {
     let answer = ask(address(proxy), &get("/", &[ALPHA])).await;
     let reason = answer.header("login-timeout-reason").map(str::to_owned);

@@ -17,7 +17,7 @@ mod reverse_proxy {
     mod websocket;
 }
 
-/// The proxy in front of this application, with more options.
+/// Starts the proxy in front of this application, with more options.
 fn proxy(upstream: SocketAddr, options: &[&str]) -> Example {
     let upstream = format!("http://{upstream}");
     let always = [
@@ -31,7 +31,7 @@ fn proxy(upstream: SocketAddr, options: &[&str]) -> Example {
     Example::start("reverse_proxy", &[&always, options].concat())
 }
 
-/// An application that the test plays itself, and the proxy in front of it.
+/// Starts a proxy in front of an application that the test plays itself.
 async fn scripted(options: &[&str]) -> (Script, Example) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = proxy(listener.local_addr().unwrap(), options);
@@ -41,7 +41,7 @@ async fn scripted(options: &[&str]) -> (Script, Example) {
 struct Script(TcpListener);
 
 impl Script {
-    /// The next connection from the proxy.
+    /// Waits for the next connection from the proxy.
     async fn accept(&self) -> Wire {
         Wire::new(soon(self.0.accept()).await.unwrap().0)
     }

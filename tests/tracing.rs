@@ -1,4 +1,4 @@
-//! What is reported, and what is never?
+//! Tests of the events for `tracing`: what they report, and that they show no session id.
 #![cfg(feature = "tracing")]
 
 mod common;
@@ -88,7 +88,7 @@ async fn an_expiry_is_one_event_that_names_neither_the_id_nor_the_whole_key() {
 }
 
 #[tokio::test]
-async fn the_live_path_is_quiet() {
+async fn a_live_session_emits_only_debug_events() {
     let collector = Collector::default();
     let _listening = collector.listen();
     let site = Site::new(policy());

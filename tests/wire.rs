@@ -27,7 +27,7 @@ mod wire {
 
 const IDLE: Duration = Duration::from_secs(60);
 
-/// A layer whose clock is in our hand, and which knows the session `sesame`.
+/// Builds a layer that knows the session `sesame`, and returns its clock.
 async fn layer() -> (LoginTimeoutLayer, ManualClock) {
     let clock = ManualClock::new();
     let policy = Policy::builder().with_idle(IDLE).build().unwrap();
@@ -37,7 +37,7 @@ async fn layer() -> (LoginTimeoutLayer, ManualClock) {
     (layer, clock)
 }
 
-/// A hyper server for HTTP/1 and HTTP/2, with the layer around a service that greets.
+/// Starts a hyper server for HTTP/1 and HTTP/2, with the layer around a service.
 async fn serve_hyper(layer: LoginTimeoutLayer) -> SocketAddr {
     let service = ServiceBuilder::new()
         .layer(layer)
@@ -51,7 +51,7 @@ async fn serve_hyper(layer: LoginTimeoutLayer) -> SocketAddr {
             let service = TowerToHyperService::new(service.clone());
             tokio::spawn(async move {
                 let server = auto::Builder::new(TokioExecutor::new());
-                // A client may leave as it likes.
+                // A client may close the connection at any time.
                 let _ = server.serve_connection(TokioIo::new(stream), service).await;
             });
         }

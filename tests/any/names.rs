@@ -1,4 +1,4 @@
-//! Is a text answered with the store that it names, or with what to do?
+//! Tests of the texts that name a store: which are understood, and what the errors say.
 
 use std::error::Error;
 
@@ -96,7 +96,7 @@ async fn no_password_reaches_an_error_or_debug() {
     assert_eq!(format!("{store:?}"), "AnyStore(\"memory\")");
 }
 
-/// Everything that a log could show of an error.
+/// Returns everything that a log could show of an error.
 fn all(error: &AnyStoreError) -> String {
     let mut all = format!("{error} {error:?}");
     let mut source = error.source();
@@ -107,7 +107,7 @@ fn all(error: &AnyStoreError) -> String {
     all
 }
 
-/// Defines one test per feature: without it, its schemes say so.
+/// Defines one test per feature: without the feature, the error for its schemes names it.
 macro_rules! not_compiled_in {
     ($($test:ident: $feature:literal is wanted by $($text:literal),*;)*) => {$(
         #[cfg(not(feature = $feature))]
@@ -122,16 +122,16 @@ macro_rules! not_compiled_in {
 }
 
 not_compiled_in! {
-    sqlite_is_wanted: "sqlite" is wanted by "sqlite:file.db";
-    postgres_is_wanted: "postgres" is wanted by "postgres://host/db", "postgresql://host/db";
-    mysql_is_wanted: "mysql" is wanted by "mysql://host/db", "mariadb://host/db";
-    redis_is_wanted: "redis" is wanted by "redis://host", "rediss://host", "redis+sentinel://host/name", "redis+cluster://host",
+    without_its_feature_sqlite_is_an_error: "sqlite" is wanted by "sqlite:file.db";
+    without_its_feature_postgres_is_an_error: "postgres" is wanted by "postgres://host/db", "postgresql://host/db";
+    without_its_feature_mysql_is_an_error: "mysql" is wanted by "mysql://host/db", "mariadb://host/db";
+    without_its_feature_redis_is_an_error: "redis" is wanted by "redis://host", "rediss://host", "redis+sentinel://host/name", "redis+cluster://host",
         "rediss+sentinel://host/name", "rediss+cluster://host";
 }
 
 #[cfg(all(feature = "redis", not(feature = "redis-tls")))]
 #[tokio::test]
-async fn redis_tls_is_wanted() {
+async fn without_its_feature_redis_tls_is_an_error() {
     let error = AnyStore::connect("rediss://127.0.0.1:1").await.unwrap_err();
     assert!(all(&error).contains("redis-tls"), "{}", all(&error));
 }

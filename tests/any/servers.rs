@@ -1,4 +1,4 @@
-//! Does every store that a text can name keep the contract, and does a near cache in front of it?
+//! Tests of every store that a text can name, against real servers, with and without a near cache.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn keeps_the_contract(kind: &str, url: &str) {
     busy.flush().await.unwrap();
 }
 
-/// What is revoked by one node is announced to another.
+/// Checks that a revocation by one node is announced to another.
 async fn pushes(url: &str) {
     let (one, two) = (
         AnyStore::connect(url).await.unwrap(),
@@ -48,14 +48,14 @@ async fn pushes(url: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sqlite() {
+async fn sqlite_keeps_the_contract() {
     let folder = Folder::new("any-sqlite");
     let url = format!("sqlite:{}/sessions.db", folder.path().display());
     keeps_the_contract("sqlite", &url).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgresql() {
+async fn postgresql_keeps_the_contract() {
     let server = databases::start_postgresql();
     let url = databases::postgresql_url(server.port());
     keeps_the_contract("postgres", &url).await;
@@ -63,13 +63,13 @@ async fn postgresql() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mariadb() {
+async fn mariadb_keeps_the_contract() {
     let server = databases::start_mariadb();
     keeps_the_contract("mysql", &databases::mariadb_url(server.port())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis() {
+async fn redis_keeps_the_contract() {
     let server = redis::one();
     let url = redis::url(&server);
     keeps_the_contract("redis", &url).await;
@@ -77,7 +77,7 @@ async fn redis() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_behind_sentinels() {
+async fn redis_behind_sentinels_keeps_the_contract() {
     let watched = redis::Watched::start();
     let url = watched.url();
     keeps_the_contract("redis", &url).await;
@@ -85,14 +85,17 @@ async fn redis_behind_sentinels() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_cluster() {
+async fn redis_cluster_keeps_the_contract() {
     let cluster = redis::Cluster::start(3, 0);
     let url = cluster.url();
     keeps_the_contract("redis", &url).await;
     pushes(&url).await;
 }
 
-/// Two nodes with near caches that ask nobody again by themselves: only what is pushed can be seen.
+/// Checks that a log-out on one node is seen by the other.
+///
+/// The near caches of both nodes never ask the store again by themselves, so only a pushed
+/// revocation can be seen.
 async fn a_log_out_is_seen_by_the_other_node(url: &str) {
     let node = async || {
         CachedStore::builder(AnyStore::connect(url).await.unwrap())

@@ -1,4 +1,4 @@
-//! Does the near cache keep its promises?
+//! Tests of what the near cache answers, writes and forgets, on a paused clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const MAX_STALE_ON_ERROR: Duration = Duration::from_secs(30);
 const SHARED_TIMEOUT: Duration = Duration::from_millis(250);
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
-/// A cache in front of a shared store, and a clock on the wall that goes with tokio's paused time.
+/// A cache in front of a shared store, with a wall clock that follows tokio's paused time.
 struct World {
     shared: ScriptedStore,
     cache: CachedStore<ScriptedStore>,
@@ -52,7 +52,7 @@ impl World {
         Timestamp::from_unix_millis(1_700_000_000_000).saturating_add(self.start.elapsed())
     }
 
-    /// A session that begins now.
+    /// Begins a session now.
     async fn begin(&self, id: &str) -> SessionKey {
         let key = SessionKey::of(id);
         let activity = Activity::began(self.now());
@@ -63,24 +63,24 @@ impl World {
         key
     }
 
-    /// A session that begins now, and that was asked about.
+    /// Begins a session now, and sends one request so that the cache knows it.
     async fn begin_hot(&self, id: &str) -> SessionKey {
         let key = self.begin(id).await;
         assert_eq!(self.request(key).await, Ok(()));
         key
     }
 
-    /// What a request at this moment is told.
+    /// Sends a request now and returns its verdict.
     async fn request(&self, key: SessionKey) -> Result<(), Refused> {
         self.judge(self.cache.touch(key, self.policy.touch(self.now())).await)
     }
 
-    /// What a request at this moment is told by memory, if anything.
+    /// Sends a request now and returns its verdict if it comes from memory.
     fn request_now(&self, key: SessionKey) -> Option<Result<(), Refused>> {
         let asked = self.shared.questions();
         let touch = self.policy.touch(self.now());
         let answer = now_or_never(self.cache.touch(key, touch))?;
-        // The shared store may answer at once, too.
+        // The shared store may have answered at once. That is no answer from memory.
         (self.shared.questions() == asked).then(|| self.judge(answer))
     }
 
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    /// What the shared store has.
+    /// Reads a record from the shared store.
     async fn stored(&self, key: SessionKey) -> Activity {
         self.shared
             .memory
@@ -105,7 +105,7 @@ impl World {
             .expect("a record")
     }
 
-    /// Last activity of another node.
+    /// Touches the session as another node would.
     async fn touch_elsewhere(&self, key: SessionKey) {
         let touch = self.policy.touch(self.now());
         self.shared.memory.touch(key, touch).await.unwrap();
@@ -126,7 +126,7 @@ enum Refused {
     Error(String),
 }
 
-/// Lets what is ready in the background happen.
+/// Lets background tasks run that are ready.
 async fn settle() {
     for _ in 0..32 {
         tokio::task::yield_now().await;
@@ -137,7 +137,7 @@ mod futures_now {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
-    /// The answer, if it is there at the first poll.
+    /// Returns the answer if it is there at the first poll.
     pub(crate) fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
         match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => Some(answer),
@@ -146,7 +146,7 @@ mod futures_now {
     }
 }
 
-// Answers from memory, and their age.
+// Answers from memory, and how old they may be.
 
 #[tokio::test(start_paused = true)]
 async fn a_hot_session_is_answered_at_once_without_a_question() {
@@ -201,7 +201,7 @@ async fn an_aging_answer_is_given_while_one_check_at_a_time_runs() {
         settle().await;
     }
     assert_eq!(world.shared.questions(), asked + 1);
-    // It gives up, and the next one may run.
+    // The check gives up, and the next one may run.
     sleep(SHARED_TIMEOUT).await;
     world.shared.heal();
     assert_eq!(world.request_now(key), Some(Ok(())));
@@ -221,7 +221,7 @@ async fn a_session_in_steady_use_never_waits_for_a_check() {
         sleep(300 * MILLI).await;
         assert_eq!(world.request_now(key), Some(Ok(())));
     }
-    // One a second in the background.
+    // There is about one check a second in the background.
     assert!(
         world.shared.questions() <= 62,
         "{}",
@@ -246,7 +246,7 @@ async fn a_stale_answer_is_asked_for_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn age_counts_from_the_question() {
+async fn the_age_of_an_answer_counts_from_the_question() {
     let world = World::new();
     let key = world.begin("a").await;
     world.shared.set_all(Fault::AnswersLate);
@@ -285,7 +285,7 @@ async fn an_unknown_session_is_asked_about_each_time() {
         world.request(key).await,
         Err(Refused::Expired(Reason::Unknown))
     );
-    // It begins elsewhere.
+    // The session begins on another node.
     let activity = Activity::began(world.now());
     world
         .shared
@@ -352,7 +352,7 @@ async fn a_session_that_the_shared_store_has_lost_is_unknown_within_max_stalenes
 async fn a_revocation_that_is_pushed_is_seen_at_once() {
     let world = World::new();
     let key = world.begin_hot("a").await;
-    // By another node, through its own handle.
+    // Another node revokes it, through its own handle.
     world.shared.revoke(key, Timestamp::MAX).await.unwrap();
     settle().await;
     assert_eq!(
@@ -405,7 +405,7 @@ async fn announcements_that_were_missed_make_every_answer_stale_at_once() {
     assert_eq!(world.shared.questions(), asked + 1, "and trusted again");
 }
 
-/// An answer that is on its way when the session is revoked is not kept.
+/// Checks that an answer is not kept if the session is revoked before the answer arrives.
 async fn overtaken(revoke: impl AsyncFn(&World, SessionKey)) {
     let world = World::new();
     world.begin_hot("another, so that somebody listens").await;
@@ -457,14 +457,14 @@ async fn an_answer_asked_while_a_revocation_runs_is_not_kept() {
     let world = World::new();
     world.begin_hot("another, so that somebody listens").await;
     let key = world.begin("a").await;
-    // The revocation is on its way to the shared store …
+    // The revocation has been sent to the shared store and is not done yet.
     world.shared.set_all(Fault::Hangs);
     let mut revoking = Box::pin(world.cache.revoke(key, Timestamp::MAX));
     assert!(now_or_never(&mut revoking).is_none());
     world.shared.heal();
     assert_eq!(world.request(key).await, Ok(()));
     assert_eq!(world.request_now(key), Some(Ok(())), "kept while it lives");
-    // … does its work there, and its caller goes away.
+    // Now it is done there, and the caller stops waiting for it.
     world.revoke_elsewhere(key).await;
     drop(revoking);
     assert_eq!(
@@ -482,7 +482,7 @@ async fn an_id_that_is_issued_anew_is_live_at_once() {
         world.request(key).await,
         Err(Refused::Expired(Reason::Revoked))
     );
-    // On another node.
+    // It is created again on another node.
     let anew = Activity::began(world.now());
     world
         .shared
@@ -494,7 +494,7 @@ async fn an_id_that_is_issued_anew_is_live_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_created_anew_is_not_what_it_was() {
+async fn creating_a_session_again_drops_its_old_activity() {
     let world = World::new();
     let key = world.begin_hot("a").await;
     sleep(500 * MILLI).await;
@@ -593,7 +593,7 @@ async fn activity_is_written_once_per_touch_every() {
         writes += usize::from(stored != last);
         last = stored;
     }
-    // In sixty seconds.
+    // The loop took sixty seconds.
     assert!((5..=6).contains(&writes), "{writes}");
     let gathered: usize = world.shared.batches().iter().map(Vec::len).sum();
     assert!(gathered <= 6, "{gathered}");
@@ -660,7 +660,7 @@ async fn an_answer_from_before_a_flush_includes_what_was_flushed() {
     world.shared.open_gate();
     let loaded = load.await.unwrap().unwrap().expect("a record");
     assert_eq!(loaded.last_activity(), active_at);
-    // Nothing is left to be written.
+    // Nothing is left to write.
     world.cache.flush().await.unwrap();
     assert_eq!(world.shared.batches().len(), 1);
 }
@@ -700,7 +700,7 @@ async fn a_late_flush_is_judged_as_of_when_it_is_written() {
     world.shared.set_all(Fault::Fails);
     assert_eq!(world.request_now(key), Some(Ok(())));
     let before = world.stored(key).await;
-    // The store comes back when, as far as anybody else knows, the session has ended.
+    // The store works again only after the session has ended for every other node.
     sleep(6 * SECOND).await;
     world.shared.heal();
     sleep(2 * FLUSH_EVERY).await;
@@ -949,7 +949,7 @@ async fn a_revocation_holds_that_comes_while_a_question_fails() {
     );
 }
 
-// Life.
+// Start and end of the background work.
 
 #[tokio::test(start_paused = true)]
 async fn the_last_clone_to_go_writes_what_is_left_and_ends_the_work() {
@@ -989,7 +989,7 @@ fn the_work_starts_again_on_another_runtime() {
     paused().block_on(async {
         let touch = |at| world.policy.touch(at);
         let at = world.stored(key).await.last_activity();
-        // Nobody listened meanwhile, so it is asked first.
+        // Nobody listened for revocations in between, so the cache asks the store first.
         world.revoke_elsewhere(key).await;
         let found = world.cache.touch(key, touch(at)).await.unwrap().unwrap();
         assert!(found.is_revoked());
@@ -1019,7 +1019,7 @@ async fn memory_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_gathered_is_bounded_while_it_cannot_be_written() {
+async fn unwritten_activity_is_bounded() {
     let world = World::with(|builder| builder.with_capacity(10), Policy::default());
     for id in 0..200 {
         world.shared.heal();
@@ -1049,7 +1049,7 @@ async fn a_session_that_alternates_between_two_nodes_is_never_refused() {
     };
     let key = one.begin_hot("a").await;
     for turn in 0..400 {
-        // Up to just under the idle timeout, less what may be lost on the way.
+        // The pause is shorter than the idle timeout, by what may be lost on the way.
         sleep(Duration::from_millis(turn % 29 * 100)).await;
         let node = if turn % 2 == 0 { &two } else { &one };
         assert_eq!(node.request(key).await, Ok(()), "turn {turn}");
@@ -1063,7 +1063,7 @@ async fn a_session_that_alternates_between_two_nodes_is_never_refused() {
 }
 
 #[test]
-fn settings_that_cannot_be_meant_are_refused() {
+fn impossible_settings_are_refused() {
     let refused =
         |change: fn(CachedStoreBuilder<ScriptedStore>) -> CachedStoreBuilder<ScriptedStore>| {
             let built = change(CachedStore::builder(ScriptedStore::default())).build();

@@ -1,4 +1,5 @@
-//! Does the near cache keep the contract of a store?
+//! Tests that the near cache keeps the contract of a store, and that broken shared stores are
+//! found.
 
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ async fn a_store_that_takes_its_time_keeps_it_behind_a_cache_too() {
     conformance::check(&CachedStore::new(shared)).await;
 }
 
-/// Runs the check of a deliberately broken shared store.
+/// Runs a check of a broken shared store and returns its report.
 async fn report(check: impl Future<Output = ()> + Send + 'static) -> String {
     let panic = tokio::spawn(check)
         .await
@@ -64,7 +65,7 @@ mod broken {
         Activity, ActivityStore, Revocations, SessionKey, SharedStore, Timestamp, Touch,
     };
 
-    /// A shared store that is right but for how it writes touches.
+    /// A shared store whose only fault is how it writes batches.
     #[derive(Clone)]
     pub(super) struct Batches(
         pub(super) MemoryStore,

@@ -1,4 +1,4 @@
-//! What does an answer from memory cost?
+//! Test that an answer from memory allocates nothing.
 
 use std::future::Future;
 use std::pin::pin;
@@ -24,7 +24,7 @@ async fn an_answer_from_memory_allocates_nothing() {
         matches!(answer, Poll::Ready(Ok(Some(_))))
     };
     store.touch(key, policy.touch(began)).await.unwrap();
-    // The first activity makes room for what is gathered.
+    // The first activity allocates the list of activity that is to be written.
     assert!(request(1));
     let allocated = allocation_counter::measure(|| assert!((2..1_000).all(request)));
     assert_eq!(allocated.count_total, 0);

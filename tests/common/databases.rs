@@ -1,4 +1,4 @@
-//! How do tests get a database server?
+//! Starts PostgreSQL and MariaDB servers for tests.
 
 use std::path::Path;
 use std::process::Command;
@@ -52,7 +52,8 @@ pub fn start_postgresql() -> Server {
         let mut command = postgresql("postgres").command();
         command.arg("-D").arg(data).arg("-k").arg(folder);
         command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-        // What survives SIGKILL needs no fsync. Emptied pages are handed back soon.
+        // The tests kill the process only, not the machine, so fsync is not needed. A fast
+        // autovacuum gives empty pages back soon.
         for setting in [
             "fsync=off",
             "autovacuum_naptime=1s",
@@ -141,7 +142,7 @@ pub fn mariadb_url(port: u16) -> String {
     format!("mysql://app:secret@127.0.0.1:{port}/app")
 }
 
-/// A server that the tests of one file share. It ends with the last of them.
+/// A server that the tests of one module share. It ends with the last of them.
 pub struct Shared {
     server: Mutex<Weak<Mutex<Server>>>,
     start: fn() -> Server,
@@ -155,7 +156,7 @@ impl Shared {
         }
     }
 
-    /// The server, for as long as this is held.
+    /// Starts the server if it does not run, and keeps it running while the result lives.
     pub fn hold(&self) -> Held {
         let mut shared = self
             .server
@@ -173,7 +174,7 @@ impl Shared {
     }
 }
 
-/// A server that somebody uses.
+/// Keeps a shared server running.
 pub struct Held {
     pub port: u16,
     _server: Arc<Mutex<Server>>,

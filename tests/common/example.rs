@@ -1,4 +1,4 @@
-//! How does a test run an example?
+//! Runs the example programs for tests.
 
 use std::env::{consts::EXE_SUFFIX, current_exe};
 use std::fs;
@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 
 const GENEROUS: Duration = Duration::from_secs(30);
 
-/// A running example. It is killed when the test ends.
+/// A running example. It is killed when this is dropped.
 pub struct Example {
     child: Child,
     pub address: SocketAddr,
 }
 
 impl Example {
-    /// Starts the example, and waits until it says where it listens.
+    /// Starts the example and waits until it prints its address.
     pub fn start(name: &str, arguments: &[&str]) -> Self {
         let mut child = command(name, arguments)
             .stdin(Stdio::null())
@@ -28,7 +28,7 @@ impl Example {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, receiver) = mpsc::channel();
-        // It reads to the end, so that nothing the example prints has nowhere to go.
+        // Reads to the end, so that the example can always print.
         thread::spawn(move || {
             lines
                 .map_while(Result::ok)
@@ -55,7 +55,7 @@ impl Example {
         assert!(status.unwrap().success());
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it ends by itself.
     pub fn ended(mut self) -> ExitStatus {
         let began = Instant::now();
         loop {
@@ -80,16 +80,17 @@ pub fn run(name: &str, arguments: &[&str]) -> Output {
     command(name, arguments).output().unwrap()
 }
 
-/// What starts an example.
+/// Returns the command that starts an example.
 pub fn command(name: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary(name));
     command.args(arguments);
     command
 }
 
-/// Where cargo puts examples: beside the folder of this test.
+/// Finds the program of an example, which cargo puts beside the folder of the test.
 ///
-/// It builds them before it runs tests, unless it is told to build one test only.
+/// Cargo builds the examples before it runs tests, but not if it is told which tests to build. So
+/// this checks that the program is newer than its sources.
 fn binary(name: &str) -> PathBuf {
     let test = current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();

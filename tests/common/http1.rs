@@ -1,4 +1,4 @@
-//! How does a test speak HTTP/1 by hand?
+//! Speaks HTTP/1 by hand, over a connection of the test.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -8,10 +8,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// One end of a connection. Whoever waits for longer than half a minute fails.
+/// One end of a connection. Each operation fails the test if it takes longer than 30 seconds.
 pub struct Wire(BufStream<TcpStream>);
 
-/// A request or a response, as it is on the wire.
+/// A request or a response as it was sent.
 #[derive(Debug)]
 pub struct Message {
     /// The request line or the status line.
@@ -40,7 +40,7 @@ impl Wire {
         self.message().await
     }
 
-    /// Reads a head, and as much body as its `Content-Length` says.
+    /// Reads a head and a body of the length in `Content-Length`.
     pub async fn message(&mut self) -> Message {
         let head = self.head().await;
         let length = head
@@ -70,7 +70,7 @@ impl Wire {
         }
     }
 
-    /// Reads a line, without its end.
+    /// Reads a line and removes its end.
     pub async fn line(&mut self) -> String {
         let mut line = String::new();
         soon(self.0.read_line(&mut line)).await.unwrap();
@@ -79,19 +79,19 @@ impl Wire {
             .to_owned()
     }
 
-    /// Reads so many bytes, which must be text.
+    /// Reads this number of bytes, which must be UTF-8.
     pub async fn text(&mut self, length: usize) -> String {
         String::from_utf8(self.bytes(length).await).unwrap()
     }
 
-    /// Reads so many bytes.
+    /// Reads this number of bytes.
     pub async fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         soon(self.0.read_exact(&mut bytes)).await.unwrap();
         bytes
     }
 
-    /// Reads one chunk of a chunked body. The last one is empty, and trailers may follow it.
+    /// Reads one chunk of a chunked body. The last chunk is empty. Trailers may follow it.
     pub async fn chunk(&mut self) -> String {
         let length = usize::from_str_radix(&self.line().await, 16).unwrap();
         let text = self.text(length).await;
@@ -101,7 +101,7 @@ impl Wire {
         text
     }
 
-    /// Reads until the other side closes, however it does.
+    /// Reads until the other side closes the connection, with or without an error.
     pub async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         let _ = soon(self.0.read_to_end(&mut bytes)).await;
@@ -115,12 +115,12 @@ impl Message {
         parts.nth(1).unwrap().parse().unwrap()
     }
 
-    /// The first value of a header.
+    /// Returns the first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.all(name).first().copied()
     }
 
-    /// All values of a header.
+    /// Returns all values of a header.
     pub fn all(&self, name: &str) -> Vec<&str> {
         let named = self
             .headers
@@ -130,12 +130,12 @@ impl Message {
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection.
 pub async fn ask(address: SocketAddr, request: &str) -> Message {
     Wire::connect(address).await.ask(request).await
 }
 
-/// `GET`, with more header lines if any.
+/// Builds a `GET` request with these extra header lines.
 pub fn get(path: &str, headers: &[&str]) -> String {
     request("GET", path, headers, "")
 }

@@ -1,4 +1,4 @@
-//! How does a test get a Redis, Sentinels that watch over one, and a Cluster?
+//! Starts Redis servers for tests: one server, servers behind Sentinels, and a Cluster.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,12 +17,12 @@ const CLI: Program = Program::new("redis-cli", "redis-tools");
 const OPENSSL: Program = Program::new("openssl", "openssl");
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One server that writes down what it is told.
+/// Starts one server that keeps its data in a file.
 pub fn one() -> Server {
     one_with(&["--appendonly", "yes"])
 }
 
-/// One server with these arguments.
+/// Starts one server with these arguments.
 pub fn one_with(arguments: &[&str]) -> Server {
     let arguments: Vec<String> = arguments
         .iter()
@@ -47,7 +47,7 @@ pub fn one_with(arguments: &[&str]) -> Server {
     Server::start(&SERVER, start, answers)
 }
 
-/// A replica of this master, in step with it.
+/// Starts a replica of this master and waits until it has all data.
 pub fn replica_of(master: &Server) -> Server {
     let port = master.port().to_string();
     let replica = one_with(&[
@@ -62,7 +62,7 @@ pub fn replica_of(master: &Server) -> Server {
             && info(master.port(), "replication").contains("state=online")
     });
     assert!(up, "the replica does not follow: {}", replica.log());
-    // They say so a moment before the master begins to pass on what it is told.
+    // Both report this shortly before the master really passes on commands.
     assert!(
         passes_on(master.port()).expect("an answer"),
         "{}",
@@ -71,7 +71,7 @@ pub fn replica_of(master: &Server) -> Server {
     replica
 }
 
-/// Two servers, one the replica of the other, and three Sentinels who call them `mymaster`.
+/// A master, its replica, and three Sentinels that know them as `mymaster`.
 pub struct Watched {
     pub servers: [Server; 2],
     pub sentinels: Vec<Server>,
@@ -129,7 +129,7 @@ fn sentinel(master: u16) -> Server {
     Server::start(&SENTINEL, start, answers)
 }
 
-/// A Cluster of masters, each with as many replicas.
+/// A Cluster of masters. Each has the same number of replicas.
 pub struct Cluster {
     pub nodes: Vec<Server>,
 }
@@ -159,7 +159,7 @@ impl Cluster {
         cluster
     }
 
-    /// Waits until every node thinks that all is well.
+    /// Waits until every node reports a complete Cluster.
     pub fn wait_until_whole(&self) {
         let whole = |node: &Server| {
             let peers = cli(node.port(), &["CLUSTER", "NODES"]);
@@ -188,10 +188,10 @@ pub fn url(server: &Server) -> String {
     format!("redis://{}", address(server))
 }
 
-/// A server that is reached through TLS only, by clients with a certificate only.
+/// A server that accepts TLS only, and only clients with a certificate.
 pub struct Private {
     pub server: Server,
-    /// In PEM: who vouches for both, the client's certificate, and its key.
+    /// The root certificate, the client's certificate and its key, in PEM.
     pub root: String,
     pub client: String,
     pub key: String,
@@ -279,9 +279,9 @@ fn certificates(folder: &Path) {
     }
 }
 
-/// What a server answers to a command.
+/// Sends a command with `redis-cli` and returns the answer.
 ///
-/// A server that changes its role closes the connections that it has. Then it is asked again.
+/// A server that changes its role closes its connections. Then the command is sent again.
 pub fn cli(port: u16, arguments: &[&str]) -> String {
     let ask = || {
         let mut command = Command::new(CLI.path());
@@ -302,12 +302,12 @@ pub fn cli(port: u16, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// One section of what a server says about itself.
+/// Returns one section of `INFO`.
 pub fn info(port: u16, section: &str) -> String {
     cli(port, &["INFO", section])
 }
 
-/// What a session is called in Redis.
+/// Returns the name of a session's record in Redis.
 pub fn name(key: SessionKey) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let number = u128::from_be_bytes(key.to_bytes());
@@ -317,7 +317,7 @@ pub fn name(key: SessionKey) -> String {
     format!("login-timeout:{}", digits.collect::<String>())
 }
 
-/// Whether a replica has what the master is told now, at last.
+/// Checks that a replica receives what the master is told.
 fn passes_on(port: u16) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -335,7 +335,9 @@ fn address(server: &Server) -> String {
     format!("127.0.0.1:{}", server.port())
 }
 
-/// Whether it takes commands. One that wants a password does; one that reads its files does not yet.
+/// Checks that the server takes commands.
+///
+/// A server that wants a password is ready. A server that still loads its data is not.
 fn answers(port: u16) -> bool {
     let ask = || {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;

@@ -215,7 +215,7 @@ impl ActivityStore for ScriptedStore {
     }
 }
 
-/// What a near cache needs of the store.
+/// The part of the store that only a near cache needs.
 #[cfg(feature = "cached")]
 mod shared {
     use std::sync::Mutex;

@@ -1,7 +1,7 @@
-//! How does a test get servers of its own?
+//! Starts server processes for tests.
 //!
-//! Each server runs on a free port of 127.0.0.1, in a private folder, and ends with its guard, or with the test
-//! process.
+//! Each server runs on a free port of 127.0.0.1, in a private folder. It ends when its guard is
+//! dropped, or when the test process ends.
 
 use std::fmt;
 use std::fs;
@@ -16,24 +16,24 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a server may take to start or to stop, on a busy machine.
+/// How long a server may take to start or to stop on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A program that a Debian package brings, and how it is started.
+/// A program of a Debian package.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
-    /// Its file name.
+    /// The file name of the program.
     pub name: &'static str,
-    /// The Debian package to install where it is missing.
+    /// The Debian package to install if the program is missing.
     pub package: &'static str,
-    /// Folders to look into besides `$PATH`.
+    /// Folders to search besides `$PATH`.
     pub also_in: &'static [&'static str],
-    /// Who runs it if we are root and it must not be.
+    /// The user that runs it if the tests run as root and the program refuses root.
     pub not_as_root: Option<&'static str>,
 }
 
 impl Program {
-    /// One that is found in `$PATH`, and may be run by anybody.
+    /// Describes a program in `$PATH` that every user may run.
     pub const fn new(name: &'static str, package: &'static str) -> Self {
         Self {
             name,
@@ -43,7 +43,7 @@ impl Program {
         }
     }
 
-    /// Where it is. Fails the test, with what to install, if it is nowhere.
+    /// Finds the program. Fails the test if it is missing, and says which package to install.
     pub fn path(&self) -> PathBuf {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let extra = self.also_in.iter().map(PathBuf::from);
@@ -59,7 +59,8 @@ impl Program {
             })
     }
 
-    /// A command that runs it as whom it may be run, and that ends with this process however that ends.
+    /// Returns a command that runs the program as the right user. The program ends when this
+    /// process ends.
     pub fn command(&self) -> Command {
         let mut command = ending_with_us();
         if let Some(user) = self.user() {
@@ -71,7 +72,7 @@ impl Program {
         command
     }
 
-    /// Gives a folder to whom the program is run as.
+    /// Makes the user of the program the owner of a folder.
     pub fn own(&self, folder: &Path) {
         if let Some(user) = self.user() {
             let (uid, gid) = ids_of(user);
@@ -85,7 +86,7 @@ impl Program {
     }
 }
 
-/// A private temporary folder, removed with its last handle.
+/// A private temporary folder. It is removed with its last handle.
 #[derive(Clone)]
 pub struct Folder(Arc<Removed>);
 
@@ -97,7 +98,7 @@ impl Folder {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let pid = std::process::id();
         let path = std::env::temp_dir().join(format!("login-timeout-{name}-{pid}-{number}"));
-        // Left behind by an earlier process with this number.
+        // An earlier process with the same number may have left one behind.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("a temporary folder");
         Self(Arc::new(Removed(path)))
@@ -114,10 +115,10 @@ impl Drop for Removed {
     }
 }
 
-/// A port of 127.0.0.1 that nothing listens on; the one 10000 above it is free too, which is where a Redis Cluster's
-/// nodes talk.
+/// Finds a port of 127.0.0.1 that is free, and whose number plus 10000 is free too: nodes of a
+/// Redis Cluster talk there.
 ///
-/// Both lie below the ports that the system hands to outgoing connections.
+/// Both lie below the ports that the system uses for outgoing connections.
 pub fn free_port() -> u16 {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     const FIRST: u32 = 12_000;
@@ -136,11 +137,11 @@ pub fn free_port() -> u16 {
         .expect("a free port")
 }
 
-/// How a server is started in a folder, on a port, and whether it is ready.
+/// Starts a server in a folder, on a port.
 type Start = dyn Fn(&Path, u16) -> Command + Send;
 type Ready = dyn Fn(u16) -> bool + Send;
 
-/// A server process. It is killed, and its folder removed, when this guard is dropped.
+/// A server process. It is killed and its folder removed when this guard is dropped.
 pub struct Server {
     name: &'static str,
     folder: Folder,
@@ -153,7 +154,8 @@ pub struct Server {
 impl Server {
     /// Starts a server in a new folder and waits until it is `ready`.
     ///
-    /// `start` is given the folder and the port; it may prepare the folder, and is called again by [`Server::restart`].
+    /// `start` gets the folder and the port. It may prepare the folder. [`Server::restart`] calls
+    /// it again.
     pub fn start(
         program: &Program,
         start: impl Fn(&Path, u16) -> Command + Send + 'static,
@@ -164,7 +166,7 @@ impl Server {
         Self::start_in(program.name, folder, start, ready)
     }
 
-    /// The same for a program of ours, in this folder.
+    /// Starts a program of this repository in this folder.
     pub fn start_in(
         name: &'static str,
         folder: Folder,
@@ -191,12 +193,12 @@ impl Server {
         self.folder.path()
     }
 
-    /// What it printed so far.
+    /// Returns what the server has printed so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
-    /// SIGKILL: it ends without a chance to write anything.
+    /// Kills the server with SIGKILL. It has no chance to write anything.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("a child of ours is killed");
@@ -204,7 +206,7 @@ impl Server {
         }
     }
 
-    /// SIGTERM: it ends in its own way.
+    /// Stops the server with SIGTERM and waits until it has ended.
     pub fn stop(&mut self) {
         self.signal("TERM");
         if let Some(mut child) = self.child.take() {
@@ -215,23 +217,24 @@ impl Server {
         }
     }
 
-    /// SIGSTOP: connections stay open, nothing answers.
+    /// Freezes the server with SIGSTOP. Connections stay open and nothing is answered.
     pub fn freeze(&self) {
         self.signal("STOP");
     }
 
-    /// SIGCONT: it goes on.
+    /// Lets a frozen server continue, with SIGCONT.
     pub fn thaw(&self) {
         self.signal("CONT");
     }
 
-    /// Starts it again on the same port and in the same folder, and waits until it is ready.
+    /// Starts the server again, on the same port and in the same folder, and waits until it is
+    /// ready.
     pub fn restart(&mut self) {
         self.begin_restart();
         self.wait_until_ready();
     }
 
-    /// Starts it again without waiting for it.
+    /// Starts the server again without waiting for it.
     pub fn begin_restart(&mut self) {
         self.kill();
         let mut command = (self.start)(self.folder.path(), self.port);
@@ -248,7 +251,7 @@ impl Server {
         self.child = Some(spawn(command).unwrap_or_else(|error| panic!("{self:?}: {error}")));
     }
 
-    /// Waits until it answers. Fails the test, with its log, if it ends instead.
+    /// Waits until the server is ready. Fails the test with the server's log if it ends instead.
     pub fn wait_until_ready(&mut self) {
         let mut ended = false;
         let ready = poll(PATIENCE, || {
@@ -296,7 +299,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Runs a command to its end and returns what it printed. Fails the test if it fails.
+/// Runs a command to its end and returns what it printed. Fails the test if the command fails.
 pub fn run(command: &mut Command) -> String {
     let output = command
         .output()
@@ -307,7 +310,7 @@ pub fn run(command: &mut Command) -> String {
     printed
 }
 
-/// Asks again and again until the answer is yes, or the time is up.
+/// Asks again and again, until the answer is yes or the time is over.
 pub fn poll(patience: Duration, mut answer: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     loop {
@@ -321,15 +324,17 @@ pub fn poll(patience: Duration, mut answer: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// The beginning of a command that ends with this process, however that ends. The program follows as an argument.
+/// Returns the beginning of a command that ends with this process. The program follows as an
+/// argument.
 pub fn ending_with_us() -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
     command
 }
 
-/// Spawns from a thread that lives as long as the process: `--pdeathsig` counts from the death of the thread that
-/// spawned.
+/// Spawns from a thread that lives as long as the process.
+///
+/// `--pdeathsig` kills the child when the thread that spawned it ends.
 fn spawn(command: Command) -> io::Result<Child> {
     type Order = (Command, Sender<io::Result<Child>>);
     static SPAWNER: LazyLock<Mutex<Sender<Order>>> = LazyLock::new(|| {

@@ -1,4 +1,4 @@
-//! What do the tests of the layer have in common?
+//! Builds a small site behind the layer, and the requests to it.
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -17,12 +17,12 @@ pub const IDLE: Duration = Duration::from_secs(60);
 pub const ABSOLUTE: Duration = Duration::from_secs(600);
 pub const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// The policy that tests start from.
+/// Returns the policy that most tests use.
 pub fn policy() -> PolicyBuilder {
     Policy::builder().with_idle(IDLE).with_absolute(ABSOLUTE)
 }
 
-/// A layer that identifies by the cookie `sid`, and the clock that it goes by.
+/// Returns a layer that reads the cookie `sid`, and the clock that it uses.
 pub fn cookie_layer<St: ActivityStore>(
     policy: PolicyBuilder,
     store: St,
@@ -33,7 +33,7 @@ pub fn cookie_layer<St: ActivityStore>(
     (layer.with_clock(clock.clone()), clock)
 }
 
-/// A layer in front of a service that answers 200 and counts how often it is asked.
+/// A service that answers 200 and counts its calls, behind a layer.
 pub struct Site<St = MemoryStore> {
     pub layer: LoginTimeoutLayer<St>,
     pub clock: ManualClock,
@@ -56,7 +56,7 @@ impl<St: ActivityStore> Site<St> {
         }
     }
 
-    /// The same site behind a layer that is configured further.
+    /// Changes the layer of the site.
     pub fn configured(
         self,
         configure: impl FnOnce(LoginTimeoutLayer<St>) -> LoginTimeoutLayer<St>,
@@ -71,12 +71,12 @@ impl<St: ActivityStore> Site<St> {
         self.layer.tracker().start(id).await.unwrap();
     }
 
-    /// Asks for a path with a session, and hands back the whole response.
+    /// Asks for a path with a session and returns the whole response.
     pub async fn ask(&self, path: &str, id: &str) -> Response<String> {
         self.send(request(path, id)).await
     }
 
-    /// Asks for `/` with a session, and hands back the status.
+    /// Asks for `/` with a session and returns the status.
     pub async fn status(&self, id: &str) -> u16 {
         self.ask("/", id).await.status().as_u16()
     }
@@ -119,7 +119,7 @@ impl<St: ActivityStore> Site<St> {
         .await
     }
 
-    /// How often the wrapped service was called.
+    /// Returns how often the wrapped service was called.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
@@ -144,7 +144,7 @@ pub fn reason(response: &Response<String>) -> &str {
     header(response.headers(), "login-timeout-reason")
 }
 
-/// The response with its body read to the end.
+/// Reads the body of a response to the end.
 pub async fn text<B>(response: Response<B>) -> Response<String>
 where
     B: http_body::Body,
@@ -156,7 +156,7 @@ where
     Response::from_parts(parts, String::from_utf8(bytes.into()).unwrap())
 }
 
-/// Polls the future so many times, hands back its output if it came, and drops it otherwise.
+/// Polls the future this many times. Returns its output if it came, and drops the future otherwise.
 pub async fn poll_times<F: Future>(future: F, times: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..times {

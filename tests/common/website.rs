@@ -1,4 +1,4 @@
-//! What application stands behind the proxy?
+//! Starts the application that stands behind the reverse proxy.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,8 @@ use axum::response::AppendHeaders;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
-/// Starts a site that begins the session `alpha` at `/login` and ends it at `/logout`, knows nothing of timeouts, and greets otherwise.
+/// Starts a site that begins the session `alpha` at `/login` and ends it at `/logout`. It knows
+/// nothing of timeouts.
 pub async fn start() -> SocketAddr {
     let log_in = AppendHeaders([
         (SET_COOKIE, "sid=alpha; Path=/; HttpOnly"),

@@ -1,4 +1,4 @@
-//! Does the layer do what a ten-line reference does, for any sequence of requests?
+//! Test that the layer agrees with a simple model, for random sequences of requests.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..120)
 }
 
-/// The reference: seconds, a map, and the rules as the design's words have them.
+/// The model: a clock in seconds, a map of sessions, and the rules of the design.
 #[derive(Default)]
 struct Model {
     now: u64,
@@ -144,7 +144,7 @@ async fn replay(steps: Vec<Step>) {
                     .await;
                 let verdict = model.touch(from);
                 assert_eq!(reason(&response), verdict, "{step:?}");
-                // What has ended is not continued by somebody else's session.
+                // A session that has ended is not continued under the id of another session.
                 if verdict.is_empty() && !model.sessions.contains_key(&to) {
                     model.begin(to, model.sessions[&from].created);
                 }

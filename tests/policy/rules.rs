@@ -1,11 +1,11 @@
-//! What always holds, whatever the times and the limits?
+//! Tests of the policy that hold for all times and limits.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tower_login_timeout::{Activity, Limits, Policy, Reason, Timestamp, Verdict};
 
-/// Durations from a millisecond to for ever, the interesting ones more often.
+/// Durations from a millisecond to for ever. Short ones are more frequent.
 fn durations() -> impl Strategy<Value = Duration> {
     prop_oneof![
         8 => (1..100_000_u64).prop_map(Duration::from_millis),
@@ -94,7 +94,7 @@ proptest! {
         if let Some(left) = remaining(&policy, activity, now) {
             prop_assert!(!left.is_zero());
             let end = now.saturating_add(left);
-            // A clock ahead of the record, and one at its own end, cannot be waited for.
+            // This needs a clock that is not behind the record, and an end that can be reached.
             if now >= activity.last_activity() && now >= activity.created_at() && end < Timestamp::MAX {
                 prop_assert!(remaining(&policy, activity, end.saturating_sub(MILLISECOND)).is_some());
                 prop_assert_eq!(remaining(&policy, activity, end), None);
@@ -178,7 +178,7 @@ proptest! {
 }
 
 #[test]
-fn equality_expires() {
+fn a_session_expires_exactly_at_its_timeout() {
     let policy = Policy::builder()
         .with_idle(Duration::from_secs(60))
         .build()
@@ -212,7 +212,7 @@ fn whichever_timeout_came_first_is_the_reason() {
 }
 
 #[test]
-fn nonsense_is_refused_with_a_reason() {
+fn invalid_settings_are_refused_with_a_reason() {
     let second = Duration::from_secs(1);
     for (refused, expected) in [
         (

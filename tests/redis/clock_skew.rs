@@ -1,9 +1,10 @@
-//! What happens to sessions on two nodes whose clocks are two minutes apart?
+//! Tests of two nodes whose clocks are two minutes apart.
 //!
-//! By their own clocks, each node counts from what the other wrote, so a session ends up to two minutes early on the node
-//! ahead, and up to two minutes late on the node behind. While they disagree, activity on the node behind, where the
-//! session never ended, keeps it alive for both. What has ended on both, or was logged out on either, stays so. By the
-//! clock of the store they agree.
+//! With its own clock, each node counts from times that the other node wrote. So a session ends up
+//! to two minutes early on the node ahead, and up to two minutes late on the node behind. Between
+//! these moments, activity on the node behind keeps the session alive for both nodes. A session
+//! that has ended on both nodes, or was logged out on one, never comes back. With the clock of the
+//! store both nodes agree.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -24,10 +25,10 @@ const SKEW: Duration = Duration::from_secs(120);
 const IDLE: Duration = Duration::from_secs(15 * 60);
 const ABSOLUTE: Duration = Duration::from_secs(8 * 3600);
 
-/// Two nodes that share a store; the second one is two minutes ahead.
+/// Two nodes that share a store. The second one is two minutes ahead.
 struct Nodes<St> {
     sites: [Site<St>; 2],
-    /// The clock of the store, a minute from each.
+    /// The clock of the store, one minute from each node.
     theirs: ManualClock,
 }
 
@@ -60,7 +61,7 @@ impl<St: ActivityStore> Nodes<St> {
         Self { sites, theirs }
     }
 
-    /// Time passes for everyone, timers included.
+    /// Lets time pass on every clock and for timers.
     async fn pass(&self, time: Duration) {
         for clock in [&self.sites[0].clock, &self.sites[1].clock, &self.theirs] {
             clock.advance(time);
@@ -68,7 +69,7 @@ impl<St: ActivityStore> Nodes<St> {
         advance(time).await;
     }
 
-    /// What each node answers to a request that does not extend the session.
+    /// Sends each node a request that does not extend the session.
     async fn look(&self) -> [u16; 2] {
         let [behind, ahead] = &self.sites;
         [
@@ -77,7 +78,7 @@ impl<St: ActivityStore> Nodes<St> {
         ]
     }
 
-    /// After how much inactivity each node refuses the session.
+    /// Returns the inactivity after which each node refuses the session.
     async fn ends(&self) -> [Duration; 2] {
         let mut ends = [None; 2];
         for passed in 0..IDLE.as_secs() * 2 {
@@ -93,7 +94,7 @@ impl<St: ActivityStore> Nodes<St> {
         ends.map(|end| end.expect("it never ends"))
     }
 
-    /// Whoever is asked, however often and late, refuses it.
+    /// Checks that both nodes refuse the session from now on.
     async fn nobody_revives(&self) {
         for _ in 0..120 {
             for site in &self.sites {
@@ -130,7 +131,7 @@ async fn by_their_own_clocks_a_session_in_use_lives_and_ends_within_the_differen
             }
             nodes.pass(MINUTE).await;
         }
-        // So much that the last request of the node ahead is older than this one by either clock.
+        // By either clock, the last request of the node ahead is older than the next one.
         nodes.pass(SKEW).await;
         assert_eq!(nodes.sites[last_used_on].status("alpha").await, 200);
         assert_eq!(nodes.ends().await, expected);
@@ -150,7 +151,7 @@ async fn by_their_own_clocks_a_shorter_idle_timeout_than_the_difference_ends_ses
     let before = stored(&store).await;
     let refused = ahead.ask("/", "alpha").await;
     assert_eq!((refused.status().as_u16(), reason(&refused)), (440, "idle"));
-    // It was not ended for the other by that.
+    // The session has not ended for the other node.
     assert_eq!(stored(&store).await, before);
     assert_eq!(behind.status("alpha").await, 200);
 
@@ -255,7 +256,7 @@ async fn near_caches_on_both_nodes_revive_nothing_either() {
         assert_eq!(ahead.status("alpha").await, 200);
         nodes.pass(SECOND).await;
     }
-    // Both have gathered activity when the session ends on one of them.
+    // Both caches have activity to write when the session ends on one node.
     let log_out = request("/logout", "alpha");
     ahead.setting(log_out, &["sid=; Max-Age=0"]).await;
     assert_eq!(ahead.status("alpha").await, 440);
@@ -264,7 +265,7 @@ async fn near_caches_on_both_nodes_revive_nothing_either() {
         cache.flush().await.unwrap();
     }
     assert_eq!(stored(&store).await, revoked);
-    // This store pushes nothing: the other cache believes what it knows for so long.
+    // This store pushes no revocations, so the other cache may be wrong for this long.
     nodes.pass(Duration::from_secs(5)).await;
     nodes.nobody_revives().await;
     assert_eq!(stored(&store).await, revoked);
@@ -291,7 +292,7 @@ async fn nodes_agree_by_the_clock_of_redis() {
         other.setting(log_out, &["sid=; Max-Age=0"]).await;
         assert_eq!(one.status(id).await, 440);
     }
-    // Without it, they do not.
+    // Without the clock of Redis they do not agree.
     let behind = behind.configured(|layer| layer.with_clock(its_clock));
     behind.start("gamma").await;
     assert_eq!(behind.status("gamma").await, 200);

@@ -1,4 +1,5 @@
-//! Does `RedisStore` keep its contract, over one server, Sentinel and Cluster?
+//! Tests of `RedisStore` against one server, Sentinel and Cluster: the contract, the records and
+//! the commands.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -68,7 +69,7 @@ async fn keeps_the_contract(store: &RedisStore, other: &RedisStore) {
     conformance::check_push(store, store).await;
 }
 
-/// The script repeats what `Touch` says, so it is compared with it.
+/// Compares the Lua script with `Touch`, because both contain the same rules.
 #[test]
 fn the_script_touches_as_touch_says() -> Result {
     let server = one_with(&[]);
@@ -77,7 +78,7 @@ fn the_script_touches_as_touch_says() -> Result {
         .build()?;
     let store = runtime.block_on(RedisStore::connect(&url(&server)))?;
     let raw = RefCell::new(raw(&server));
-    // Short enough that every limit is often met exactly.
+    // The times are short, so that a limit is often met exactly.
     let millis = |most: u64| (0..=most).prop_map(Duration::from_millis);
     let micros = || (1..30_000_u64).prop_map(Duration::from_micros);
     let unlimited = || prop_oneof![4 => micros(), 1 => Just(Duration::MAX)];
@@ -136,7 +137,7 @@ fn the_script_touches_as_touch_says() -> Result {
         let key = SessionKey::of("a");
         let after = runtime.block_on(async {
             store.create(key, activity, start).await?;
-            // Here it is always the script.
+            // `touch_many` always uses the script.
             store.touch_many(vec![(key, touch)]).await?;
             store.load(key).await
         });
@@ -195,7 +196,7 @@ async fn a_value_that_is_no_record_is_an_error() -> Result {
         .exec(&mut raw)?;
     refuses(&store, key).await;
 
-    // Those next to it in a batch are written all the same.
+    // Good records in the same batch are written.
     redis::cmd("SET")
         .arg(name(key))
         .arg("never")
@@ -248,7 +249,7 @@ async fn prefixes_keep_applications_apart() -> Result {
     assert_eq!(theirs.load(key).await?, Some(Activity::began(now)));
     theirs.revoke(SessionKey::of("b"), now).await?;
     theirs.revoke(key, now).await?;
-    // Theirs is the first that they hear of.
+    // They do not hear of the revocation with our prefix, which came first.
     assert_eq!(
         tokio::time::timeout(PATIENCE, heard.next()).await?,
         Announced::Revoked(key)
@@ -289,7 +290,8 @@ async fn expiry_is_keep_until_or_a_minute_later_and_only_moves_later() -> Result
     assert_eq!(expiry(&mut raw, key), Some(after(20)));
     store.touch(key, policy.touch(after(10))).await?;
     assert_eq!(expiry(&mut raw, key), Some(after(26)));
-    // A minute later than need be, so that it is moved once a minute only. Activity is not that late.
+    // The expiry is moved one minute further than needed, so it moves at most once a minute. The
+    // activity is exact.
     for (minutes, expected) in [(11, 26), (12, 28)] {
         let touch = policy.touch(after(minutes));
         store.touch(key, touch).await?;
@@ -304,7 +306,7 @@ async fn expiry_is_keep_until_or_a_minute_later_and_only_moves_later() -> Result
     store.revoke(key, after(1)).await?;
     assert_eq!(expiry(&mut raw, key), None);
 
-    // What is over is removed at once, the earliest moment too.
+    // A record whose time is over is removed at once, even with the earliest time.
     for over in [now.saturating_sub(MINUTE), Timestamp::UNIX_EPOCH] {
         store.create(key, activity, over).await?;
         assert_eq!(store.load(key).await?, None);
@@ -339,7 +341,8 @@ async fn a_hundred_thousand_expired_records_leave_by_themselves() -> Result {
             created??;
         }
         let full = memory(&server);
-        // On a busy machine the first may be over before the last is created. Then try again.
+        // On a busy machine the first records may expire before the last are created. Then try
+        // again with more time.
         if SystemClock.now() < end {
             break full;
         }
@@ -366,7 +369,7 @@ async fn each_operation_is_one_command() -> Result {
     let store = RedisStore::connect(&url(&server)).await?;
     let (key, now) = (SessionKey::of("a"), SystemClock.now());
     let rarely = Policy::builder().with_touch_every(MINUTE).build()?;
-    // The server learns the scripts.
+    // The first calls load the scripts into the server.
     let touch = Policy::default().touch(now);
     store
         .begin(key, Activity::began(now), Timestamp::MAX)
@@ -413,7 +416,7 @@ async fn each_operation_is_one_command() -> Result {
         calls("touch of an unknown one"),
         "touch of an unknown one: get 1"
     );
-    // The scripts' own commands are counted too.
+    // The commands inside the scripts are counted too.
     store.touch(key, touch).await?;
     assert_eq!(calls("exact touch"), "exact touch: evalsha 1, get 1");
     store
@@ -429,7 +432,7 @@ async fn each_operation_is_one_command() -> Result {
 }
 
 #[tokio::test]
-async fn interrupted_announcements_are_told_of() -> Result {
+async fn interrupted_announcements_are_reported() -> Result {
     let server = one();
     let store = RedisStore::connect(&url(&server)).await?;
     let other = RedisStore::connect(&url(&server)).await?;
@@ -441,13 +444,14 @@ async fn interrupted_announcements_are_told_of() -> Result {
     let mut next = async || tokio::time::timeout(PATIENCE, heard.next()).await;
     for _ in 0..3 {
         cli(server.port(), &["CLIENT", "KILL", "TYPE", "pubsub"]);
-        // Once when it was lost, once when it is up again. From then on nothing is missed.
+        // One message comes when the connection is lost, one when it is back. After that nothing is
+        // missed.
         assert_eq!(next().await?, Announced::Missed);
         assert_eq!(next().await?, Announced::Missed);
         while other.revoke(key, now).await.is_err() {}
         assert_eq!(next().await?, Announced::Revoked(key));
     }
-    // What cannot be read on our channel was something.
+    // A message that cannot be read counts as missed.
     cli(
         server.port(),
         &["PUBLISH", "login-timeout:revoked", "what?"],
@@ -481,7 +485,7 @@ async fn a_revocation_waits_for_replicas_where_asked_to() -> Result {
         .arg(name(key))
         .query(&mut raw(&replica))?;
     assert_eq!(copy, 1);
-    // A frozen replica confirms nothing, and nobody else waits for it.
+    // A frozen replica confirms nothing. Other operations do not wait for it.
     replica.freeze();
     let revoking = tokio::spawn(store.revoke(key, now));
     store.load(key).await?;
@@ -492,7 +496,7 @@ async fn a_revocation_waits_for_replicas_where_asked_to() -> Result {
 }
 
 #[tokio::test]
-async fn what_is_dropped_gives_its_place_back() -> Result {
+async fn a_dropped_operation_frees_its_place() -> Result {
     let server = one();
     let store = RedisStore::builder()
         .with_max_in_flight(1)
@@ -586,11 +590,11 @@ async fn nodes_two_minutes_apart_agree_by_the_clock_of_the_store() -> Result {
         Result::Ok(policy.decide(store.touch(key, policy.touch(at)).await?, at))
     };
 
-    // By their own clocks: the one ahead ends what the one behind began, and what it touches itself, the one behind
-    // keeps alive.
+    // With their own clocks, the node ahead ends a session that the node behind began. A session
+    // that the node ahead touches stays alive on the node behind.
     begin(behind.now()).await?;
     assert!(is_over(judge(ahead.now()).await?));
-    // Nothing is revived by it, and nothing is lost to those who are not ahead.
+    // This changes nothing for the node behind.
     assert_eq!(store.load(key).await?, Some(Activity::began(behind.now())));
     assert!(!is_over(judge(behind.now()).await?));
     begin(ahead.now()).await?;
@@ -605,7 +609,7 @@ async fn nodes_two_minutes_apart_agree_by_the_clock_of_the_store() -> Result {
         assert!(is_over(judge(clock.now()).await?), "it is revived");
     }
 
-    // By the store's clock they agree.
+    // With the clock of the store they agree.
     let (ahead, behind) = (
         store.clock_over(ahead).await?,
         store.clock_over(behind).await?,

@@ -1,6 +1,7 @@
-//! What does `RedisStore` answer while servers die, freeze, move and take over?
+//! Tests of `RedisStore` while servers die, freeze, move slots and fail over.
 //!
-//! Never that a session is unknown or over when it is live. An error, soon, where it cannot know.
+//! A live session is never answered as unknown or over. If the store cannot know, it answers an
+//! error soon.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,13 +19,13 @@ use crate::common::servers::{Server, poll};
 
 type Result<T = ()> = std::result::Result<T, BoxError>;
 
-/// The store's default, and what a busy machine may add to it.
+/// The default deadline of the store, and what a busy machine may add.
 const DEADLINE: Duration = Duration::from_millis(500);
 const SLACK: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_killed_and_started_again() -> Result {
+async fn sessions_survive_a_killed_and_restarted_server() -> Result {
     let mut server = one();
     let store = RedisStore::connect(&url(&server)).await?;
     let load = Load::on(&store).await?;
@@ -32,7 +33,7 @@ async fn a_server_that_is_killed_and_started_again() -> Result {
         load.until_answers(200).await;
         server.kill();
         load.until_errors(200).await;
-        // While it is known to be away nobody waits for it.
+        // While the server is known to be away, no request waits.
         let start = Instant::now();
         assert!(store.load(key(0)).await.is_err());
         assert!(
@@ -56,7 +57,7 @@ async fn a_server_that_is_killed_and_started_again() -> Result {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_freezes() -> Result {
+async fn sessions_survive_a_frozen_server() -> Result {
     let server = one();
     let store = RedisStore::connect(&url(&server)).await?;
     let load = Load::on(&store).await?;
@@ -64,7 +65,7 @@ async fn a_server_that_freezes() -> Result {
         load.until_answers(200).await;
         server.freeze();
         load.until_errors(200).await;
-        // Once it is noticed, nobody waits any longer.
+        // After the store has noticed, no request waits.
         let noticed = async {
             loop {
                 let start = Instant::now();
@@ -89,14 +90,14 @@ async fn a_server_that_freezes() -> Result {
     all_are_live(&store).await
 }
 
-/// The other end of a half-open link neither answers nor refuses.
+/// The other end neither answers nor closes the connection.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_goes_silent() -> Result {
+async fn a_silent_connection_is_noticed() -> Result {
     let server = one();
     let relay = Relay::to(server.port()).await?;
     let store = RedisStore::connect(&format!("redis://127.0.0.1:{}", relay.port)).await?;
     let mut heard = store.revocations();
-    // Nobody asks for anything, and it is noticed all the same.
+    // The store notices although there are no requests.
     relay.silence_those_that_are_open();
     tokio::time::timeout(PATIENCE, async {
         assert_eq!(heard.next().await, Announced::Missed);
@@ -108,12 +109,12 @@ async fn a_link_that_goes_silent() -> Result {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_whose_slot_is_moved() -> Result {
+async fn sessions_survive_a_moved_cluster_slot() -> Result {
     let cluster = Cluster::start(3, 0);
     let store = RedisStore::connect(&cluster.url()).await?;
     let load = Load::on(&store).await?;
     load.until_answers(200).await;
-    // A slot that has sessions, to and fro.
+    // A slot with sessions is moved there and back.
     let slot = cli(
         cluster.nodes[0].port(),
         &["CLUSTER", "KEYSLOT", &name(key(0))],
@@ -153,7 +154,7 @@ async fn a_cluster_whose_slot_is_moved() -> Result {
                 &["MIGRATE", "127.0.0.1", &to_port, key, "0", "5000"],
             );
         }
-        // The slot is empty here and not taken over there yet.
+        // The slot is empty on the old node, and the new node does not own it yet.
         load.until_answers(200).await;
         cli(to.port(), &["CLUSTER", "SETSLOT", slot, "NODE", &to_id]);
         load.until_answers(200).await;
@@ -166,7 +167,7 @@ async fn a_cluster_whose_slot_is_moved() -> Result {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_whose_master_dies_or_freezes() -> Result {
+async fn sessions_survive_a_cluster_master_that_dies_or_freezes() -> Result {
     let mut cluster = Cluster::start(3, 1);
     let store = RedisStore::connect(&cluster.url()).await?;
     let load = Load::on(&store).await?;
@@ -190,7 +191,7 @@ async fn a_cluster_whose_master_dies_or_freezes() -> Result {
     let freezing = master(&cluster).expect("a master");
     cluster.nodes[freezing].freeze();
     load.until_errors(1).await;
-    // Its replica has taken over; it does not say so itself.
+    // The replica has taken over. The frozen master does not report that.
     load.until_everyone_is_answered().await;
     cluster.nodes[freezing].thaw();
     load.until_answers(500).await;
@@ -199,7 +200,7 @@ async fn a_cluster_whose_master_dies_or_freezes() -> Result {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_master_that_dies_and_one_that_freezes_behind_sentinels() -> Result {
+async fn sessions_survive_a_dead_and_a_frozen_master_behind_sentinels() -> Result {
     let mut watched = Watched::start();
     let store = RedisStore::builder()
         .with_replicas_per_revocation(1)
@@ -226,7 +227,7 @@ async fn a_master_that_dies_and_one_that_freezes_behind_sentinels() -> Result {
         "the revocation is undone"
     );
 
-    // It comes back as a replica.
+    // The old master comes back as a replica.
     watched.servers[0].restart();
     assert!(
         poll(PATIENCE, || in_step(&watched.servers[0])),
@@ -258,9 +259,9 @@ async fn a_master_that_dies_and_one_that_freezes_behind_sentinels() -> Result {
     Ok(())
 }
 
-/// A fail-over on purpose: the old master lives on as a replica, and would answer reads.
+/// A planned fail-over. The old master becomes a replica, and would answer reads.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_master_that_hands_over_behind_sentinels() -> Result {
+async fn sessions_survive_a_planned_fail_over_behind_sentinels() -> Result {
     let watched = Watched::start();
     let store = RedisStore::connect(&watched.url()).await?;
     let load = Load::on(&store).await?;
@@ -272,7 +273,7 @@ async fn a_master_that_hands_over_behind_sentinels() -> Result {
     let handed_over = || info(watched.servers[0].port(), "replication").contains("role:slave");
     assert!(poll(PATIENCE, handed_over));
     load.until_everyone_is_answered().await;
-    // It is the new master that is asked.
+    // The requests go to the new master.
     cli(watched.servers[1].port(), &["CONFIG", "RESETSTAT"]);
     load.until_answers(100).await;
     assert!(info(watched.servers[1].port(), "commandstats").contains("cmdstat_get:"));
@@ -288,12 +289,12 @@ fn key(number: u64) -> SessionKey {
 }
 
 fn policy() -> Policy {
-    // Due now and then.
+    // Some touches are due, and some are not.
     let policy = Policy::builder().with_touch_every(Duration::from_millis(50));
     policy.build().expect("a policy")
 }
 
-/// Callers who touch live sessions all the time.
+/// Tasks that touch live sessions all the time.
 struct Load {
     seen: Arc<Seen>,
     callers: JoinSet<Vec<String>>,
@@ -306,7 +307,7 @@ struct Seen {
     errors: AtomicU64,
     last_error: Mutex<Option<BoxError>>,
     slowest_micros: AtomicU64,
-    /// When each caller was last answered, in milliseconds from the start.
+    /// When each task got its last answer, in milliseconds from the start.
     answered: [AtomicU64; CALLERS as usize],
 }
 
@@ -332,7 +333,7 @@ impl Load {
         self.seen.errors.load(Ordering::SeqCst)
     }
 
-    /// Waits for so many more answers.
+    /// Waits for this many more answers.
     async fn until_answers(&self, more: u64) {
         let before = self.seen.answers.load(Ordering::SeqCst);
         self.until("answers", || {
@@ -341,14 +342,14 @@ impl Load {
         .await;
     }
 
-    /// Waits for so many more errors.
+    /// Waits for this many more errors.
     async fn until_errors(&self, more: u64) {
         let before = self.errors();
         self.until("errors", || self.errors() >= before + more)
             .await;
     }
 
-    /// Waits until all callers are answered within one second, for every session that they have.
+    /// Waits until there was no error for a second, and every task got an answer after that.
     async fn until_everyone_is_answered(&self) {
         let mut before = self.errors();
         let mut since = Instant::now();
@@ -385,7 +386,7 @@ impl Load {
         }
     }
 
-    /// Ends it, and fails the test if any answer was wrong or late.
+    /// Stops the tasks. Fails the test if an answer was wrong or late.
     async fn finish(self, deadline: Duration) {
         self.seen.over.store(true, Ordering::SeqCst);
         let wrong: Vec<String> = self.callers.join_all().await.concat();
@@ -436,7 +437,7 @@ async fn touch_until_over(
                 seen.errors.fetch_add(1, Ordering::SeqCst);
             }
         }
-        // Requests come at their own pace.
+        // A short pause between requests.
         sleep(Duration::from_millis(2)).await;
     }
     wrong
@@ -454,7 +455,7 @@ async fn all_are_live(store: &RedisStore) -> Result {
     Ok(())
 }
 
-/// Whether a replica has what its master has.
+/// Checks that a replica has the data of its master.
 fn in_step(server: &Server) -> bool {
     let info = info(server.port(), "replication");
     info.contains("role:master")
@@ -465,7 +466,7 @@ fn id(node: &Server) -> String {
     cli(node.port(), &["CLUSTER", "MYID"]).trim().to_owned()
 }
 
-/// Passes bytes on, until it is told to keep them.
+/// Passes bytes between a client and a server, until it is told to drop them.
 struct Relay {
     port: u16,
     silenced: Arc<AtomicU64>,

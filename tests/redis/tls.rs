@@ -1,4 +1,4 @@
-//! Does `RedisStore` reach a server through TLS, and only the right one?
+//! Tests of `RedisStore` through TLS: only servers and clients with the right certificates connect.
 
 use tower_login_timeout::{
     Activity, ActivityStore, BoxError, Clock, RedisStore, SessionKey, SystemClock, Timestamp,

@@ -1,4 +1,4 @@
-//! Are touches that go to Redis together each answered as if they were alone?
+//! Tests of touches that are sent to Redis in one script: each gets its own answer.
 
 use std::future::poll_fn;
 use std::sync::mpsc;
@@ -22,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What the record of a session is before it is touched.
+/// The state of a session before the touch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Live,
@@ -45,7 +45,7 @@ const KINDS: [Kind; 7] = [
 ];
 
 #[tokio::test]
-async fn each_is_answered_for_its_own_session() -> Result {
+async fn each_touch_gets_the_answer_of_its_own_session() -> Result {
     const TOUCHES: usize = 300;
     let server = one();
     let store = RedisStore::connect(&url(&server)).await?;
@@ -55,7 +55,7 @@ async fn each_is_answered_for_its_own_session() -> Result {
     for number in 0..TOUCHES {
         let kind = KINDS[number % KINDS.len()];
         let key = SessionKey::of(number.to_string());
-        // Each has begun at a time of its own, to tell whose record an answer is.
+        // Each session began at a different time. That shows whose record an answer is.
         let before = now.saturating_sub(Duration::from_millis(1 + number as u64));
         let began = match kind {
             Kind::IdledOut => Activity::began(before.saturating_sub(policy.idle())),
@@ -76,7 +76,7 @@ async fn each_is_answered_for_its_own_session() -> Result {
         }
         records.push((kind, key, began));
     }
-    // The server learns the script.
+    // The first call loads the script into the server.
     store.touch(SessionKey::of("a"), policy.touch(now)).await?;
 
     cli(server.port(), &["CONFIG", "RESETSTAT"]);
@@ -115,7 +115,7 @@ async fn each_is_answered_for_its_own_session() -> Result {
 }
 
 #[tokio::test]
-async fn what_waits_for_its_turn_goes_with_those_that_came_meanwhile() -> Result {
+async fn touches_that_wait_are_sent_with_later_ones() -> Result {
     let server = one();
     let store = RedisStore::builder()
         .with_max_in_flight(1)
@@ -139,15 +139,15 @@ async fn what_waits_for_its_turn_goes_with_those_that_came_meanwhile() -> Result
     let found = [first.await??, second.await??];
     assert_eq!(found, [Some(Activity::began(now)); 2]);
     let scripts = info(server.port(), "commandstats");
-    // The one that the server has not seen is sent twice.
+    // The server does not know the script yet, so it is sent twice.
     assert!(scripts.contains("cmdstat_eval:calls=1,"), "{scripts}");
     assert_eq!(store.load(keys[0]).await?, Some(Activity::began(now)));
     Ok(())
 }
 
-/// What Redis refuses of one, as when its memory is full, it does not refuse of the others.
+/// If Redis refuses one touch, for example because memory is full, the others succeed.
 #[tokio::test]
-async fn each_is_refused_for_itself() -> Result {
+async fn a_refused_touch_does_not_fail_the_others() -> Result {
     let server = one();
     let store = RedisStore::connect(&url(&server)).await?;
     let now = SystemClock.now();
@@ -167,15 +167,15 @@ async fn each_is_refused_for_itself() -> Result {
     assert_eq!(revoked?, Some(Activity::began(now).revoked()));
     assert_eq!(passive?, Some(Activity::began(now)));
     assert_eq!(unknown?, None);
-    // Nobody asks for each of many, so it is said of all.
+    // `touch_many` has one answer for all, so the whole batch fails.
     let many = keys.iter().map(|key| (*key, due)).collect();
     assert!(store.touch_many(many).await.is_err());
     Ok(())
 }
 
-/// Where the one that sets out is run next, before any other that is ready.
+/// Tests the case that the task that sends the touches runs before the other tasks.
 #[test]
-fn those_that_are_ready_join_the_first() -> Result {
+fn touches_that_are_ready_are_sent_together() -> Result {
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -200,20 +200,20 @@ fn those_that_are_ready_join_the_first() -> Result {
     let calls = scripts
         .split_once("cmdstat_evalsha:calls=")
         .and_then(|(_, rest)| rest.split(',').next()?.parse::<u32>().ok());
-    // One by one, the first would have gone alone, and most of the others.
+    // Without gathering, most touches would be sent alone.
     assert!(calls.is_some_and(|calls| calls < 10), "{scripts}");
     Ok(())
 }
 
 #[tokio::test]
-async fn what_nobody_waits_for_any_more_is_not_sent() -> Result {
+async fn a_dropped_touch_is_not_sent() -> Result {
     let server = one();
     let store = RedisStore::connect(&url(&server)).await?;
     let now = SystemClock.now();
     let touch = Policy::default().touch(now.saturating_add(MINUTE));
     let keys = sessions(&store, 2, Activity::began(now)).await?;
     let (kept, dropped) = (keys[0], keys[1]);
-    // The one that sets out for both is the one that is dropped.
+    // The touch that would send both is the one that is dropped.
     let mut first = tokio_test::task::spawn(store.touch(dropped, touch));
     assert!(first.poll().is_pending());
     let mut second = tokio_test::task::spawn(store.touch(kept, touch));
@@ -227,14 +227,14 @@ async fn what_nobody_waits_for_any_more_is_not_sent() -> Result {
 }
 
 #[tokio::test]
-async fn a_runtime_that_rests_or_ends_takes_only_its_own_touches_along() -> Result {
+async fn an_idle_or_ended_runtime_loses_only_its_own_touches() -> Result {
     let server = one();
     let store = RedisStore::connect(&url(&server)).await?;
     let now = SystemClock.now();
     let key = sessions(&store, 1, Activity::began(now)).await?[0];
     let policy = Policy::default();
     let other = Builder::new_current_thread().enable_all().build()?;
-    // It never runs what it is given.
+    // This runtime never runs its tasks.
     let mut lost = tokio_test::task::spawn(store.touch(key, policy.touch(now)));
     {
         let _within = other.enter();
@@ -247,9 +247,9 @@ async fn a_runtime_that_rests_or_ends_takes_only_its_own_touches_along() -> Resu
     Ok(())
 }
 
-/// Even where the one that was to set out for all is kept from it.
+/// The deadline holds even if the task that sends the touches is blocked.
 #[test]
-fn each_has_a_deadline_of_its_own() -> Result {
+fn each_touch_has_its_own_deadline() -> Result {
     if let Err(error) = touch_beside_a_busy_thread(Duration::from_millis(100), 0)? {
         assert!(error.is_timeout(), "{error}");
     }
@@ -257,14 +257,15 @@ fn each_has_a_deadline_of_its_own() -> Result {
 }
 
 #[test]
-fn a_thread_that_is_busy_holds_up_none_of_those_that_joined_on_it() -> Result {
-    // The one that sets out gets as far as letting others go first.
+fn a_busy_thread_delays_no_touches_of_other_threads() -> Result {
+    // The sending task runs until it waits for others to join.
     assert_eq!(touch_beside_a_busy_thread(PATIENCE, 1)??, None);
     Ok(())
 }
 
-/// What a touch is answered while the thread that another one joined on does something else for as long, after it has
-/// run what is ready so many times.
+/// Touches a session while another touch is blocked on a busy thread, and returns the answer.
+///
+/// The busy thread first runs ready tasks for this number of rounds.
 fn touch_beside_a_busy_thread(
     deadline: Duration,
     rounds: usize,
@@ -304,9 +305,9 @@ fn touch_beside_a_busy_thread(
     Ok(answer?)
 }
 
-/// As managed ones are at times: its address is that of one server, and it wants the keys of a script in one slot.
+/// Some managed Clusters look like one server, and want all keys of a script in one slot.
 #[tokio::test]
-async fn a_cluster_behind_one_address_gets_them_one_by_one() -> Result {
+async fn a_cluster_behind_one_address_gets_touches_one_by_one() -> Result {
     let server = one_with(&["--cluster-enabled", "yes"]);
     let port = server.port();
     cli(port, &["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
@@ -326,7 +327,7 @@ async fn a_cluster_behind_one_address_gets_them_one_by_one() -> Result {
             assert_eq!(found, Some(now.saturating_sub(SECOND)));
         }
     }
-    // It is asked once.
+    // The store tries once only.
     let scripts = info(port, "commandstats");
     let asked = scripts.lines().find(|line| line.contains("evalsha"));
     assert!(
@@ -334,7 +335,7 @@ async fn a_cluster_behind_one_address_gets_them_one_by_one() -> Result {
         "{scripts}"
     );
 
-    // A store that has only ever written batches finds out as well.
+    // A store that has only written batches finds out too.
     let other = RedisStore::connect(&url(&server)).await?;
     let now = began.created_at().saturating_add(MINUTE);
     let touches = keys
@@ -349,7 +350,7 @@ async fn a_cluster_behind_one_address_gets_them_one_by_one() -> Result {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_in_a_cluster_fail_where_one_of_them_does() -> Result {
+async fn a_batch_in_a_cluster_fails_if_one_node_fails() -> Result {
     let mut cluster = Cluster::start(3, 0);
     let store = RedisStore::connect(&cluster.url()).await?;
     let touch = Policy::default().touch(SystemClock.now());
@@ -362,7 +363,7 @@ async fn many_in_a_cluster_fail_where_one_of_them_does() -> Result {
     Ok(())
 }
 
-/// So many sessions with this record.
+/// Creates this many sessions with this record.
 async fn sessions(store: &RedisStore, count: usize, activity: Activity) -> Result<Vec<SessionKey>> {
     let keys: Vec<_> = (0..count)
         .map(|number| SessionKey::of(number.to_string()))

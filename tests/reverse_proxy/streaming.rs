@@ -1,4 +1,4 @@
-//! Do bodies pass as they come?
+//! Tests that bodies pass in parts, as they arrive.
 
 use crate::common::http1::{Wire, get, request};
 use crate::scripted;

@@ -1,4 +1,4 @@
-//! How does the layer sit in an axum application?
+//! Tests of the layer and its extractors in an axum router.
 
 use axum::Router;
 use axum::body::Body;

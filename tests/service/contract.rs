@@ -1,4 +1,4 @@
-//! Is the layer a good Tower citizen?
+//! Tests of the layer as a Tower service: readiness, errors, bodies and bounds.
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -37,7 +37,8 @@ async fn readiness_and_its_error_are_the_wrapped_services() {
     assert_eq!(error.to_string(), "out of order");
 }
 
-/// A service that must be polled ready before each call, like one behind a rate limit, and whose clones are not ready.
+/// A service that must be polled ready before each call, like a rate limit. Its clones are not
+/// ready.
 struct OnlyWhenReady {
     ready: bool,
 }
@@ -71,7 +72,7 @@ impl Service<Request<String>> for OnlyWhenReady {
 /// An error that is neither `Send` nor `Sync` nor an `Error`.
 struct NotSendNotSync(*const ());
 
-/// A store that answers at once, and one that does not.
+/// Returns a store that answers at once and a store that answers later.
 fn prompt_and_slow() -> [ScriptedStore; 2] {
     let slow = ScriptedStore::default();
     slow.set(Operation::Touch, Fault::Yields);
@@ -93,7 +94,8 @@ async fn the_instance_that_was_polled_ready_is_the_one_that_is_called() {
     }
 }
 
-/// A service that has one place, takes it when it is polled ready, and gives it back when it is called or dropped.
+/// A service with one place. It takes the place when it is polled ready, and gives it back when it
+/// is called or dropped.
 struct OnePlace {
     places: Arc<AtomicUsize>,
     holds: bool,
@@ -171,7 +173,7 @@ async fn an_error_of_the_wrapped_service_is_passed_on_untouched() {
     }
 }
 
-/// A body that is neither `Default`, `Unpin` nor `Send`, with an error that is nothing special.
+/// A body that is neither `Default`, `Unpin` nor `Send`, with a plain error.
 struct Reluctant {
     left: usize,
     _pinned: std::marker::PhantomPinned,
@@ -240,7 +242,7 @@ async fn a_body_needs_no_bounds_and_is_passed_through() {
 }
 
 #[tokio::test]
-async fn whatever_words_the_answer_it_carries_the_verdict_and_removes_the_cookie() {
+async fn every_answer_carries_the_verdict_and_removes_the_cookie() {
     let (layer, clock) = cookie_layer(policy(), MemoryStore::new());
     let layer = layer.with_response(
         |expired: &Expired, request: tower_login_timeout::RequestHead<'_>| {
@@ -273,7 +275,7 @@ async fn whatever_words_the_answer_it_carries_the_verdict_and_removes_the_cookie
 }
 
 #[test]
-fn the_types_that_cross_threads_do() {
+fn the_public_types_are_send_and_sync() {
     fn crosses<T: Send + Sync + 'static>() {}
     fn shows<T: fmt::Debug>() {}
     crosses::<tower_login_timeout::LoginTimeoutLayer>();

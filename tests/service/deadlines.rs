@@ -1,4 +1,5 @@
-//! When does a session end?
+//! Tests of when a session ends: idle and absolute timeouts, limits, and exempt or passive
+//! requests.
 
 use std::time::Duration;
 
@@ -155,7 +156,7 @@ async fn with_touch_every_a_session_never_lives_longer_and_ends_at_most_so_much_
     let touch_every = Duration::from_secs(10);
     let site = Site::new(policy().with_touch_every(touch_every));
     site.start("a").await;
-    // Too soon after the last touch to be written.
+    // It is too early for the next write.
     site.clock.advance(touch_every - MILLISECOND);
     assert_eq!(site.status("a").await, 200);
     site.clock.advance(IDLE - touch_every);
@@ -292,7 +293,7 @@ async fn the_remaining_time_is_told_if_asked_for() {
     assert_eq!(told("/").await, "60", "extended");
     let response = site.send(anonymous("/")).await;
     assert!(!response.headers().contains_key("login-timeout-remaining"));
-    // The absolute timeout counts as well.
+    // The absolute timeout counts too.
     for _ in 0..11 {
         site.clock.advance(IDLE - Duration::from_secs(10));
         site.status("a").await;

@@ -1,4 +1,4 @@
-//! How do sessions begin and end without the application's help?
+//! Tests of log-in and log-out that the layer sees in the cookies of the response.
 
 use http::Response;
 use tower_login_timeout::{Limits, SessionHandle, rule};

@@ -1,4 +1,4 @@
-//! What if requests overlap, or are cancelled?
+//! Tests of requests that overlap or are cancelled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::common::site::{
     ABSOLUTE, IDLE, MILLISECOND, Site, anonymous, policy, poll_times, reason, request,
 };
 
-/// Sends a slow request, does something meanwhile, and hands back the slow response.
+/// Sends a slow request, runs `event` while it waits, and returns the slow response.
 async fn meanwhile<St: ActivityStore>(
     site: &Site<St>,
     path: &str,
@@ -235,7 +235,7 @@ async fn two_requests_that_begin_an_unknown_session_agree_and_a_log_out_between_
 
 #[tokio::test]
 async fn a_request_can_be_cancelled_at_every_await_point() {
-    // Every operation takes one more poll, so that the future has a place to be dropped at in each step.
+    // Every operation takes one more poll, so the future can be dropped in each step.
     let scenarios: [(&str, &str, Option<&str>); 6] = [
         ("live", "a", None),
         ("begins", "new", None),
@@ -289,7 +289,7 @@ async fn a_request_can_be_cancelled_at_every_await_point() {
                 440 if scenario == "logs out" => {}
                 other => panic!("{after}: {other}"),
             }
-            // A session that was begun half-way is whole or not there.
+            // A session whose beginning was cancelled is complete or missing.
             for id in ["new", "b", "c"] {
                 let tracked = site.layer.tracker().activity(id).await.unwrap();
                 assert!(
@@ -317,7 +317,8 @@ async fn a_live_session_is_never_refused_and_its_activity_stays_monotone_under_c
         tasks.spawn(async move {
             let mut last = site.clock.now();
             for _ in 0..500 {
-                // All tasks together move the clock less than the idle timeout between two requests of one of them.
+                // Between two requests of one task, all tasks move the clock by less than the idle
+                // timeout.
                 site.clock.advance(MILLISECOND);
                 let status = site.layer.tracker().touch("a").await.unwrap();
                 assert!(

@@ -1,4 +1,4 @@
-//! What does the client get?
+//! Tests of the response to an expired session: status, headers, formats and log-in page.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn the_reason_phrase_goes_out_through_hyper() {
 }
 
 #[tokio::test]
-async fn each_format_is_what_it_says() {
+async fn each_format_has_its_content_type_and_body() {
     let of = async |format| answer(LoginTimeoutResponse::new().with_format(format), &[]).await;
 
     let json = of(ResponseFormat::Json).await;
@@ -148,7 +148,7 @@ async fn a_grpc_request_is_told_in_grpc() {
 }
 
 #[tokio::test]
-async fn words_are_escaped_as_the_format_needs_it() {
+async fn messages_are_escaped_for_each_format() {
     let message = "<b>\"Über\" & \\ \n</b>";
     let of = async |format| {
         let response = LoginTimeoutResponse::new()
@@ -229,7 +229,7 @@ async fn a_log_in_page_takes_navigations_and_leaves_the_440_to_scripts() {
     assert!(header(navigation.headers(), "set-cookie").starts_with("sid=;"));
     let script = answer(response(), &[("sec-fetch-mode", "cors")]).await;
     assert_eq!(script.status(), 440);
-    // Who is redirected depends on these, so both answers say so.
+    // The redirect depends on these headers, so both answers list them.
     for answer in [navigation, script] {
         let vary = header(answer.headers(), "vary");
         assert_eq!(vary, "accept, sec-fetch-mode, x-requested-with");

@@ -1,4 +1,4 @@
-//! What if the store fails or hangs?
+//! Tests of the layer in front of a store that fails or hangs.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::common::site::{IDLE, MILLISECOND, Site, anonymous, policy, reason, re
 
 const STORE_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// A request that needs the operation.
+/// A request that needs this operation.
 struct Need {
     operation: Operation,
     request: fn() -> Request<String>,

@@ -1,4 +1,4 @@
-//! What happens to sessions when a database dies?
+//! Tests of databases that die, freeze or lose their connections.
 
 use std::future::Future;
 use std::io::{BufRead, BufReader};
@@ -24,7 +24,7 @@ use super::suite::{NOON, SECOND, STORE_TIMEOUT, begin, eventually, later, policy
 const SESSIONS: usize = 20;
 const CLIENTS: usize = 16;
 
-/// Clients that touch sessions as fast as they can, and count what they are answered.
+/// Tasks that touch sessions as fast as they can, and count the answers.
 struct Load {
     answered: AtomicUsize,
     failed: AtomicUsize,
@@ -105,8 +105,10 @@ async fn sessions<DB: SqlDatabase>(store: &SqlStore<DB>) -> Vec<SessionKey> {
     keys
 }
 
-/// Under load: the server is frozen and thawed, then killed and started again. Every request ends in time, none is told
-/// that its session is unknown, and all sessions are live again as soon as the server is.
+/// Freezes and thaws the server under load, then kills and restarts it.
+///
+/// Every request ends in time, none is told that its session is unknown, and all sessions live on
+/// as soon as the server is back.
 async fn freeze_and_kill<DB: SqlDatabase>(store: SqlStore<DB>, server: &mut Server) {
     store.migrate().await.unwrap();
     let keys = sessions(&store).await;
@@ -121,7 +123,7 @@ async fn freeze_and_kill<DB: SqlDatabase>(store: SqlStore<DB>, server: &mut Serv
     recovers(&store, &keys, "thawed").await;
     load.is_answered().await;
 
-    // The children of PostgreSQL would see their parent gone, and end too, but a little later.
+    // The children of PostgreSQL would notice that their parent is gone and end too, but later.
     signal_all(server, "KILL");
     load.fails().await;
     server.restart();
@@ -144,7 +146,7 @@ async fn freeze_and_kill<DB: SqlDatabase>(store: SqlStore<DB>, server: &mut Serv
     assert!(store.load(ended).await.unwrap().unwrap().is_revoked());
 }
 
-/// The server answers again: from now on everybody is answered within a moment.
+/// Waits until the server answers again.
 async fn recovers<DB: SqlDatabase>(store: &SqlStore<DB>, keys: &[SessionKey], what: &str) {
     let start = Instant::now();
     eventually("it is back", SECOND * 10, async || {
@@ -154,7 +156,7 @@ async fn recovers<DB: SqlDatabase>(store: &SqlStore<DB>, keys: &[SessionKey], wh
     println!("{what}: back after {:?}", start.elapsed());
 }
 
-/// A signal to the server and to the processes that it started.
+/// Sends a signal to the server and to the processes that it started.
 fn signal_all(server: &mut Server, signal: &str) {
     let pid = server.pid().unwrap();
     let children = Command::new("ps")
@@ -162,12 +164,12 @@ fn signal_all(server: &mut Server, signal: &str) {
         .output()
         .unwrap();
     let children = String::from_utf8(children.stdout).unwrap();
-    // The parent first, so that it starts no more.
+    // The parent comes first, so that it starts no more children.
     let pids = [pid.to_string()]
         .into_iter()
         .chain(children.split_whitespace().map(str::to_owned));
     for pid in pids {
-        // One that has just ended is no failure.
+        // A process that has just ended is no failure.
         let _ = Command::new("kill")
             .args(["-s", signal, &pid])
             .stderr(Stdio::null())
@@ -197,7 +199,8 @@ async fn mariadb_is_frozen_and_killed() {
     freeze_and_kill(store, &mut server).await;
 }
 
-/// A restart while nobody asks: the first to ask is answered, although every connection in the pool is dead.
+/// A restart without requests: the next request is answered, although every connection of the pool
+/// is dead.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_quiet_restart_the_first_request_is_answered() {
     let mut server = start_postgresql();
@@ -222,18 +225,19 @@ async fn after_a_quiet_restart_the_first_request_is_answered() {
     for touched in all(store.clone()) {
         touched.await.unwrap().unwrap().unwrap();
     }
-    // Who listens knows that it was deaf, and hears again.
+    // The listener is told that it missed something, and then hears again.
     assert_eq!(soon(revocations.next()).await, Announced::Missed);
     store.revoke(keys[0], NOON).await.unwrap();
     assert_eq!(soon(revocations.next()).await, Announced::Revoked(keys[0]));
 }
 
-/// A link that is cut without a word, as when a machine loses its power: nothing comes back, no connection is closed.
+/// A connection that is cut silently, as when a machine loses power: nothing arrives, and nothing
+/// is closed.
 #[tokio::test(flavor = "multi_thread")]
-async fn links_that_are_cut_without_a_word_are_given_up() {
+async fn connections_that_are_cut_silently_are_given_up() {
     let server = start_postgresql();
     let (link, port) = Link::to(server.port()).await;
-    // Were it not given up, nobody would be answered again.
+    // The pool has one connection. If it were not given up, no request would be answered again.
     let pool = PgPoolOptions::new().max_connections(1);
     let pool = pool.connect(&postgresql_url(port)).await.unwrap();
     let store = PostgresStore::from_pool(pool);
@@ -255,9 +259,9 @@ async fn links_that_are_cut_without_a_word_are_given_up() {
     assert_eq!(soon(revocations.next()).await, Announced::Missed);
 }
 
-/// The same while nobody asks: one request finds out for all connections of the pool.
+/// The same without load: after one failed request, all connections of the pool are replaced.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_request_finds_out_that_links_were_cut() {
+async fn one_failed_request_replaces_all_cut_connections() {
     let server = start_postgresql();
     let (link, port) = Link::to(server.port()).await;
     let store = PostgresStore::connect(&postgresql_url(port)).await.unwrap();
@@ -275,7 +279,8 @@ async fn one_request_finds_out_that_links_were_cut() {
     assert!(failed <= 1, "{failed} requests failed");
 }
 
-/// Passes bytes on, until it is cut: then those that pass through it now get no more, and those that come later do.
+/// Passes bytes between a client and a server. A cut stops all present connections silently. Later
+/// ones work.
 struct Link(watch::Sender<usize>);
 
 impl Link {
@@ -295,7 +300,7 @@ impl Link {
                     let passing = tokio::io::copy_bidirectional(&mut near, &mut far);
                     tokio::select! {
                         _ = passing => {}
-                        // Neither end hears of it.
+                        // Neither end is told.
                         _ = cut.changed() => std::future::pending().await,
                     }
                 });
@@ -311,7 +316,7 @@ impl Link {
 
 const FILE: &str = "LOGIN_TIMEOUT_TEST_FILE";
 
-/// Not a test of its own: what the next one starts, and kills. It says what was committed.
+/// Not a test: the program that the next test starts and kills. It prints what was committed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_writes_to_sqlite() {
     let Ok(url) = std::env::var(FILE) else {
@@ -342,12 +347,13 @@ async fn a_process_that_writes_to_sqlite() {
     }
 }
 
-/// `kill -9` in the middle of writes: the file is sound, and every session is as of its last touch that was answered.
+/// Kills a process with SIGKILL while it writes. The file is not damaged, and every session has the
+/// activity of its last answered touch.
 #[tokio::test]
 async fn sqlite_survives_kill_9() {
     let folder = Folder::new("sqlite");
     let url = format!("sqlite:{}/sessions.db", folder.path().display());
-    // The harness knows a test by its path without the name of the crate.
+    // The test harness wants the path without the name of the crate.
     let (_, path) = module_path!().split_once("::").unwrap();
     let name = format!("{path}::a_process_that_writes_to_sqlite");
     let mut committed = [NOON; SESSIONS];
@@ -359,7 +365,8 @@ async fn sqlite_survives_kill_9() {
             .spawn()
             .unwrap();
         let printed = BufReader::new(child.stdout.take().unwrap()).lines();
-        // Killed after another number of writes each time, then read to the end: what it said before it died.
+        // Each round kills the process after a different number of writes, and then reads the rest
+        // of its output.
         let mut left = 500 + 111 * round;
         for line in printed {
             let line = line.unwrap();
@@ -370,7 +377,7 @@ async fn sqlite_survives_kill_9() {
             let (Some(number), Some(millis)) = (words.next(), words.next()) else {
                 continue;
             };
-            // A last line may be cut short.
+            // The last line may be incomplete.
             if millis.len() == NOON.as_unix_millis().to_string().len() {
                 committed[number.parse::<usize>().unwrap()] =
                     Timestamp::from_unix_millis(millis.parse().unwrap());
@@ -409,7 +416,7 @@ async fn sqlite_survives_kill_9() {
     }
 }
 
-/// Nobody answers: every operation says so in time.
+/// The server is frozen. Every operation ends with an error in time.
 #[tokio::test]
 async fn every_operation_ends_in_time() {
     let server = start_postgresql();

@@ -40,7 +40,7 @@ impl Inside for Database {
     }
 
     async fn version(&self, table: &str) -> String {
-        // What the server counts itself.
+        // The server counts this itself.
         let sql = format!(
             "SELECT CAST(rows_changed AS SIGNED) FROM information_schema.table_statistics
             WHERE table_schema = 'app' AND table_name = '{table}'"
@@ -55,7 +55,8 @@ impl Inside for Database {
             "SELECT count(*) FROM information_schema.innodb_trx
             WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{table}%'"
         );
-        // What it shows is renewed when nobody looked at it for 100 ms: one test looks at a time.
+        // The server refreshes this table only if nobody read it for 100 ms. So one test reads at a
+        // time.
         static LOOKING: Mutex<()> = Mutex::const_new(());
         for _ in 0..50 {
             let _looking = LOOKING.lock().await;
@@ -122,9 +123,9 @@ async fn ended_records_leave() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_renewed_meanwhile_stays() {
+async fn a_record_that_is_renewed_meanwhile_is_not_removed() {
     subject("renewed")
         .await
-        .what_is_renewed_meanwhile_stays()
+        .a_record_that_is_renewed_meanwhile_is_not_removed()
         .await;
 }

@@ -40,7 +40,7 @@ impl Inside for Database {
     }
 
     async fn version(&self, table: &str) -> String {
-        // Every write, and every lock on a row, leaves its transaction in one of these.
+        // Every write and every lock of a row changes one of these.
         let sql =
             format!("SELECT string_agg(ctid::text || xmin || xmax, ',' ORDER BY id) FROM {table}");
         sqlx::query_scalar(AssertSqlSafe(sql))
@@ -56,7 +56,8 @@ impl Inside for Database {
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = '{table}'"
         );
         eventually("somebody waits", SECOND * 5, async || {
-            // Within a transaction it shows who was there at the first look, until this is called.
+            // Within a transaction, PostgreSQL shows the state of the first look until this is
+            // called.
             self.run("SELECT pg_stat_clear_snapshot()".to_owned()).await;
             self.number(waiting.clone()).await > 0
         })
@@ -87,7 +88,7 @@ impl Inside for Database {
 async fn subject(table: &'static str) -> Subject<Postgres, Database> {
     let server = SERVER.hold();
     let url = postgresql_url(server.port);
-    // So that the connections of one test can be told from those of others.
+    // The name shows which connections belong to which test.
     let store = PostgresStore::connect(&format!("{url}?application_name={table}"))
         .await
         .unwrap()
@@ -147,9 +148,9 @@ async fn nodes_that_start_together_share_one_table() {
     }
 }
 
-/// A request that is dropped in the middle of a statement does not take the connection with it.
+/// A request that is dropped during a statement keeps its connection open.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_request_costs_no_connection() {
+async fn a_dropped_request_keeps_its_connection() {
     let subject = subject("costs").await;
     let key = begin(&subject.store, "costs", NOON).await;
     let hold = "BEGIN; UPDATE costs SET keep_until = keep_until + 1";
@@ -187,7 +188,7 @@ async fn ended_records_leave_and_the_table_shrinks() {
     .await;
 }
 
-/// A trigger writes down whether the transaction that wrote waits for the disk.
+/// A trigger records whether the transaction waits for the disk.
 #[tokio::test]
 async fn a_revocation_is_on_the_disk_and_a_touch_does_not_wait_for_it() {
     let subject = subject("careful").await;
@@ -229,7 +230,7 @@ async fn a_revocation_is_on_the_disk_and_a_touch_does_not_wait_for_it() {
     );
 }
 
-/// No index changes with a touch.
+/// A touch changes no index.
 #[tokio::test]
 async fn touches_leave_the_index_alone() {
     let subject = subject("hot").await;
@@ -246,7 +247,7 @@ async fn touches_leave_the_index_alone() {
     .await;
 }
 
-/// Who listens is told when it may have missed something, and is told of the next revocation all the same.
+/// A listener is told when it may have missed something, and hears the next revocation.
 #[tokio::test]
 async fn a_lost_listener_says_so_and_listens_again() {
     let subject = subject("lost").await;

@@ -34,7 +34,7 @@ impl Inside for File {
     }
 
     async fn version(&self, _: &str) -> String {
-        // Changes for this connection whenever another commits a change.
+        // It changes for this connection when another connection commits.
         self.number("PRAGMA data_version".to_owned())
             .await
             .to_string()
@@ -43,7 +43,8 @@ impl Inside for File {
     const BEGIN: &str = "BEGIN IMMEDIATE";
 
     async fn held_up(&self, _: &str) {
-        // It does not say who waits. Should nobody wait yet, there is less to see, and nothing fails.
+        // SQLite does not show who waits. If nobody waits yet, the test checks less, but does not
+        // fail.
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 
@@ -60,7 +61,7 @@ impl Inside for File {
     }
 }
 
-/// Prepares a file with the usual table. It is not shared, so the table needs no name of its own.
+/// Prepares a file with the default table.
 async fn subject(test: &str) -> Subject<sqlx::Sqlite, File> {
     let folder = Folder::new(&format!("sqlite-{test}"));
     let url = format!("sqlite:{}/sessions.db", folder.path().display());
@@ -107,7 +108,7 @@ async fn ended_records_leave_and_the_file_shrinks() {
 }
 
 #[tokio::test]
-async fn its_clock_is_the_machines() {
+async fn its_clock_is_the_clock_of_the_machine() {
     let subject = subject("clock").await;
     let before = SystemClock.now();
     let now = subject.store.clock().now();
@@ -115,14 +116,14 @@ async fn its_clock_is_the_machines() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_renewed_meanwhile_stays() {
+async fn a_record_that_is_renewed_meanwhile_is_not_removed() {
     subject("renewed")
         .await
-        .what_is_renewed_meanwhile_stays()
+        .a_record_that_is_renewed_meanwhile_is_not_removed()
         .await;
 }
 
-/// A trigger writes down how careful the connection was that wrote: 2 is FULL, 1 is NORMAL.
+/// A trigger records the `synchronous` level of the connection: 2 is FULL, 1 is NORMAL.
 #[tokio::test]
 async fn a_revocation_is_on_the_disk_and_a_touch_does_not_wait_for_it() {
     let subject = subject("careful").await;
@@ -194,7 +195,7 @@ async fn a_missing_table_says_what_to_do() {
 }
 
 #[test]
-fn outside_a_runtime_it_is_an_error() {
+fn an_operation_outside_a_runtime_is_an_error() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

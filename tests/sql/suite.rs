@@ -1,4 +1,4 @@
-//! Tests that every SQL database passes. Each database says how, and runs them on tables of its own.
+//! Tests that every SQL database must pass. They are written once and defined for each database.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use tower_login_timeout::{
 pub const NOON: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// What an operation may take: its own limit, and what a busy machine adds.
+/// How long an operation may take: its own limit, and what a busy machine adds.
 pub const STORE_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Defines the tests of every database, in a module whose function `subject` prepares a table.
+/// Defines the tests of every database in a module. Its function `subject` prepares a table.
 macro_rules! tests_of_every_database {
     () => {
         #[cfg(feature = "conformance")]
@@ -57,26 +57,35 @@ macro_rules! tests_of_every_database {
         }
 
         #[tokio::test(flavor = "multi_thread")]
-        async fn what_happens_meanwhile_stands() {
+        async fn a_touch_overwrites_no_change_made_meanwhile() {
             subject("meanwhile")
                 .await
-                .what_happens_meanwhile_stands()
+                .a_touch_overwrites_no_change_made_meanwhile()
                 .await;
         }
 
         #[tokio::test(flavor = "multi_thread")]
-        async fn removal_comes_no_closer() {
-            subject("closer").await.removal_comes_no_closer().await;
+        async fn removal_is_never_moved_to_an_earlier_time() {
+            subject("closer")
+                .await
+                .removal_is_never_moved_to_an_earlier_time()
+                .await;
         }
 
         #[tokio::test(flavor = "multi_thread")]
-        async fn what_has_begun_is_done() {
-            subject("begun").await.what_has_begun_is_done().await;
+        async fn a_revocation_that_has_begun_is_finished() {
+            subject("begun")
+                .await
+                .a_revocation_that_has_begun_is_finished()
+                .await;
         }
 
         #[tokio::test]
-        async fn what_is_held_up_ends_in_time() {
-            subject("held").await.what_is_held_up_ends_in_time().await;
+        async fn a_touch_of_a_locked_row_fails_in_time() {
+            subject("held")
+                .await
+                .a_touch_of_a_locked_row_fails_in_time()
+                .await;
         }
 
         #[tokio::test]
@@ -92,7 +101,7 @@ macro_rules! tests_of_every_database {
 }
 pub(crate) use tests_of_every_database;
 
-/// Defines the tests of every database that is a server, in a module that has `SERVER` as well.
+/// Defines the tests of every database that is a server. The module also has `SERVER`.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 macro_rules! tests_of_every_server {
     ($Store:ident at $url:ident, unreachable by $wrong_urls:ident) => {
@@ -139,28 +148,28 @@ macro_rules! tests_of_every_server {
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use tests_of_every_server;
 
-/// A store with a table of its own, and a way to look at what is in the database.
+/// A store with its own table, and a connection to look into the database.
 pub struct Subject<DB: SqlDatabase, I> {
     pub store: SqlStore<DB>,
     pub table: &'static str,
     pub inside: I,
 }
 
-/// A connection that goes round the store.
+/// A connection to the database that does not go through the store.
 pub trait Inside {
     async fn run(&self, sql: String);
     async fn number(&self, sql: String) -> i64;
-    /// A number that every write to the table changes.
+    /// Returns a text that every write to the table changes.
     async fn version(&self, table: &str) -> String;
-    /// What begins a transaction that writes.
+    /// The statement that begins a transaction that writes.
     const BEGIN: &str;
-    /// Waits until somebody waits for what a transaction holds in the table.
+    /// Waits until another connection waits for a lock in the table.
     async fn held_up(&self, table: &str);
-    /// Fails if a connection of the store to this table has left a transaction open.
+    /// Fails if the store has left a transaction open on this table.
     async fn no_transaction_is_open(&self, _table: &str) {}
-    /// A literal of these bytes.
+    /// Writes these bytes as an SQL literal.
     fn literal(bytes: &[u8]) -> String;
-    /// A statement that inserts so many rows whose time is over at that moment.
+    /// Returns a statement that inserts this number of records that end at that moment.
     fn insert_ended(table: &str, rows: usize, ended: Timestamp) -> String;
 }
 
@@ -180,7 +189,7 @@ pub fn policy(idle: u64, touch_every: u64) -> Policy {
         .unwrap()
 }
 
-/// Creates a session that begins at that moment.
+/// Creates a session that began at that moment.
 pub async fn begin<S: ActivityStore<Error = SqlError>>(
     store: &S,
     id: &str,
@@ -216,7 +225,8 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
             .await
     }
 
-    /// A touch writes once when it is due, and not at all while the record is fresher than `touch_every`.
+    /// A touch writes once when it is due. It writes nothing while the record is newer than
+    /// `touch_every`.
     pub async fn writes_only_when_due(&self) {
         let policy = policy(900, 10);
         let key = begin(&self.store, "fresh", NOON).await;
@@ -244,7 +254,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         assert_ne!(self.inside.version(self.table).await, after);
     }
 
-    /// A row that cannot be is an error, wherever it is met, and does not keep others from being written.
+    /// A malformed row is an error in every operation. It does not stop the other rows of a batch.
     pub async fn malformed_rows_are_errors(&self) {
         let spoilt = [
             "created_at = -1",
@@ -275,7 +285,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
             self.store.touch_many(both).await.unwrap_err();
             let touched = self.store.load(sound).await.unwrap().unwrap();
             assert_eq!(touched.last_activity(), later(NOON, 60), "{spoil}");
-            // Creating it anew repairs it.
+            // Creating the session again repairs the row.
             self.store
                 .create(key, activity, Timestamp::MAX)
                 .await
@@ -284,7 +294,8 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         }
     }
 
-    /// A hundred thousand records leave, nobody calls anything but `touch`, and those whose time is not over stay.
+    /// A hundred thousand ended records are removed while only `touch` is called. A record that has
+    /// not ended stays.
     pub async fn ended_records_leave(&self) {
         const ROWS: usize = 100_000;
         let live = begin(&self.store, "live", NOON).await;
@@ -310,7 +321,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         assert!(self.store.load(live).await.unwrap().is_some());
     }
 
-    /// Removal that fails goes on when it can.
+    /// Removal goes on after it has failed.
     pub async fn removal_survives_failures(&self) {
         let away = format!("{}_away", self.table);
         let rename = |from: &str, to: &str| format!("ALTER TABLE {from} RENAME TO {to}");
@@ -334,8 +345,8 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         .await;
     }
 
-    /// Two nodes whose clocks are two minutes apart: whatever the order, nothing moves backwards and nothing is
-    /// revived.
+    /// Two nodes have clocks that are two minutes apart. Activity never moves backwards, and no
+    /// ended session comes back.
     pub async fn clocks_that_are_apart_revive_nothing(&self) {
         for idle in [60, 900] {
             self.clocks_apart(policy(idle, 0), &format!("apart {idle}"))
@@ -376,7 +387,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         }
     }
 
-    /// With a clock that follows the database, the same two nodes agree.
+    /// With clocks that follow the database, the two nodes agree.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub async fn clocks_that_follow_agree(&self, clocks: [&dyn Clock; 2]) {
         let policy = policy(60, 0);
@@ -392,7 +403,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         }
     }
 
-    /// Operations that are dropped half-way keep no connection and leave no transaction open.
+    /// Operations that are dropped keep no connection and leave no transaction open.
     pub async fn dropped_operations_leak_nothing(&self) {
         let key = begin(&self.store, "dropped", NOON).await;
         let policy = policy(900, 0);
@@ -406,7 +417,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
             let give_up = Duration::from_micros(u64::from(round) * 5);
             let _ = tokio::time::timeout(give_up, async { tokio::join!(touch, begun, many) }).await;
         }
-        // Were connections kept, none would ever be left for these.
+        // If connections were lost, these would never be answered.
         let at = later(NOON, 300);
         eventually("all are answered", SECOND * 10, async || {
             let all = (0..50).map(|_| tokio::spawn(self.store.touch(key, policy.touch(at))));
@@ -422,7 +433,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         self.inside.no_transaction_is_open(self.table).await;
     }
 
-    /// Limits are kept, "no limit" too.
+    /// Limits are stored exactly, "no limit" too.
     pub async fn limits_are_kept(&self) {
         let limits = Limits::of_policy().with_idle(Duration::MAX).unwrap();
         for limits in [
@@ -443,7 +454,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         }
     }
 
-    /// More touches than one statement takes.
+    /// A batch can be larger than one statement allows.
     pub async fn many_touches_are_written(&self) {
         const MANY: u32 = 2500;
         let keys: Vec<_> = (0..MANY)
@@ -461,7 +472,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         let ended = keys[7];
         self.store.revoke(ended, NOON).await.unwrap();
         let touch = policy(900, 10).touch(later(NOON, 10));
-        // Two nodes at once, over the same sessions.
+        // Two nodes write the same sessions at once.
         let both = [1, 2].map(|_| {
             tokio::spawn(
                 self.store
@@ -479,9 +490,9 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         assert_eq!(self.inside.number(moved).await, i64::from(MANY) - 1);
     }
 
-    /// A touch has read a live session, and before it writes, somebody else does: it changes nothing of what they
-    /// wrote.
-    pub async fn what_happens_meanwhile_stands(&self) {
+    /// A touch reads a live session, and another connection changes the row before the touch
+    /// writes. The touch must not overwrite the change.
+    pub async fn a_touch_overwrites_no_change_made_meanwhile(&self) {
         let meanwhile = [
             "revoked = TRUE",
             "last_activity = last_activity + 120000",
@@ -515,23 +526,24 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
                     self.table,
                     later(NOON, 60).as_unix_millis(),
                 );
-                // Whoever just looks at it changes nothing either.
+                // A transaction that changes nothing does not stop the touch.
                 let expected = i64::from(change == "id = id");
                 assert_eq!(
                     self.inside.number(moved).await,
                     expected,
                     "{change}, in a batch: {batch}"
                 );
-                // As it was, for the batch.
+                // Reset the row for the batch.
                 begin(&self.store, &format!("meanwhile {number}"), NOON).await;
             }
         }
     }
 
-    /// A page has read a record whose time is over, and before it is removed, it is begun anew: it stays.
+    /// The removal reads a record that has ended, and the session is renewed before the record is
+    /// removed. The record stays.
     ///
-    /// Not for PostgreSQL, where removal passes over what somebody holds.
-    pub async fn what_is_renewed_meanwhile_stays(&self) {
+    /// PostgreSQL does not need this test: its removal skips locked rows.
+    pub async fn a_record_that_is_renewed_meanwhile_is_not_removed(&self) {
         let key = SessionKey::of("renewed");
         let activity = Activity::began(NOON);
         self.store
@@ -559,15 +571,15 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
             () = async { loop { touch().await } } => {}
         }
         self.inside.run("COMMIT".to_owned()).await;
-        // The next rounds come to it again, and leave it alone.
+        // The next rounds of removal leave the record alone too.
         for _ in 0..20 {
             touch().await;
             assert_eq!(self.store.load(key).await.unwrap(), Some(activity));
         }
     }
 
-    /// Neither a touch nor a revocation lets a record be removed before it was to be.
-    pub async fn removal_comes_no_closer(&self) {
+    /// Neither a touch nor a revocation moves the removal of a record to an earlier time.
+    pub async fn removal_is_never_moved_to_an_earlier_time(&self) {
         let key = SessionKey::of("closer");
         let far = later(NOON, 10_000_000);
         self.store
@@ -589,7 +601,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         let further = later(far, 1);
         self.store.revoke(key, further).await.unwrap();
         assert_eq!(keep_until().await, further.as_unix_millis() as i64);
-        // And a touch keeps a session for as long as it lives, and is remembered.
+        // A touch keeps the record for as long as the session is alive and remembered.
         let key = begin(&self.store, "closer, too", later(NOON, 20_000_000)).await;
         let touch = policy(900, 0).touch(later(NOON, 20_000_100));
         let seen = self.store.touch(key, touch).await.unwrap().unwrap();
@@ -599,8 +611,8 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         );
     }
 
-    /// What has begun is done, also if nobody waits for it.
-    pub async fn what_has_begun_is_done(&self) {
+    /// A revocation that has begun is finished, even if its caller stops waiting.
+    pub async fn a_revocation_that_has_begun_is_finished(&self) {
         let key = begin(&self.store, "begun", NOON).await;
         let update = format!("UPDATE {} SET keep_until = keep_until + 1", self.table);
         self.inside.run(format!("{}; {update}", I::BEGIN)).await;
@@ -615,8 +627,8 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         .await;
     }
 
-    /// Somebody holds a record and does not let go: who wants it is told so in time.
-    pub async fn what_is_held_up_ends_in_time(&self) {
+    /// Another connection holds a lock on the row. The touch fails in time.
+    pub async fn a_touch_of_a_locked_row_fails_in_time(&self) {
         let key = begin(&self.store, "held", NOON).await;
         let update = format!("UPDATE {} SET keep_until = keep_until + 1", self.table);
         self.inside.run(format!("{}; {update}", I::BEGIN)).await;
@@ -634,7 +646,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
     }
 }
 
-/// Waits for what must come within seconds.
+/// Waits for something that must come within seconds.
 #[cfg(feature = "postgres")]
 pub async fn soon<T>(coming: impl Future<Output = T>) -> T {
     tokio::time::timeout(SECOND * 20, coming)

@@ -1,4 +1,4 @@
-//! Does it work under `axum::Router::layer`?
+//! Test of the layer in `axum::Router::layer`, with `axum::serve`.
 
 use axum::routing;
 use axum::{Extension, Router};

@@ -1,4 +1,4 @@
-//! What does a client see on HTTP/2?
+//! Tests of the answers on HTTP/2.
 
 use std::net::SocketAddr;
 
