@@ -4,8 +4,14 @@
 mod common;
 
 mod cached {
-    mod behaviour;
+    mod activity;
+    mod answers;
+    mod background;
     #[cfg(feature = "conformance")]
     mod contract;
+    mod failures;
     mod hot_path;
+    mod refusals;
+    mod revocations;
+    mod world;
 }
