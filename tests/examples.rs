@@ -1,14 +1,13 @@
-//! Do the examples start, answer and stop?
+//! Tests of the example programs: they start, answer and stop.
 
 use std::net::TcpListener;
 
-use example::Example;
-use raw::{Message, ask, get, request};
+use common::example::{self, Example};
+use common::http1::{Message, Wire, ask, get, request};
 
-mod example;
-mod raw;
+mod common;
 
-/// The cookie of a `Set-Cookie`, to be sent back.
+/// Turns a `Set-Cookie` into the `Cookie` line that sends it back.
 fn cookie(answer: &Message) -> String {
     let set = answer.header("set-cookie").expect("a cookie");
     format!("cookie: {}", set.split(';').next().unwrap())
@@ -79,8 +78,8 @@ async fn the_bare_hyper_server_logs_in_and_out() {
 #[tokio::test]
 async fn the_bare_hyper_server_speaks_http2_on_the_same_port() {
     let site = Example::start("hyper", &["127.0.0.1:0"]);
-    let mut wire = raw::Wire::connect(site.address).await;
-    // The preface and empty settings, answered by the server's own settings frame.
+    let mut wire = Wire::connect(site.address).await;
+    // Sends the HTTP/2 preface with empty settings. The server answers with its own settings frame.
     wire.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
         .await;
     let frame = wire.bytes(9).await;
@@ -104,7 +103,7 @@ async fn ctrl_c_stops_each() {
         ("reverse_proxy", &upstream),
     ] {
         let example = Example::start(name, arguments);
-        // Once it answers, it also listens for Ctrl-C.
+        // An example that answers also listens for Ctrl-C.
         ask(example.address, &get("/", &[])).await;
         example.interrupt();
         assert!(example.ended().success(), "{name}");

@@ -1,0 +1,14 @@
+//! Tests of the layer around a service, without a network.
+
+mod common;
+
+mod service {
+    #[cfg(feature = "axum")]
+    mod axum;
+    mod contract;
+    mod deadlines;
+    mod login;
+    mod races;
+    mod response;
+    mod store_failure;
+}
