@@ -20,7 +20,7 @@ fn policy() -> Policy {
 }
 
 fn key(number: usize) -> SessionKey {
-    SessionKey::of(number.to_le_bytes())
+    SessionKey::of(number.to_string())
 }
 
 async fn create(store: &MemoryStore, number: usize, at: Timestamp) {

@@ -116,11 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_read_whole_whatever_its_bytes() {
+    fn bytes_beyond_ascii_are_read_as_bytes_and_as_latin_1() {
         let by_header = || HeaderId::new(HeaderName::from_static("x-session"));
         assert_eq!(
             identify(by_header(), &[("x-session", b" \xff\xfe ")]),
-            one(b"\xff\xfe")
+            Presented::ambiguous([SessionKey::of(b"\xff\xfe"), SessionKey::of("ÿþ")])
         );
         assert_eq!(
             identify(by_header(), &[("x-session", b"")]),
@@ -129,5 +129,25 @@ mod tests {
         let different: [(&str, &[u8]); 2] = [("x-session", b"a"), ("x-session", b"b")];
         let both = Presented::ambiguous([SessionKey::of("a"), SessionKey::of("b")]);
         assert_eq!(identify(by_header(), &different), both);
+    }
+
+    #[test]
+    fn a_name_that_a_gateway_takes_for_the_same_is_read_and_removed() {
+        let identifier = HeaderId::new(HeaderName::from_static("x-session"));
+        let request = Request::get("/")
+            .header("x_session", "old")
+            .body(())
+            .unwrap();
+        let found = identifier.identify(RequestHead::from(&request));
+        assert_eq!(found, Presented::ambiguous([SessionKey::of("old")]));
+
+        let (mut parts, ()) = request.into_parts();
+        parts
+            .headers
+            .insert("x-session", HeaderValue::from_static("new"));
+        let live = SessionKey::of("new");
+        identifier.keep_only(&mut parts.headers, Some(live), &[]);
+        assert!(!parts.headers.contains_key("x_session"));
+        assert_eq!(parts.headers["x-session"], "new");
     }
 }

@@ -6,9 +6,9 @@ use memchr::memchr2;
 
 /// Returns the canonical form of an id.
 ///
-/// One id has several spellings. A browser sends back `A%2Bb`, an application decodes it and hands `A+b` to a
-/// [`Tracker`](crate::Tracker), a form decoder makes `A b` of that, and a library puts quotes around it. All of them mean one
-/// session, so all of them have one canonical form:
+/// One id has several spellings. A browser sends back `A%2Bb`, an application decodes it and hands
+/// `A+b` to a [`Tracker`](crate::Tracker), a form decoder makes `A b` of that, and a library puts
+/// quotes around it. All of them mean one session, so all of them have one canonical form:
 ///
 /// - `%hh` is decoded until none is left. A `%` without two hex digits behind it stays.
 /// - A space becomes `+`.
@@ -16,13 +16,15 @@ use memchr::memchr2;
 ///
 /// # Why decoding goes on until nothing is left to decode
 ///
-/// Nobody knows how often a value has been decoded before it arrives here. The layer sees the wire, an application hands over
-/// what its framework has decoded once, and a proxy may have decoded before both. If the canonical form decoded once, `%2541`
-/// on the wire would be `%41`, and the same cookie from the application would be `A`: two sessions, of which only one is
-/// revoked. Decoded to the end, both are `A`. The price is that an application cannot have two sessions whose ids differ only
-/// by being encoded.
+/// Nobody knows how often a value has been decoded before it arrives here. The layer sees the wire,
+/// an application hands over what its framework has decoded once, and a proxy may have decoded
+/// before both. If the canonical form decoded once, `%2541` on the wire would be `%41`, and the
+/// same cookie from the application would be `A`: two sessions, of which only one is revoked.
+/// Decoded to the end, both are `A`. The price is that an application cannot have two sessions
+/// whose ids differ only by being encoded.
 ///
-/// The result is the same whatever is decoded first, since two `%hh` never overlap: `%` is no hex digit.
+/// The result is the same whatever is decoded first, since two `%hh` never overlap: `%` is no hex
+/// digit.
 pub(crate) fn canonical(id: &[u8]) -> Cow<'_, [u8]> {
     if memchr2(b'%', b' ', id).is_none() {
         return Cow::Borrowed(unquoted(id));

@@ -31,12 +31,14 @@ pub struct SessionKey([u8; 16]);
 
 impl SessionKey {
     /// Returns the key of a session id. Ids are opaque: any bytes will do.
+    #[inline]
     #[must_use]
     pub fn of(id: impl AsRef<[u8]>) -> Self {
         Self::of_canonical(&canonical(id.as_ref()))
     }
 
     /// Returns the key of an id that was presented, unless nothing is left of it in its canonical form.
+    #[inline]
     pub(crate) fn of_presented(id: &[u8]) -> Option<Self> {
         let id = canonical(id);
         (!id.is_empty()).then(|| Self::of_canonical(&id))

@@ -103,6 +103,7 @@ impl Policy {
     }
 
     /// Decides whether a session may act at this moment.
+    #[inline]
     #[must_use]
     pub fn decide(&self, activity: Option<Activity>, now: Timestamp) -> Verdict {
         let Some(activity) = activity else {
@@ -119,6 +120,7 @@ impl Policy {
 
     /// Returns until when a store should remember this activity: its end, and
     /// [`remember_expired_for`](PolicyBuilder::with_remember_expired_for) after it.
+    #[inline]
     #[must_use]
     pub fn keep_until(&self, activity: &Activity) -> Timestamp {
         let mut end = self.idle_end(activity).min(self.absolute_end(activity));
@@ -190,6 +192,7 @@ impl Policy {
     }
 
     /// Returns how long the session has left, or why it has ended.
+    #[inline]
     pub(crate) fn remaining(
         &self,
         activity: &Activity,
@@ -236,18 +239,21 @@ impl Policy {
         activity.replaced_at().is_some_and(|at| end(at) <= now)
     }
 
+    #[inline]
     fn idle_end(&self, activity: &Activity) -> Timestamp {
         activity
             .last_activity()
             .saturating_add(self.idle_of(activity))
     }
 
+    #[inline]
     fn absolute_end(&self, activity: &Activity) -> Timestamp {
         activity
             .created_at()
             .saturating_add(self.absolute_of(activity))
     }
 
+    #[inline]
     fn idle_of(&self, activity: &Activity) -> Duration {
         let idle = activity.limits().idle().unwrap_or(self.idle);
         match self.rounding {
@@ -256,12 +262,14 @@ impl Policy {
         }
     }
 
+    #[inline]
     fn absolute_of(&self, activity: &Activity) -> Duration {
         activity.limits().absolute().unwrap_or(self.absolute)
     }
 
     /// Returns how stale last activity of this session may get. A session with a short idle timeout of its own is
     /// touched after half of that at the latest, so that activity keeps it alive.
+    #[inline]
     pub(crate) fn touch_every_of(&self, activity: &Activity) -> Duration {
         match activity.limits().idle() {
             Some(idle) => self.touch_every.min(idle / 2),

@@ -41,6 +41,7 @@ enum Kind {
 
 impl Policy {
     /// Creates the touch of a request at this moment.
+    #[inline]
     #[must_use]
     pub const fn touch(&self, now: Timestamp) -> Touch {
         Touch {
@@ -77,6 +78,7 @@ impl Touch {
     /// assert!(touch.applies_to(&Activity::began(began)));
     /// assert!(!touch.passive().applies_to(&Activity::began(began)));
     /// ```
+    #[inline]
     #[must_use]
     pub const fn passive(self) -> Self {
         Self {
@@ -86,6 +88,7 @@ impl Touch {
     }
 
     /// Returns the moment to which last activity moves: the epoch for a passive touch, which moves nothing.
+    #[inline]
     #[must_use]
     pub const fn last_activity(&self) -> Timestamp {
         match self.kind {
@@ -107,12 +110,14 @@ impl Touch {
     }
 
     /// Returns whether the session is live, and its last activity stale enough to be moved.
+    #[inline]
     #[must_use]
     pub fn applies_to(&self, activity: &Activity) -> bool {
         self.finds_stale(activity) && self.policy.remaining(activity, self.now).is_ok()
     }
 
     /// Returns whether it applies to a session that was found live.
+    #[inline]
     pub(crate) fn finds_stale(&self, live: &Activity) -> bool {
         let Kind::Active(at) = self.kind else {
             return false;
@@ -130,6 +135,7 @@ impl Touch {
     }
 
     /// Returns the activity after this touch: moved where it applies, as it was where it does not.
+    #[inline]
     #[must_use]
     pub fn applied_to(&self, activity: Activity) -> Activity {
         if self.applies_to(&activity) {

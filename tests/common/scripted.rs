@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::yield_now;
-use tower_login_timeout::{Activity, ActivityStore, MemoryStore, SessionKey, Timestamp, Touch};
+use tower_login_timeout::{
+    Activity, ActivityStore, Change, MemoryStore, SessionKey, Timestamp, Touch,
+};
 
 /// The operations of a store, in the order in which the trait has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,7 @@ pub enum Operation {
     Begin,
     Load,
     Touch,
+    Change,
     Revoke,
     TouchMany,
 }
@@ -203,7 +206,13 @@ impl ActivityStore for ScriptedStore {
         )
     }
 
-    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<bool> {
+    fn change(&self, key: SessionKey, change: Change) -> Answer<Option<Activity>> {
+        self.run(Operation::Change, move |memory| {
+            now(memory.change(key, change))
+        })
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
         #[cfg(feature = "cached")]
         let script = Arc::clone(&self.script);
         self.run(Operation::Revoke, move |memory| {

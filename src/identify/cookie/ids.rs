@@ -8,7 +8,7 @@ use crate::session::canonical::canonical;
 ///
 /// An id in base64 with `=`, `/` and `+` in it has up to three readings, and a browser that holds a cookie of another path sends
 /// two of those. A request with more ids than this comes from nobody's browser.
-pub(super) const MAX: usize = 8;
+pub(super) const MAX: usize = 64;
 
 /// An id that some parser could read.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! The session id in a cookie.
 
 mod attributes;
+mod characters;
 pub(crate) mod cookie_id;
 mod ids;
 mod name;

@@ -14,14 +14,14 @@
 //! | `(sid=`, `@sid=`, `[sid=`, `\sid=`, a byte above 7F before it | Tomcat's legacy processor, Pyramid, ASP.NET Core | addresses with `sid=` in them |
 //! | `=sid=` | Werkzeug 2, Tomcat's legacy processor | a value that begins with `sid=` |
 //!
-//! So a name begins at the beginning of a line, or behind any byte that cannot stand in a name. It ends at `=`, before which there may
-//! be white space or, for PHP, brackets.
+//! So a name begins at the beginning of a line, or behind any byte that cannot stand in a name. It
+//! ends at `=`, before which there may be white space or, for PHP, brackets.
 
 use std::mem::replace;
 
 use memchr::{memchr, memchr2, memrchr};
 
-use super::value::blank;
+use super::characters::blank;
 use crate::session::canonical::from_hex;
 
 /// Where a line holds the name.
@@ -37,7 +37,8 @@ pub(super) enum Places {
 
 /// Returns where a line holds the name, at little cost if that is easy to say.
 ///
-/// The name is followed by `=` or `[` in all of its spellings, so only what is before those is looked at.
+/// The name is followed by `=` or `[` in all of its spellings, so only what is before those is
+/// looked at.
 pub(super) fn places(line: &[u8], name: &str) -> Places {
     let name = name.as_bytes();
     let Some(&last) = name.last() else {
@@ -100,7 +101,8 @@ fn spelled_before(text: &[u8], name: &[u8]) -> Spelled {
     if let Some(before) = text.strip_suffix(name) {
         return match before {
             [] | [.., b';'] | [.., b';', b' '] => Spelled::Exactly,
-            // `xsid` is another name. But `__Host-sid` is not, to some, nor is it if the `-` is encoded.
+            // `xsid` is another name. But `__Host-sid` is not, to some, nor is it if the `-` is
+            // encoded.
             [.., byte] if is_token(*byte) && *byte != b'-' && !ends_encoded(before) => Spelled::No,
             _ => Spelled::Perhaps,
         };
@@ -123,7 +125,8 @@ fn spelled_before(text: &[u8], name: &[u8]) -> Spelled {
     }
 }
 
-/// Returns whether a text may end with `%hh` or `%uhhhh`, of which some may have been taken for the end of the name.
+/// Returns whether a text may end with `%hh` or `%uhhhh`, of which some may have been taken for the
+/// end of the name.
 fn ends_within_encoded(text: &[u8]) -> bool {
     text[text.len().saturating_sub(6)..].contains(&b'%')
 }
@@ -133,7 +136,8 @@ fn ends_encoded(text: &[u8]) -> bool {
     matches!(text, [.., b'%', _, _] | [.., b'%', _, _, _, _, _])
 }
 
-/// Returns where the values begin for which a parser could find the name, each once, from left to right.
+/// Returns where the values begin for which a parser could find the name, each once, from left to
+/// right.
 pub(super) fn all_places<'a>(line: &'a [u8], name: &'a str) -> impl Iterator<Item = usize> + 'a {
     let name = name.as_bytes();
     let mut brackets = Brackets::default();
@@ -170,7 +174,8 @@ pub(super) fn all_places<'a>(line: &'a [u8], name: &'a str) -> impl Iterator<Ite
 /// Returns what is behind the name, if a text begins with it in a spelling that is not encoded.
 fn as_it_is<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (spelled, rest) = text.split_at_checked(name.len())?;
-    // PHP skips white space and brackets at the beginning, so they stand for no other character there.
+    // PHP skips white space and brackets at the beginning, so they stand for no other character
+    // there.
     let begins = !matches!(spelled, [b' ' | b'[', ..]);
     let is_same = |(&byte, &expected): (&u8, &u8)| same(byte, expected);
     (begins && spelled.iter().zip(name).all(is_same)).then_some(rest)
@@ -216,7 +221,8 @@ fn skip_blanks(line: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The `=` behind brackets that were looked for last, so that many names before one `=` do not take long.
+/// The `=` behind brackets that were looked for last, so that many names before one `=` do not take
+/// long.
 #[derive(Default)]
 struct Brackets {
     /// Where the next `=` or `;` is.

@@ -21,13 +21,17 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memchr2_iter, memmem};
 
+use super::characters::{
+    Blank, blank, blank_behind, decoded, from_json, from_latin, from_utf16, lossy, lossy_in_java,
+    unescaped,
+};
 use super::ids::{Ids, TooMany};
-use crate::session::canonical::from_hex;
 
 /// Returns the value up to its `;`, if every parser reads it so and as one id.
 ///
-/// A `%` is plain if what it stands for is ASCII: others are decoded as UTF-8 by some and not at all by others. It is not plain at the
-/// beginning, so that a plain value has an id that is not empty, nor in `j%3A`, which means JSON to Express.
+/// A `%` is plain if what it stands for is ASCII: others are decoded as UTF-8 by some and not at
+/// all by others. It is not plain at the beginning, so that a plain value has an id that is not
+/// empty, nor in `j%3A`, which means JSON to Express.
 pub(super) fn plain(text: &[u8]) -> Option<&[u8]> {
     // The session's cookie is often the last one, and then nothing has to be searched for.
     if text.len() <= 64 && all_kinds(text) == 0 {
@@ -43,7 +47,8 @@ pub(super) fn plain(text: &[u8]) -> Option<&[u8]> {
     is_plain.then_some(value)
 }
 
-/// Returns the bits of all bytes. It is the longest part of reading a plain header, so eight bytes are looked at in one go.
+/// Returns the bits of all bytes. It is the longest part of reading a plain header, so eight bytes
+/// are looked at in one go.
 fn all_kinds(text: &[u8]) -> u32 {
     let (words, rest) = text.as_chunks::<8>();
     let kind = |&byte: &u8| KINDS[usize::from(byte)];
@@ -88,7 +93,8 @@ pub(super) fn collect<'a>(line: &'a [u8], start: usize, ids: &mut Ids<'a>) -> Re
 fn cuts<'a>(value: &'a [u8], ids: &mut Ids<'a>) -> Result<(), TooMany> {
     trimmed_end(value, ids)?;
     let mut seen = PERCENT;
-    // What is cut at an opening quote is empty, so the quote that counts is the next one, unless that closes the value.
+    // What is cut at an opening quote is empty, so the quote that counts is the next one, unless
+    // that closes the value.
     let skipped = usize::from(value.first() == Some(&b'"'));
     let value = value
         .strip_suffix(b"\"")
@@ -118,7 +124,8 @@ fn half_quoted<'a>(value: &'a [u8], ids: &mut Ids<'a>) -> Result<(), TooMany> {
     }
 }
 
-/// Adds what a parser could read that knows quoted strings, in which `;` is like any other character.
+/// Adds what a parser could read that knows quoted strings, in which `;` is like any other
+/// character.
 fn quoted<'a>(text: &'a [u8], ids: &mut Ids<'a>) -> Result<(), TooMany> {
     let [b'"', inner @ ..] = text else {
         return Ok(());
@@ -249,7 +256,7 @@ fn upto_unescaped_semicolon(text: &[u8]) -> &[u8] {
 }
 
 /// Returns what is before the first `;` that has an even number of quotes before it.
-pub(super) fn upto_semicolon_outside_quotes(text: &[u8]) -> &[u8] {
+fn upto_semicolon_outside_quotes(text: &[u8]) -> &[u8] {
     let mut inside = false;
     let end = memchr2_iter(b'"', b';', text).find(|&at| {
         inside ^= text[at] == b'"';
@@ -304,17 +311,7 @@ fn variants<'a>(value: &'a [u8], ids: &mut Ids<'a>) -> Result<(), TooMany> {
     Ok(())
 }
 
-/// Returns what Express's cookie-parser reads if a value begins with `j:`. If that is a text, the application gets it.
-fn from_json(value: &[u8]) -> Option<Vec<u8>> {
-    let json = value.strip_prefix(b"j:")?.trim_ascii();
-    if !matches!(json, [b'"', .., b'"']) {
-        return Some(json.to_vec());
-    }
-    let json =
-        memmem::find(json, b"\\u").map_or_else(|| json.to_vec(), |_| from_utf16(json, b'\\'));
-    Some(unescaped(&json, false))
-}
-
+/// Returns what Express's cookie-parser reads if a value begins with `j:`. If that is a text, the
 /// Adds to some forms what each of them could be read as.
 fn also<const N: usize>(
     forms: &mut Vec<Cow<'_, [u8]>>,
@@ -324,133 +321,7 @@ fn also<const N: usize>(
     forms.extend(more.into_iter().flatten().map(Cow::Owned));
 }
 
-/// Undoes backslashes: `\b` is `b`, and `\101` is `A` if octal digits count.
-fn unescaped(text: &[u8], octal: bool) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [byte, behind @ ..] = rest {
-        rest = behind;
-        plain.push(match *byte {
-            b'\\' => match *behind {
-                [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] if octal => {
-                    rest = &behind[3..];
-                    (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')
-                }
-                [escaped, ..] => {
-                    rest = &behind[1..];
-                    escaped
-                }
-                [] => b'\\',
-            },
-            byte => byte,
-        });
-    }
-    plain
-}
-
-fn from_latin(text: &[u8]) -> Vec<u8> {
-    let text: String = text.iter().copied().map(char::from).collect();
-    text.into_bytes()
-}
-
-fn lossy(text: &[u8]) -> Vec<u8> {
-    String::from_utf8_lossy(text).into_owned().into_bytes()
-}
-
-/// Decodes UTF-8 as Java does, to which the three bytes of a surrogate are one mistake and not three.
-fn lossy_in_java(text: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [byte, behind @ ..] = rest {
-        if let [0xED, 0xA0..=0xBF, 0x80..=0xBF, behind @ ..] = rest {
-            decoded.extend_from_slice("\u{FFFD}".as_bytes());
-            rest = behind;
-        } else {
-            decoded.push(*byte);
-            rest = behind;
-        }
-    }
-    lossy(&decoded)
-}
-
-/// Decodes each `%hh` once.
-fn decoded(text: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [byte, behind @ ..] = rest {
-        rest = behind;
-        decoded.push(match *byte {
-            b'%' if let [high, low, behind @ ..] = behind
-                && let Some(byte) = from_hex(*high, *low) =>
-            {
-                rest = behind;
-                byte
-            }
-            byte => byte,
-        });
-    }
-    decoded
-}
-
-/// Decodes each `%uhhhh`, or `\uhhhh`, once. Two of them may be one character.
-fn from_utf16(text: &[u8], escape: u8) -> Vec<u8> {
-    let unit = |text: &[u8]| match *text {
-        [first, b'u' | b'U', a, b, c, d, ..] if first == escape => {
-            Some(u16::from_be_bytes([from_hex(a, b)?, from_hex(c, d)?]))
-        }
-        _ => None,
-    };
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let [byte, behind @ ..] = rest {
-        if let Some(first) = unit(rest) {
-            let second = unit(&rest[6..]).into_iter();
-            let mut characters = char::decode_utf16([first].into_iter().chain(second));
-            let character = characters.next().and_then(Result::ok).unwrap_or('\u{FFFD}');
-            decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            rest = &rest[6 * character.len_utf16()..];
-        } else {
-            decoded.push(*byte);
-            rest = behind;
-        }
-    }
-    decoded
-}
-
-/// A kind of white space. Each parser takes off some of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Blank {
-    Space,
-    Control,
-    NextLine,
-    NoBreakSpace,
-    Unicode,
-}
-
-/// Returns the white space that a text begins with, in latin-1 or UTF-8, and its length.
-pub(super) fn blank(text: &[u8]) -> Option<(Blank, usize)> {
-    match *text {
-        [b' ', ..] => Some((Blank::Space, 1)),
-        [b'\t'..=b'\r' | 0x1C..=0x1F, ..] => Some((Blank::Control, 1)),
-        [0x85, ..] => Some((Blank::NextLine, 1)),
-        [0xA0, ..] => Some((Blank::NoBreakSpace, 1)),
-        [0xC2, 0x85 | 0xA0, ..] => Some((Blank::Unicode, 2)),
-        [0xE1, 0x9A, 0x80, ..]
-        | [0xE2, 0x80, 0x80..=0x8A | 0xA8 | 0xA9 | 0xAF, ..]
-        | [0xE2, 0x81, 0x9F, ..]
-        | [0xE3, 0x80, 0x80, ..] => Some((Blank::Unicode, 3)),
-        _ => None,
-    }
-}
-
-/// Returns the white space that a text ends with, in UTF-8 or latin-1, and its length.
-fn blank_behind(text: &[u8]) -> Option<(Blank, usize)> {
-    [3, 2, 1].into_iter().find_map(|length| {
-        let end = &text[text.len().checked_sub(length)?..];
-        blank(end).filter(|&(_, found)| found == length)
-    })
-}
-
+/// Decodes UTF-8 as Java does, to which the three bytes of a surrogate are one mistake and not
 /// The bit of `%` in [`KINDS`].
 const PERCENT: u32 = 1;
 

@@ -82,8 +82,9 @@ fn show(texts: &[Vec<u8>]) -> Vec<String> {
         .collect()
 }
 
-/// Returns whether a header is one that all parsers are known to read alike: section 5 of the corpus' summary. Names that are the
-/// name but for upper and lower case are not there, but this reader minds them.
+/// Returns whether a header is one that all parsers are known to read alike: section 5 of the
+/// corpus' summary. Names that are the name but for upper and lower case are not there, but this
+/// reader minds them.
 fn is_clean(lines: &[Vec<u8>], name: &str) -> bool {
     let [line] = lines else { return false };
     let is_token = |text: &[u8]| {
@@ -153,8 +154,8 @@ fn every_id_that_a_parser_saw_is_found() {
         let Some(ids) = ids_in(observed.lines(), name) else {
             continue;
         };
-        // Some servers join lines, and an id may then be glued together from two of them. Since several lines are always
-        // written anew, no application sees it.
+        // Some servers join lines, and an id may then be glued together from two of them. Since
+        // several lines are always written anew, no application sees it.
         let mut glued = Vec::new();
         if observed.lines.len() > 1 {
             let joined = [&b","[..], b", ", b"; "].map(|separator| observed.lines.join(separator));
@@ -256,4 +257,30 @@ fn a_header_written_anew_without_an_id_has_none() {
             show(&observed.lines)
         );
     }
+}
+
+#[test]
+fn zz_positions() {
+    let mut worst = Vec::new();
+    for observed in observed() {
+        let Some(ids) = ids_in(observed.lines(), &observed.name) else {
+            worst.push((99, 99, show(&observed.lines)));
+            continue;
+        };
+        let mut last = 0;
+        for (parser, seen) in &observed.seen {
+            if parser.starts_with("@edge") { continue; }
+            for value in seen {
+                let form = canonical(value).into_owned();
+                if form.is_empty() { continue; }
+                match ids.iter().position(|id| *id == form) {
+                    Some(at) => last = last.max(at + 1),
+                    None => last = last.max(1000),
+                }
+            }
+        }
+        if last > 8 { worst.push((last, ids.len(), show(&observed.lines))); }
+    }
+    worst.sort();
+    for w in &worst { println!("POS {w:?}"); }
 }

@@ -1,10 +1,12 @@
-//! Models of the parsers that differ most, so that `read` can be tried with headers that nobody has sent to the real ones.
+//! Models of the parsers that differ most, so that `read` can be tried with headers that nobody has
+//! sent to the real ones.
 
 use memchr::memchr;
 
 use crate::session::canonical::from_hex;
 
-/// Returns the values that a parser gives its application for the cookie of a name, as UTF-8 where it is text.
+/// Returns the values that a parser gives its application for the cookie of a name, as UTF-8 where
+/// it is text.
 pub(super) type Parser = fn(line: &[u8], name: &str) -> Vec<Vec<u8>>;
 
 pub(super) const ALL: [(&str, Parser); 6] = [
@@ -207,10 +209,10 @@ fn npm_cookie(line: &[u8], name: &str) -> Vec<Vec<u8>> {
                 None => value,
             };
             let is_malformed = value.match_indices('%').any(|(at, _)| {
-                !value
+                value
                     .as_bytes()
                     .get(at + 1..at + 3)
-                    .is_some_and(|hex| from_hex(hex[0], hex[1]).is_some())
+                    .is_none_or(|hex| from_hex(hex[0], hex[1]).is_none())
             });
             let decoded = String::from_utf8(percent_decoded(value.as_bytes()));
             let decoded = decoded.ok().filter(|_| !is_malformed).unwrap_or(value);
@@ -264,7 +266,8 @@ fn cgi_cookie(line: &[u8], name: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// What `LegacyCookieProcessor` reads with its defaults and, as a second parser, with `=` in values.
+/// What `LegacyCookieProcessor` reads with its defaults and, as a second parser, with `=` in
+/// values.
 fn tomcat_legacy(line: &[u8], name: &str) -> Vec<Vec<u8>> {
     let mut found = tomcat_legacy_with(line, name, false);
     found.extend(tomcat_legacy_with(line, name, true));
