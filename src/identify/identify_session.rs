@@ -30,7 +30,7 @@ pub trait IdentifySession: Send + Sync + 'static {
 
     /// Changes the request's headers, so that the wrapped service can read this id from them and no other one.
     ///
-    /// The layer calls it where `identify` answered [`Presented::Ambiguous`] or [`Presented::TooMany`]. `live` is the id
+    /// The layer calls it where `identify` found readers that differ. `live` is the id
     /// that was found live, if one was. No reader may find one of `ended`, which the store knows as ended. An
     /// identifier that never answers so need not implement it.
     fn keep_only(&self, headers: &mut HeaderMap, live: Option<SessionKey>, ended: &[SessionKey]) {
@@ -84,13 +84,23 @@ pub enum Presented {
     /// The layer looks up all of them, and has the headers [changed](IdentifySession::keep_only) so that the wrapped
     /// service sees the live one alone.
     Ambiguous(Vec<SessionKey>),
+    /// What is presented depends on how a server joins the lines of the request: these ids, each in one line, or one of
+    /// those that are glued together from two.
+    ///
+    /// The layer has the headers changed as above. It looks up the glued ids only if it finds none of the others live.
+    Split {
+        /// The ids in one line each.
+        ids: Vec<SessionKey>,
+        /// The ids that are glued together.
+        glued: Vec<SessionKey>,
+    },
     /// More ids than the layer looks up. Such a request is refused.
     TooMany,
 }
 
 impl Presented {
     /// The number of different ids that the layer looks up for one request.
-    pub const MOST: usize = 8;
+    pub const MOST: usize = 128;
 
     /// Collects ids that different readers may find. Counts each id once.
     #[must_use]
@@ -108,6 +118,15 @@ impl Presented {
         Self::Ambiguous(distinct)
     }
 
+    /// Collects ids in several lines, and those that are glued together from two. Drops what is beyond
+    /// [`MOST`](Presented::MOST) of each.
+    #[must_use]
+    pub fn split(mut ids: Vec<SessionKey>, mut glued: Vec<SessionKey>) -> Self {
+        ids.truncate(Self::MOST);
+        glued.truncate(Self::MOST);
+        Self::Split { ids, glued }
+    }
+
     /// Combines what is presented in two places.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -119,11 +138,15 @@ impl Presented {
         }
     }
 
-    fn into_keys(self) -> Vec<SessionKey> {
+    pub(crate) fn into_keys(self) -> Vec<SessionKey> {
         match self {
             Self::None | Self::TooMany => Vec::new(),
             Self::One(key) => vec![key],
             Self::Ambiguous(keys) => keys,
+            Self::Split { mut ids, glued } => {
+                ids.extend(glued);
+                ids
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use crate::middleware::ambiguity::Ambiguity;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::config::{Config, ConfigHandle};
 use crate::middleware::recording::Recording;
@@ -75,7 +76,7 @@ pin_project! {
             #[pin]
             call: S::Future,
             state: SessionState,
-            others: Vec<SessionKey>,
+            ambiguity: Option<Box<Ambiguity>>,
         },
         Recording {
             #[pin]
@@ -100,18 +101,7 @@ struct Question {
     key: SessionKey,
     now: Timestamp,
     kind: RequestKind,
-    rewriting: Rewriting,
-}
-
-/// Whether the request's headers are written anew before the wrapped service sees them.
-pub(super) enum Rewriting {
-    /// Every reader finds the one id in them.
-    NotNeeded,
-    /// Readers may differ. The request presented `others` too, and the store knows `ended` as ended.
-    Needed {
-        others: Vec<SessionKey>,
-        ended: Vec<SessionKey>,
-    },
+    ambiguity: Option<Box<Ambiguity>>,
 }
 
 /// What follows from the store's answer.
@@ -119,6 +109,8 @@ enum Decision {
     Pass(SessionState),
     Respond(Response<Bytes>),
     Begin,
+    /// The id is not live. Look up these and it.
+    Select(Vec<SessionKey>),
 }
 
 impl<S, St, B> ResponseFuture<S, St, B>
@@ -141,12 +133,12 @@ where
         config: Arc<ConfigHandle<St>>,
         call: S::Future,
         state: SessionState,
-        others: Vec<SessionKey>,
+        ambiguity: Option<Box<Ambiguity>>,
     ) -> Self {
         let step = Step::Calling {
             call,
             state,
-            others,
+            ambiguity,
         };
         Self { step, config }
     }
@@ -162,11 +154,10 @@ where
     where
         S: Clone,
     {
-        let question = Question::new(config, first, Rewriting::of(keys.clone()), &request);
-        let selection = selection::select(Arc::clone(config), keys, question.now);
-        let selection: BoxedSelection = Box::pin(selection);
+        let ambiguity = Some(Ambiguity::of(keys.clone()));
+        let question = Question::new(config, first, ambiguity, &request);
         let step = Step::Selecting {
-            selection: config.with_timeout(selection),
+            selection: question.select(config, keys),
             pending: Some(PendingRequest {
                 service: take_ready(inner),
                 request,
@@ -181,14 +172,14 @@ where
     pub(super) fn checking(
         config: &Arc<ConfigHandle<St>>,
         key: SessionKey,
-        rewriting: Rewriting,
+        ambiguity: Option<Box<Ambiguity>>,
         inner: &mut S,
         mut request: Request<B>,
     ) -> Self
     where
         S: Clone,
     {
-        let question = Question::new(config, key, rewriting, &request);
+        let mut question = Question::new(config, key, ambiguity, &request);
         let mut check = question.check(config);
         // Most stores answer at once. Then nothing has to wait, so no service is cloned and no request moved.
         let at_once = Pin::new(&mut check).poll(&mut Context::from_waker(Waker::noop()));
@@ -196,8 +187,8 @@ where
             .map_err(StoreError::failed)
             .map(|found| question.decide(config, found, &mut request));
         if let Poll::Ready(Decision::Pass(state)) = decision {
-            let others = question.rewriting.into_others();
-            return Self::calling(Arc::clone(config), inner.call(request), state, others);
+            let call = inner.call(request);
+            return Self::calling(Arc::clone(config), call, state, question.ambiguity);
         }
         let pending = PendingRequest {
             service: take_ready(inner),
@@ -214,6 +205,11 @@ where
         let config = Arc::clone(config);
         Self { step, config }
     }
+}
+
+/// Returns the ids that were presented, and that the wrapped service did not see.
+fn others(ambiguity: &Option<Box<Ambiguity>>) -> &[SessionKey] {
+    ambiguity.as_deref().map_or(&[], Ambiguity::others)
 }
 
 /// Takes the service that was polled ready, which is the one to be called, and leaves a clone in its place.
@@ -264,12 +260,12 @@ where
                 StepProjection::Calling {
                     call,
                     state,
-                    others,
+                    ambiguity,
                 } => {
                     let polled = call.poll(cx);
                     state.note(&polled);
                     let response = ready!(polled)?;
-                    match Recording::of(config, state, others, &response) {
+                    match Recording::of(config, state, others(ambiguity), &response) {
                         Some(recording) => Step::Recording {
                             recording,
                             response: Some(response),
@@ -311,7 +307,9 @@ where
         match selected {
             Ok(Selection::Check { key, ended }) => {
                 self.question.key = key;
-                self.question.rewriting.select(key, ended);
+                if let Some(ambiguity) = &mut self.question.ambiguity {
+                    ambiguity.select(key, ended);
+                }
                 Step::Checking {
                     check: config.with_timeout(self.question.check(config)),
                     pending: Some(self),
@@ -341,17 +339,21 @@ where
 
     fn step<St: ActivityStore>(
         mut self,
-        config: &Config<St>,
+        config: &Arc<ConfigHandle<St>>,
         decision: Decision,
     ) -> Step<S, St, B> {
         match decision {
             Decision::Pass(state) => Step::Calling {
                 call: self.service.call(self.request),
                 state,
-                others: self.question.rewriting.into_others(),
+                ambiguity: self.question.ambiguity,
             },
             Decision::Respond(response) => Step::Responding {
                 response: Some(response),
+            },
+            Decision::Select(keys) => Step::Selecting {
+                selection: self.question.select(config, keys),
+                pending: Some(self),
             },
             Decision::Begin => Step::Beginning {
                 begin: self.question.begin(config),
@@ -366,7 +368,7 @@ impl Question {
     fn new<St: ActivityStore, B>(
         config: &Config<St>,
         key: SessionKey,
-        rewriting: Rewriting,
+        ambiguity: Option<Box<Ambiguity>>,
         request: &Request<B>,
     ) -> Self {
         let kind = if config.passive.any(RequestHead::from(request)) {
@@ -378,8 +380,18 @@ impl Question {
             key,
             now: config.clock.now(),
             kind,
-            rewriting,
+            ambiguity,
         }
+    }
+
+    fn select<St: ActivityStore>(
+        &self,
+        config: &Arc<ConfigHandle<St>>,
+        keys: Vec<SessionKey>,
+    ) -> WithTimeout<BoxedSelection> {
+        let selection = selection::select(Arc::clone(config), keys, self.now);
+        let selection: BoxedSelection = Box::pin(selection);
+        config.with_timeout(selection)
     }
 
     fn check<St: ActivityStore>(&self, config: &Config<St>) -> St::Future<Option<Activity>> {
@@ -391,7 +403,7 @@ impl Question {
     }
 
     fn decide<St: ActivityStore, B>(
-        &self,
+        &mut self,
         config: &Arc<ConfigHandle<St>>,
         found: Result<Option<Activity>, StoreError>,
         request: &mut Request<B>,
@@ -403,6 +415,11 @@ impl Question {
         match (config.policy.decide(found, self.now), found) {
             (Verdict::Active { .. }, Some(activity)) => self.live(config, activity, request),
             (Verdict::Expired(expired), _) => {
+                let ambiguity = self.ambiguity.as_deref_mut();
+                if let Some(mut keys) = ambiguity.and_then(Ambiguity::take_fallback) {
+                    keys.insert(0, self.key);
+                    return Decision::Select(keys);
+                }
                 let head = RequestHead::from(&*request);
                 Decision::Respond(config.refuse(expired, Some(self.key), head))
             }
@@ -423,7 +440,9 @@ impl Question {
             }
             RequestKind::Active | RequestKind::Passive => found,
         };
-        self.rewriting.apply(config, self.key, request);
+        if let Some(ambiguity) = &self.ambiguity {
+            ambiguity.resolve(config, self.key, request);
+        }
         let handle = SessionHandle::new(Tracker::of(Arc::clone(config)), self.key, activity);
         request.extensions_mut().insert(handle);
         Decision::Pass(SessionState::Live(Live {
@@ -446,7 +465,9 @@ impl Question {
         match config.policy.store_failure() {
             StoreFailure::Reject => Decision::Respond(config.unavailable(request)),
             StoreFailure::Allow => {
-                self.rewriting.apply(config, self.key, request);
+                if let Some(ambiguity) = &self.ambiguity {
+                    ambiguity.resolve(config, self.key, request);
+                }
                 request.extensions_mut().remove::<SessionHandle>();
                 Decision::Pass(SessionState::Unverified(self.key))
             }
@@ -457,44 +478,6 @@ impl Question {
         let activity = Activity::began(self.now);
         let keep_until = config.policy.keep_until(&activity);
         config.with_timeout(config.store.begin(self.key, activity, keep_until))
-    }
-}
-
-impl Rewriting {
-    /// The headers are written anew, with one of these ids.
-    pub(super) fn of(keys: Vec<SessionKey>) -> Self {
-        Self::Needed {
-            others: keys,
-            ended: Vec::new(),
-        }
-    }
-
-    /// Notes which id was selected.
-    fn select(&mut self, key: SessionKey, known_as_ended: Vec<SessionKey>) {
-        if let Self::Needed { others, ended } = self {
-            others.retain(|other| *other != key);
-            *ended = known_as_ended;
-        }
-    }
-
-    fn apply<St: ActivityStore, B>(
-        &self,
-        config: &Config<St>,
-        live: SessionKey,
-        request: &mut Request<B>,
-    ) {
-        if let Self::Needed { ended, .. } = self {
-            let headers = request.headers_mut();
-            config.identify.keep_only(headers, Some(live), ended);
-        }
-    }
-
-    /// Returns the ids that were presented, and that the wrapped service did not see.
-    fn into_others(self) -> Vec<SessionKey> {
-        match self {
-            Self::NotNeeded => Vec::new(),
-            Self::Needed { others, .. } => others,
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The Tower part: the layer, its service, the response future, and the response body.
 
+mod ambiguity;
 pub(crate) mod body;
 mod config;
 pub(crate) mod future;

@@ -8,9 +8,10 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::identify::identify_session::Presented;
+use crate::middleware::ambiguity::Ambiguity;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::config::ConfigHandle;
-use crate::middleware::future::{ResponseFuture, Rewriting, take_ready};
+use crate::middleware::future::{ResponseFuture, take_ready};
 use crate::middleware::state::SessionState;
 use crate::request::head::RequestHead;
 use crate::session::verdict::Expired;
@@ -67,25 +68,40 @@ where
         let Self { inner, config } = self;
         let head = RequestHead::from(&request);
         let presented = config.identify.identify(head);
-        if presented != Presented::None && config.exempt.any(head) {
+        if presented == Presented::None {
+            request.extensions_mut().remove::<SessionHandle>();
+            let call = inner.call(request);
+            return ResponseFuture::calling(
+                Arc::clone(config),
+                call,
+                SessionState::Anonymous,
+                None,
+            );
+        }
+        if config.exempt.any(head) {
             return self.pass_unchecked(presented, request);
         }
         match presented {
             Presented::None => self.pass_unchecked(Presented::None, request),
-            Presented::One(key) => {
-                ResponseFuture::checking(config, key, Rewriting::NotNeeded, inner, request)
+            Presented::One(key) => ResponseFuture::checking(config, key, None, inner, request),
+            Presented::Split { ids, glued } if ids.len() == 1 => {
+                let ambiguity = Some(Ambiguity::with_fallback(glued));
+                ResponseFuture::checking(config, ids[0], ambiguity, inner, request)
             }
-            Presented::Ambiguous(keys) => match keys[..] {
-                [] => {
-                    config.identify.keep_only(request.headers_mut(), None, &[]);
-                    self.pass_unchecked(Presented::None, request)
+            presented @ (Presented::Ambiguous(_) | Presented::Split { .. }) => {
+                let keys = presented.into_keys();
+                match keys[..] {
+                    [] => {
+                        config.identify.keep_only(request.headers_mut(), None, &[]);
+                        self.pass_unchecked(Presented::None, request)
+                    }
+                    [key] => {
+                        let ambiguity = Some(Ambiguity::of(Vec::new()));
+                        ResponseFuture::checking(config, key, ambiguity, inner, request)
+                    }
+                    [first, ..] => ResponseFuture::selecting(config, first, keys, inner, request),
                 }
-                [key] => {
-                    let rewriting = Rewriting::of(Vec::new());
-                    ResponseFuture::checking(config, key, rewriting, inner, request)
-                }
-                [first, ..] => ResponseFuture::selecting(config, first, keys, inner, request),
-            },
+            }
             Presented::TooMany => {
                 let expired = Expired::conflicting(config.clock.now());
                 let response = config.refuse(expired, None, head);
@@ -110,22 +126,23 @@ impl<S, St> LoginTimeout<S, St> {
     {
         let Self { inner, config } = self;
         request.extensions_mut().remove::<SessionHandle>();
-        let (state, others) = match presented {
-            Presented::None => (SessionState::Anonymous, Vec::new()),
-            Presented::One(key) => (SessionState::Exempt(key), Vec::new()),
-            Presented::Ambiguous(keys) => {
+        let (state, ambiguity) = match presented {
+            Presented::None => (SessionState::Anonymous, None),
+            Presented::One(key) => (SessionState::Exempt(key), None),
+            presented @ (Presented::Ambiguous(_) | Presented::Split { .. }) => {
+                let keys = presented.into_keys();
                 // Nothing tells which id is the right one. The first one is what most readers take.
                 let first = keys.first().copied();
                 config.identify.keep_only(request.headers_mut(), first, &[]);
                 let state = first.map_or(SessionState::Anonymous, SessionState::Exempt);
-                (state, keys)
+                (state, Some(Ambiguity::of(keys)))
             }
             Presented::TooMany => {
                 config.identify.keep_only(request.headers_mut(), None, &[]);
-                (SessionState::Anonymous, Vec::new())
+                (SessionState::Anonymous, None)
             }
         };
-        ResponseFuture::calling(Arc::clone(config), inner.call(request), state, others)
+        ResponseFuture::calling(Arc::clone(config), inner.call(request), state, ambiguity)
     }
 }
 

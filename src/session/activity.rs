@@ -1,5 +1,7 @@
 //! The record of one session id.
 
+use std::num::NonZeroU64;
+
 use crate::session::key::SessionKey;
 use crate::session::limits::Limits;
 use crate::session::time::Timestamp;
@@ -29,7 +31,8 @@ pub struct Activity {
     created_at: Timestamp,
     last_activity: Timestamp,
     limits: Limits,
-    replaced_at: Option<Timestamp>,
+    /// In milliseconds, plus one: so the option needs no room of its own.
+    replaced_at: Option<NonZeroU64>,
     next_id: Option<SessionKey>,
     revoked: bool,
 }
@@ -66,6 +69,7 @@ impl Activity {
     /// Sets the moment at which another id took this one's place. An earlier moment that is set already stays.
     #[must_use]
     pub fn replaced(self, at: Timestamp) -> Self {
+        let at = NonZeroU64::MIN.saturating_add(at.as_unix_millis());
         Self {
             replaced_at: Some(self.replaced_at.map_or(at, |earlier| earlier.min(at))),
             ..self
@@ -107,8 +111,9 @@ impl Activity {
 
     /// Returns when another id took this one's place, if one did.
     #[must_use]
-    pub const fn replaced_at(&self) -> Option<Timestamp> {
-        self.replaced_at
+    pub fn replaced_at(&self) -> Option<Timestamp> {
+        let at = self.replaced_at?;
+        Some(Timestamp::from_unix_millis(at.get() - 1))
     }
 
     /// Returns the next id in the ring of this session's ids, if it has more than one.

@@ -44,7 +44,8 @@ impl SessionKey {
         (!id.is_empty()).then(|| Self::of_canonical(&id))
     }
 
-    fn of_canonical(id: &[u8]) -> Self {
+    /// Returns the key of an id in its canonical form.
+    pub(crate) fn of_canonical(id: &[u8]) -> Self {
         let mut key = [0; 16];
         key.copy_from_slice(&blake3::hash(id).as_bytes()[..16]);
         Self(key)

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::session::policy_error::PolicyError;
-use crate::session::time::whole_millis;
+use crate::session::time::{Millis, whole_millis};
 
 /// The timeouts of one session, where they differ from the policy's.
 ///
@@ -70,6 +70,16 @@ impl Limits {
     #[must_use]
     pub fn absolute(&self) -> Option<Duration> {
         self.absolute.map(duration)
+    }
+}
+
+impl Limits {
+    pub(super) fn idle_millis(&self) -> Option<Millis> {
+        self.idle.map(|idle| Millis::new(idle.get()))
+    }
+
+    pub(super) fn absolute_millis(&self) -> Option<Millis> {
+        self.absolute.map(|absolute| Millis::new(absolute.get()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::session::activity::Activity;
 use crate::session::policy_error::PolicyError;
-use crate::session::time::{Timestamp, whole_millis};
+use crate::session::time::{Millis, Timestamp};
 use crate::session::verdict::{Expired, Reason, Verdict};
 
 /// How long sessions live, and what happens where that cannot be said.
@@ -40,10 +40,10 @@ use crate::session::verdict::{Expired, Reason, Verdict};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    idle: Duration,
-    absolute: Duration,
-    touch_every: Duration,
-    rotation_overlap: Duration,
+    idle: Millis,
+    absolute: Millis,
+    touch_every: Millis,
+    rotation_overlap: Millis,
     remember_expired_for: Duration,
     store_timeout: Duration,
     rounding: Rounding,
@@ -89,10 +89,10 @@ impl Policy {
     pub const fn builder() -> PolicyBuilder {
         PolicyBuilder {
             policy: Self {
-                idle: Duration::from_secs(15 * 60),
-                absolute: Duration::from_secs(8 * 60 * 60),
-                touch_every: Duration::ZERO,
-                rotation_overlap: Duration::from_secs(30),
+                idle: Millis::of(Duration::from_secs(15 * 60)),
+                absolute: Millis::of(Duration::from_secs(8 * 60 * 60)),
+                touch_every: Millis::ZERO,
+                rotation_overlap: Millis::of(Duration::from_secs(30)),
                 remember_expired_for: Duration::from_secs(24 * 60 * 60),
                 store_timeout: Duration::from_secs(1),
                 rounding: Rounding::NeverLate,
@@ -113,7 +113,9 @@ impl Policy {
             };
         };
         match self.remaining(&activity, now) {
-            Ok(remaining) => Verdict::Active { remaining },
+            Ok(remaining) => Verdict::Active {
+                remaining: remaining.duration(),
+            },
             Err(reason) => Verdict::Expired(Expired::new(reason, Some(activity), now)),
         }
     }
@@ -126,7 +128,7 @@ impl Policy {
         let mut end = self.idle_end(activity).min(self.absolute_end(activity));
         if let Some(at) = activity.replaced_at() {
             // Twice, since the ring of ids must not break while an id behind this one is still valid.
-            end = end.min(at.saturating_add(self.rotation_overlap.saturating_mul(2)));
+            end = end.min(self.two_overlaps().after(at));
         }
         end.saturating_add(self.remember_expired_for)
     }
@@ -140,19 +142,19 @@ impl Policy {
     /// Returns the idle timeout.
     #[must_use]
     pub const fn idle(&self) -> Duration {
-        self.idle
+        self.idle.duration()
     }
 
     /// Returns the absolute timeout.
     #[must_use]
     pub const fn absolute(&self) -> Duration {
-        self.absolute
+        self.absolute.duration()
     }
 
     /// Returns how stale last activity may get in the store.
     #[must_use]
     pub const fn touch_every(&self) -> Duration {
-        self.touch_every
+        self.touch_every.duration()
     }
 
     /// Returns whether a session may live up to `touch_every` longer, rather than end as much early.
@@ -164,7 +166,7 @@ impl Policy {
     /// Returns how long a replaced id stays valid.
     #[must_use]
     pub const fn rotation_overlap(&self) -> Duration {
-        self.rotation_overlap
+        self.rotation_overlap.duration()
     }
 
     /// Returns how long an ended session is remembered.
@@ -193,69 +195,76 @@ impl Policy {
 
     /// Returns how long the session has left, or why it has ended.
     #[inline]
-    pub(crate) fn remaining(
-        &self,
-        activity: &Activity,
-        now: Timestamp,
-    ) -> Result<Duration, Reason> {
+    pub(crate) fn remaining(&self, activity: &Activity, now: Timestamp) -> Result<Millis, Reason> {
         if activity.is_revoked() {
             return Err(Reason::Revoked);
         }
-        let left = |limit: Duration, since: Timestamp| {
-            limit
-                .checked_sub(now.saturating_duration_since(since))
-                .filter(|left| !left.is_zero())
-        };
-        let idle_limit = self.idle_of(activity);
         let last_activity = activity.last_activity();
+        let idle_limit = self.idle_of(activity);
         // A clock that was ahead wrote this. Without the check, nothing would expire until the time has caught up.
-        if last_activity > now && last_activity.saturating_duration_since(now) > idle_limit {
+        if last_activity > now && Millis::between(now, last_activity) > idle_limit {
             return Err(Reason::Future);
         }
-        let idle = left(idle_limit, last_activity);
-        let absolute = left(self.absolute_of(activity), activity.created_at());
-        let remaining = match (idle, absolute) {
-            (Some(idle), Some(absolute)) => idle.min(absolute),
-            (None, Some(_)) => return Err(Reason::Idle),
-            (Some(_), None) => return Err(Reason::Absolute),
-            // Both are over: the one that came first ended it.
-            (None, None) if self.absolute_end(activity) < self.idle_end(activity) => {
-                return Err(Reason::Absolute);
-            }
-            (None, None) => return Err(Reason::Idle),
+        let idle = idle_limit.left_after(Millis::between(last_activity, now));
+        let created_at = activity.created_at();
+        let absolute = self
+            .absolute_of(activity)
+            .left_after(Millis::between(created_at, now));
+        let (Some(idle), Some(absolute)) = (idle, absolute) else {
+            return Err(self.reason(activity, idle, absolute));
         };
+        let remaining = idle.min(absolute);
         match activity.replaced_at() {
             None => Ok(remaining),
-            Some(at) => left(self.rotation_overlap, at)
+            Some(at) => self
+                .rotation_overlap
+                .left_after(Millis::between(at, now))
                 .map(|overlap| overlap.min(remaining))
                 .ok_or(Reason::Replaced),
         }
     }
 
+    #[cold]
+    fn reason(
+        &self,
+        activity: &Activity,
+        idle: Option<Millis>,
+        absolute: Option<Millis>,
+    ) -> Reason {
+        match (idle, absolute) {
+            (Some(_), _) => Reason::Absolute,
+            // Both are over: the one that came first ended it.
+            (None, None) if self.absolute_end(activity) < self.idle_end(activity) => {
+                Reason::Absolute
+            }
+            (None, _) => Reason::Idle,
+        }
+    }
+
+    fn two_overlaps(&self) -> Millis {
+        self.rotation_overlap.saturating_add(self.rotation_overlap)
+    }
+
     /// Returns whether this id was replaced so long ago that no request can present it and pass, whatever the
     /// clocks of other nodes say within one more overlap.
     pub(crate) fn is_long_replaced(&self, activity: &Activity, now: Timestamp) -> bool {
-        let end = |at: Timestamp| at.saturating_add(self.rotation_overlap.saturating_mul(2));
+        let end = |at: Timestamp| self.two_overlaps().after(at);
         activity.replaced_at().is_some_and(|at| end(at) <= now)
     }
 
     #[inline]
     fn idle_end(&self, activity: &Activity) -> Timestamp {
-        activity
-            .last_activity()
-            .saturating_add(self.idle_of(activity))
+        self.idle_of(activity).after(activity.last_activity())
     }
 
     #[inline]
     fn absolute_end(&self, activity: &Activity) -> Timestamp {
-        activity
-            .created_at()
-            .saturating_add(self.absolute_of(activity))
+        self.absolute_of(activity).after(activity.created_at())
     }
 
     #[inline]
-    fn idle_of(&self, activity: &Activity) -> Duration {
-        let idle = activity.limits().idle().unwrap_or(self.idle);
+    fn idle_of(&self, activity: &Activity) -> Millis {
+        let idle = activity.limits().idle_millis().unwrap_or(self.idle);
         match self.rounding {
             Rounding::NeverLate => idle,
             Rounding::NeverEarly => idle.saturating_add(self.touch_every_of(activity)),
@@ -263,16 +272,17 @@ impl Policy {
     }
 
     #[inline]
-    fn absolute_of(&self, activity: &Activity) -> Duration {
-        activity.limits().absolute().unwrap_or(self.absolute)
+    fn absolute_of(&self, activity: &Activity) -> Millis {
+        let absolute = activity.limits().absolute_millis();
+        absolute.unwrap_or(self.absolute)
     }
 
     /// Returns how stale last activity of this session may get. A session with a short idle timeout of its own is
     /// touched after half of that at the latest, so that activity keeps it alive.
     #[inline]
-    pub(crate) fn touch_every_of(&self, activity: &Activity) -> Duration {
-        match activity.limits().idle() {
-            Some(idle) => self.touch_every.min(idle / 2),
+    pub(crate) fn touch_every_of(&self, activity: &Activity) -> Millis {
+        match activity.limits().idle_millis() {
+            Some(idle) => self.touch_every.min(idle.halved()),
             None => self.touch_every,
         }
     }
@@ -296,7 +306,7 @@ impl PolicyBuilder {
     ///
     /// [`Duration::MAX`] switches the idle timeout off.
     pub const fn with_idle(mut self, idle: Duration) -> Self {
-        self.policy.idle = idle;
+        self.policy.idle = Millis::of(idle);
         self
     }
 
@@ -304,7 +314,7 @@ impl PolicyBuilder {
     ///
     /// [`Duration::MAX`] switches the absolute timeout off.
     pub const fn with_absolute(mut self, absolute: Duration) -> Self {
-        self.policy.absolute = absolute;
+        self.policy.absolute = Millis::of(absolute);
         self
     }
 
@@ -314,7 +324,7 @@ impl PolicyBuilder {
     /// A session never lives longer than its idle timeout, and may end up to `touch_every` early. With
     /// [`never_early`](PolicyBuilder::never_early) it is the other way round.
     pub const fn with_touch_every(mut self, touch_every: Duration) -> Self {
-        self.policy.touch_every = touch_every;
+        self.policy.touch_every = Millis::of(touch_every);
         self
     }
 
@@ -329,7 +339,7 @@ impl PolicyBuilder {
     /// Requests that are under way when the id changes still present the old one. After the overlap the old id has
     /// ended (OWASP ASVS 5.0, 7.2.4). [`Duration::ZERO`] ends it at once.
     pub const fn with_rotation_overlap(mut self, rotation_overlap: Duration) -> Self {
-        self.policy.rotation_overlap = rotation_overlap;
+        self.policy.rotation_overlap = Millis::of(rotation_overlap);
         self
     }
 
@@ -377,17 +387,17 @@ impl PolicyBuilder {
         let never_zero = [
             ("idle", policy.idle),
             ("absolute", policy.absolute),
-            ("store_timeout", policy.store_timeout),
+            ("store_timeout", Millis::of(policy.store_timeout)),
         ];
         for (setting, value) in never_zero {
-            if value.is_zero() {
+            if value == Millis::ZERO {
                 return Err(PolicyError::zero(setting));
             }
         }
-        if whole_millis(policy.touch_every) >= whole_millis(policy.idle) {
+        if policy.touch_every >= policy.idle {
             return Err(PolicyError::touched_too_rarely(
-                policy.touch_every,
-                policy.idle,
+                policy.touch_every.duration(),
+                policy.idle.duration(),
             ));
         }
         Ok(policy)

@@ -62,6 +62,66 @@ impl Timestamp {
     }
 }
 
+/// A length of time in whole milliseconds, which is cheaper to compare than a [`Duration`]. The longest one is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Millis(u64);
+
+impl Millis {
+    pub(crate) const ZERO: Self = Self(0);
+
+    pub(crate) const fn new(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Rounds a duration up, so that no wait ends early.
+    pub(crate) const fn of(duration: Duration) -> Self {
+        Self(whole_millis(duration))
+    }
+
+    /// Returns the time between two moments, or zero if the first one is the later one.
+    #[inline]
+    pub(crate) const fn between(earlier: Timestamp, later: Timestamp) -> Self {
+        Self(later.0.saturating_sub(earlier.0))
+    }
+
+    pub(crate) const fn duration(self) -> Duration {
+        match self.0 {
+            u64::MAX => Duration::MAX,
+            millis => Duration::from_millis(millis),
+        }
+    }
+
+    pub(crate) const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    pub(crate) const fn halved(self) -> Self {
+        Self(self.0 / 2)
+    }
+
+    /// Returns what is left after this much has passed, if anything. No limit stays no limit.
+    #[inline]
+    pub(crate) const fn left_after(self, passed: Self) -> Option<Self> {
+        if self.0 == u64::MAX {
+            Some(self)
+        } else if passed.0 < self.0 {
+            Some(Self(self.0 - passed.0))
+        } else {
+            None
+        }
+    }
+
+    /// Returns the moment this much later, at most [`Timestamp::MAX`].
+    pub(crate) const fn after(self, start: Timestamp) -> Timestamp {
+        Timestamp::from_unix_millis(start.0.saturating_add(self.0))
+    }
+
+    /// Returns the moment this much earlier, at least the epoch.
+    pub(crate) const fn before(self, end: Timestamp) -> Timestamp {
+        Timestamp(end.0.saturating_sub(self.0))
+    }
+}
+
 /// The duration in milliseconds, rounded up so that no wait ends early, capped at `u64::MAX`.
 pub(crate) const fn whole_millis(duration: Duration) -> u64 {
     // Not by `as_nanos`: a division of 128 bits takes as long as all else that is done with a timestamp.

@@ -1,10 +1,8 @@
 //! Touches: the check of one request, which moves last activity forward.
 
-use std::time::Duration;
-
 use crate::session::activity::Activity;
 use crate::session::policy::Policy;
-use crate::session::time::Timestamp;
+use crate::session::time::{Millis, Timestamp};
 
 /// The check of one request, which moves last activity forward if the session is live.
 ///
@@ -123,15 +121,15 @@ impl Touch {
             return false;
         };
         let earlier = live.last_activity();
-        at > earlier && at.saturating_duration_since(earlier) >= self.policy.touch_every_of(live)
+        at > earlier && Millis::between(earlier, at) >= self.policy.touch_every_of(live)
     }
 
     /// Returns the latest last activity that this touch would move, for stores that ask in one statement.
     #[must_use]
     pub fn stale_until(&self, activity: &Activity) -> Timestamp {
-        let least = Duration::from_millis(1);
-        self.last_activity()
-            .saturating_sub(self.policy.touch_every_of(activity).max(least))
+        let least = Millis::new(1);
+        let stale = self.policy.touch_every_of(activity).max(least);
+        stale.before(self.last_activity())
     }
 
     /// Returns the activity after this touch: moved where it applies, as it was where it does not.

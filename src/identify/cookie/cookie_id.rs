@@ -298,6 +298,12 @@ impl CookieId {
             && attributes.domain.as_ref().is_none_or(is_domain)
     }
 
+    fn keys(&self, ids: &[Id<'_>]) -> Vec<SessionKey> {
+        ids.iter()
+            .filter_map(|id| self.key(id.spelling()))
+            .collect()
+    }
+
     fn ids<'a>(&self, headers: &'a HeaderMap) -> Reading<'a> {
         read(lines(headers), &self.name)
     }
@@ -307,14 +313,16 @@ impl IdentifySession for CookieId {
     fn identify(&self, request: RequestHead<'_>) -> Presented {
         match self.ids(request.headers()) {
             Reading::Plain(None) => Presented::None,
-            Reading::Plain(Some(value)) => match self.key(value) {
+            Reading::Canonical(value) if self.seal.is_none() => {
+                Presented::One(SessionKey::of_canonical(value))
+            }
+            Reading::Plain(Some(value)) | Reading::Canonical(value) => match self.key(value) {
                 Some(key) => Presented::One(key),
                 None => Presented::None,
             },
-            Reading::Wide(ids) => {
-                Presented::ambiguous(ids.iter().filter_map(|id| self.key(id.spelling())))
-            }
-            Reading::TooMany => Presented::TooMany,
+            Reading::Split { ids, glued } => Presented::split(self.keys(&ids), self.keys(&glued)),
+            Reading::TooMany(_) if self.header == Header::Untouched => Presented::TooMany,
+            Reading::Wide(ids) | Reading::TooMany(ids) => Presented::ambiguous(self.keys(&ids)),
         }
     }
 
@@ -323,10 +331,14 @@ impl IdentifySession for CookieId {
             return;
         }
         let ids = match self.ids(headers) {
-            Reading::Wide(ids) => ids,
-            Reading::TooMany => Vec::new(),
+            Reading::Wide(ids) | Reading::TooMany(ids) => ids,
+            Reading::Split { mut ids, glued } => {
+                ids.extend(glued);
+                ids
+            }
             // Another identifier found several ids, and not this one.
-            Reading::Plain(value) => value.into_iter().map(Id::from).collect(),
+            Reading::Plain(None) => Vec::new(),
+            Reading::Plain(Some(value)) | Reading::Canonical(value) => vec![Id::from(value)],
         };
         let is_live = |id: &&Id<'_>| live.is_some() && self.key(id.spelling()) == live;
         let kept = ids.iter().find(is_live);
@@ -346,6 +358,24 @@ impl IdentifySession for CookieId {
     }
 
     fn issued(&self, response: &HeaderMap, clock: &dyn Clock) -> Issued {
+        // Most responses set no cookie.
+        if response.contains_key(SET_COOKIE) {
+            self.issued_by(response, clock)
+        } else {
+            Issued::Nothing
+        }
+    }
+
+    fn forget(&self, response: &mut HeaderMap) {
+        for removal in &self.removals {
+            response.append(SET_COOKIE, removal.clone());
+        }
+    }
+}
+
+impl CookieId {
+    /// Returns what the `Set-Cookie` lines do.
+    fn issued_by(&self, response: &HeaderMap, clock: &dyn Clock) -> Issued {
         let mut issued = Issued::Nothing;
         for line in response.get_all(SET_COOKIE) {
             let line = line.as_bytes();
@@ -367,28 +397,18 @@ impl IdentifySession for CookieId {
         issued
     }
 
-    fn forget(&self, response: &mut HeaderMap) {
-        for removal in &self.removals {
-            response.append(SET_COOKIE, removal.clone());
-        }
-    }
-}
-
-impl CookieId {
     /// Returns whether some parser finds one of these ids in a line.
     fn finds_one_of(&self, ids: &[SessionKey], line: Option<&HeaderValue>) -> bool {
         let (false, Some(line)) = (ids.is_empty(), line) else {
             return false;
         };
         match read([line.as_bytes()], &self.name) {
-            Reading::Plain(value) => value
-                .and_then(|value| self.key(value))
-                .is_some_and(|key| ids.contains(&key)),
-            Reading::Wide(found) => found
-                .iter()
-                .filter_map(|id| self.key(id.spelling()))
-                .any(|key| ids.contains(&key)),
-            Reading::TooMany => true,
+            Reading::Plain(None) => false,
+            Reading::Plain(Some(value)) | Reading::Canonical(value) => {
+                self.key(value).is_some_and(|key| ids.contains(&key))
+            }
+            Reading::Wide(found) => self.keys(&found).iter().any(|key| ids.contains(key)),
+            Reading::Split { .. } | Reading::TooMany(_) => true,
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
+use crate::identify::identify_session::Presented;
 use crate::session::canonical::canonical;
 
-/// How many different ids one request may present.
+/// How many different ids are looked up for one request.
 ///
-/// An id in base64 with `=`, `/` and `+` in it has up to three readings, and a browser that holds a cookie of another path sends
-/// two of those. A request with more ids than this comes from nobody's browser.
-pub(super) const MAX: usize = 64;
+/// An id in base64 with `=`, `/` and `+` in it has up to three readings, and a browser that holds a cookie of another path
+/// sends two of those. A header with more ids than this is made up. The others need no look: the header is written anew,
+/// so that the application does not see them.
+pub(super) const MAX: usize = Presented::MOST;
 
 /// An id that some parser could read.
 #[derive(Clone, Debug)]
@@ -25,6 +27,13 @@ impl<'a> Id<'a> {
         Self {
             spelling,
             canonical,
+        }
+    }
+
+    pub(super) fn into_owned<'b>(self) -> Id<'b> {
+        Id {
+            spelling: Cow::Owned(self.spelling.into_owned()),
+            canonical: self.canonical,
         }
     }
 
@@ -57,10 +66,18 @@ impl<'a> From<&'a [u8]> for Id<'a> {
 
 impl<'a> Ids<'a> {
     /// Adds an id, if it is none of those that were found before.
-    pub(super) fn push(&mut self, spelling: Cow<'a, [u8]>) -> Result<(), TooMany> {
-        let id = Id::new(spelling);
+    pub(super) fn contains(&self, id: &Id<'_>) -> bool {
         let form = id.canonical();
-        if form.is_empty() || self.found.iter().any(|found| found.canonical() == form) {
+        self.found.iter().any(|found| found.canonical() == form)
+    }
+
+    pub(super) fn push_spelling(&mut self, spelling: Cow<'a, [u8]>) -> Result<(), TooMany> {
+        self.push(Id::new(spelling))
+    }
+
+    /// Adds an id, if it is none of those that were found before.
+    pub(super) fn push(&mut self, id: Id<'a>) -> Result<(), TooMany> {
+        if id.canonical().is_empty() || self.contains(&id) {
             return Ok(());
         }
         if self.found.len() == MAX {

@@ -9,8 +9,8 @@
 //!   session's name, and [`value`] what it could take for the value. Both say which parser each of their rules is for.
 //! - [`rewrite`] writes a header anew, in which all parsers read the one id that the caller has checked, or none.
 //!
-//! What is not read: WEBrick and BlackSheep take `;` for a separator only with a space behind it, so `sid=A;b=1` is the id `A;b=1`
-//! to them. No application has issued such an id, and browsers put the space there.
+//! WEBrick and BlackSheep take `;` for a separator only with a space behind it, so `sid=A;b=1` is the id `A;b=1` to them. No
+//! application has issued such an id. So a header in which nothing else is odd is handed on as it came.
 
 use super::ids::{Id, Ids, TooMany};
 use super::{name, value};
@@ -22,17 +22,26 @@ pub(super) enum Reading<'a> {
     /// Every parser reads this id, as it is on the wire but for white space and one pair of quotes around it, or reads none. The
     /// header can be handed on as it is.
     Plain(Option<&'a [u8]>),
+    /// Every parser reads this id, or none, and it is in its canonical form already.
+    Canonical(&'a [u8]),
     /// Parsers may read different ids. These are all of them, different in their canonical form, in the order of their
     /// appearance. The header must be written anew.
     ///
     /// Several `Cookie` lines are read so even if all is well with them, because some servers join them with a comma and some drop
     /// all but one. HTTP/2 splits lines (RFC 9113, 8.2.3), so they are everyday traffic.
     Wide(Vec<Id<'a>>),
-    /// Parsers could read more than [`MAX`] ids.
-    TooMany,
+    /// There are several lines. Some parser could read one of the ids in a line, or one of the glued ids, where its server
+    /// joins the lines.
+    Split {
+        ids: Vec<Id<'a>>,
+        glued: Vec<Id<'a>>,
+    },
+    /// Parsers could read more than [`MAX`](super::ids::MAX) ids. These are the first ones.
+    TooMany(Vec<Id<'a>>),
 }
 
 /// Reads the cookie of this name.
+#[inline]
 pub(super) fn read<'a>(lines: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Reading<'a> {
     let mut lines = lines.into_iter();
     let Some(first) = lines.next() else {
@@ -42,38 +51,96 @@ pub(super) fn read<'a>(lines: impl IntoIterator<Item = &'a [u8]>, name: &str) ->
     let Some(second) = lines.next() else {
         return read_line(first, places, name);
     };
+    let lines: Vec<_> = [first, second].into_iter().chain(lines).collect();
+    read_lines(&lines, name)
+}
+
+/// Reads several lines: each alone, and all of them as servers join them, since an id may be glued together from two.
+#[cold]
+fn read_lines<'a>(lines: &[&'a [u8]], name: &str) -> Reading<'a> {
     let mut ids = Ids::default();
-    let rest = lines.map(|line| (line, name::places(line, name)));
-    for (line, places) in [(first, places), (second, name::places(second, name))]
-        .into_iter()
-        .chain(rest)
-    {
-        if collect(&mut ids, line, places, name).is_err() {
-            return Reading::TooMany;
+    for line in lines {
+        if collect(&mut ids, line, name::places(line, name), name).is_err() {
+            return Reading::TooMany(ids.found);
         }
     }
-    Reading::Wide(ids.found)
+    // Gunicorn takes the white space off each line first, in Latin-1.
+    let trimmed: Vec<_> = lines.iter().map(|line| trim_blanks(line)).collect();
+    let joined = [
+        lines.join(&b"; "[..]),
+        lines.join(&b", "[..]),
+        lines.join(&b","[..]),
+        trimmed.join(&b","[..]),
+    ];
+    let mut glued = Ids::default();
+    for line in &joined {
+        let mut found = Ids::default();
+        // More than are looked up need no look, as said there.
+        let _ = collect(&mut found, line, name::places(line, name), name);
+        for id in found.found {
+            if !ids.contains(&id) {
+                let _ = glued.push(id.into_owned());
+            }
+        }
+    }
+    Reading::Split {
+        ids: ids.found,
+        glued: glued.found,
+    }
+}
+
+/// Takes white space off both ends of a line, as it is in Latin-1.
+fn trim_blanks(mut line: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, 0x85 | 0xA0);
+    while let [first, rest @ ..] = line
+        && is_blank(first)
+    {
+        line = rest;
+    }
+    while let [rest @ .., last] = line
+        && is_blank(last)
+    {
+        line = rest;
+    }
+    line
 }
 
 /// Reads the only line of a request.
+#[inline]
 fn read_line<'a>(line: &'a [u8], places: name::Places, name: &str) -> Reading<'a> {
     match places {
         name::Places::None => return Reading::Plain(None),
         name::Places::One(start) => {
-            if let Some(value) = value::plain(&line[start..]) {
+            let text = &line[start..];
+            let common = value::common(text);
+            if common.is_none_or(|value| value.len() < text.len()) && !value::is_before_pair(text) {
+                return read_widely(line, places, name);
+            }
+            if let Some(value) = common {
+                return Reading::Canonical(value);
+            }
+            if let Some(value) = value::plain(text) {
                 return Reading::Plain((!value.is_empty()).then_some(value));
             }
         }
         name::Places::Odd => {}
     }
+    read_widely(line, places, name)
+}
+
+/// Reads a line that parsers may read differently.
+#[cold]
+fn read_widely<'a>(line: &'a [u8], places: name::Places, name: &str) -> Reading<'a> {
     let mut ids = Ids::default();
     if collect(&mut ids, line, places, name).is_err() {
-        return Reading::TooMany;
+        return Reading::TooMany(ids.found);
     }
     match &ids.found[..] {
         [] => Reading::Plain(None),
-        // All parsers read this id or none. The strict reader must be among those that do.
-        [id] if let Some(value) = strict(line, name)
+        // All parsers read this id or none. The strict reader must be among those that do, and the name must not be there
+        // twice: what is handed on then holds it once.
+        [id] if name::all_places(line, name).take(2).count() == 1
+            && let Some(value) = strict(line, name)
             && *canonical(value) == *id.canonical() =>
         {
             Reading::Plain(Some(value))

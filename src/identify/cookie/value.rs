@@ -12,6 +12,7 @@
 //! | `"A` as `A`, to the `;` or the end of the line | Tomcat, mochiweb | none |
 //! | `"Ax` as `A`: the last byte goes with the quote | Koa, old npm `cookie`, h3, Fastify | none |
 //! | past `\;` | Pyramid | none |
+//! | past `;` without a space behind it | WEBrick, BlackSheep | none |
 //! | `\b` as `b`, `\101` as `A`, with quotes or not | all Python, Jetty, mochiweb, WEBrick | none |
 //! | bytes above 7F from latin-1, or as U+FFFD if they are not UTF-8 | Django, Starlette, Node, the crate `cookie`, Litestar | ids that are not ASCII |
 //! | `j:"A"` as `A` | Express's cookie-parser | none |
@@ -19,7 +20,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr_iter, memchr2_iter, memmem};
+use memchr::{memchr, memchr_iter, memchr2_iter, memmem, memrchr};
 
 use super::characters::{
     Blank, blank, blank_behind, decoded, from_json, from_latin, from_utf16, lossy, lossy_in_java,
@@ -33,10 +34,6 @@ use super::ids::{Ids, TooMany};
 /// all by others. It is not plain at the beginning, so that a plain value has an id that is not
 /// empty, nor in `j%3A`, which means JSON to Express.
 pub(super) fn plain(text: &[u8]) -> Option<&[u8]> {
-    // The session's cookie is often the last one, and then nothing has to be searched for.
-    if text.len() <= 64 && all_kinds(text) == 0 {
-        return Some(text);
-    }
     let value = upto_semicolon(text);
     let kinds = all_kinds(value);
     let is_ascii = |at| matches!(value.get(at + 1), Some(b'0'..=b'7'));
@@ -45,6 +42,52 @@ pub(super) fn plain(text: &[u8]) -> Option<&[u8]> {
             && !matches!(value, [b'%', ..] | [b'j', b'%', ..])
             && memchr_iter(b'%', value).all(is_ascii);
     is_plain.then_some(value)
+}
+
+/// Returns the value up to its `;`, if it has none but the characters of which most ids are made. Such a value is read
+/// alike by every parser, and it is its own canonical form.
+///
+/// It is the longest part of reading a plain header, so sixteen bytes are looked at in one go.
+#[inline]
+pub(super) fn common(text: &[u8]) -> Option<&[u8]> {
+    // The session's cookie is often the last one, and then nothing has to be searched for.
+    let value = if text.len() <= 64 && are_common(text) {
+        return (!text.is_empty()).then_some(text);
+    } else {
+        upto_semicolon(text)
+    };
+    (value.len() < text.len() && !value.is_empty() && are_common(value)).then_some(value)
+}
+
+/// Returns whether the value is followed by nothing, by white space or by a pair. To WEBrick and BlackSheep, the `;` in
+/// `sid=A;B` belongs to the value.
+#[inline]
+pub(super) fn is_before_pair(text: &[u8]) -> bool {
+    match memchr(b';', text) {
+        None => true,
+        Some(end) => match text[end + 1..].trim_ascii_end() {
+            [] => false,
+            [b' ', ..] => true,
+            behind => memchr(b'=', upto_semicolon(behind)).is_some(),
+        },
+    }
+}
+
+fn are_common(text: &[u8]) -> bool {
+    let all = |chunk: &[u8]| chunk.iter().fold(true, |all, byte| all & is_common(*byte));
+    let (chunks, rest) = text.as_chunks::<16>();
+    let rest_is_common = match text.last_chunk::<16>() {
+        // Looks at some bytes twice, which is quicker than at each of the rest alone.
+        Some(last) => all(last),
+        None => all(rest),
+    };
+    rest_is_common && chunks.iter().all(|chunk| all(chunk))
+}
+
+fn is_common(byte: u8) -> bool {
+    let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let is_digit = byte.wrapping_sub(b'0') < 10;
+    is_letter | is_digit | (byte == b'-') | (byte == b'_') | (byte == b'.')
 }
 
 /// Returns the bits of all bytes. It is the longest part of reading a plain header, so eight bytes
@@ -63,7 +106,8 @@ pub(super) fn collect<'a>(line: &'a [u8], start: usize, ids: &mut Ids<'a>) -> Re
     let text = &line[start..];
     let value = upto_semicolon(text);
     if let Some(value) = plain(text) {
-        return ids.push(Cow::Borrowed(value));
+        ids.push_spelling(Cow::Borrowed(value))?;
+        return spaced(text, value.len(), ids);
     }
     for from in starts(value) {
         let value = &value[from..];
@@ -75,6 +119,7 @@ pub(super) fn collect<'a>(line: &'a [u8], start: usize, ids: &mut Ids<'a>) -> Re
         }
         ends(value).try_for_each(|end| half_quoted(&value[..end], ids))?;
     }
+    spaced(text, value.len(), ids)?;
     if memchr(b'\\', value).is_some() {
         let value = upto_unescaped_semicolon(text);
         starts(value).try_for_each(|start| cuts(&value[start..], ids))?;
@@ -87,6 +132,19 @@ pub(super) fn collect<'a>(line: &'a [u8], start: usize, ids: &mut Ids<'a>) -> Re
         quoted(&text[quote..], ids)?;
     }
     trimmed(upto_semicolon_outside_quotes(text), ids)
+}
+
+/// Adds what a parser could read to which `;` is a separator only with a space behind it.
+fn spaced<'a>(text: &'a [u8], semicolon: usize, ids: &mut Ids<'a>) -> Result<(), TooMany> {
+    // The server has taken off the white space at the end of the line.
+    let text = text.trim_ascii_end();
+    match text.get(semicolon..) {
+        None | Some([] | [b';', b' ', ..]) => Ok(()),
+        Some(_) => trimmed(
+            &text[..memmem::find(text, b"; ").unwrap_or(text.len())],
+            ids,
+        ),
+    }
 }
 
 /// Adds what a parser could read that ends at one of the separators, or at none.
@@ -146,6 +204,14 @@ fn quoted<'a>(text: &'a [u8], ids: &mut Ids<'a>) -> Result<(), TooMany> {
     {
         trimmed_end(upto_semicolon(&inner[at..]), ids)?;
         trimmed_end(&inner[at..], ids)?;
+        // A later quote makes it forget once more.
+        let later = &inner[at + 1..];
+        for quote in [memchr(b'"', later), memrchr(b'"', later)]
+            .into_iter()
+            .flatten()
+        {
+            trimmed_end(&later[quote..], ids)?;
+        }
     }
     Ok(())
 }
@@ -287,7 +353,7 @@ impl Edges {
 fn variants<'a>(value: &'a [u8], ids: &mut Ids<'a>) -> Result<(), TooMany> {
     let is_odd = |byte: &u8| matches!(byte, b'"' | b'\\' | b'%' | 0x80..);
     if !value.iter().any(is_odd) && !value.starts_with(b"j:") {
-        return ids.push(Cow::Borrowed(value));
+        return ids.push_spelling(Cow::Borrowed(value));
     }
     let mut forms = vec![Cow::Borrowed(value)];
     also(&mut forms, |form| {
@@ -303,9 +369,9 @@ fn variants<'a>(value: &'a [u8], ids: &mut Ids<'a>) -> Result<(), TooMany> {
     for form in forms {
         let decoded = memchr(b'%', &form).map(|_| decoded(&form));
         let json = from_json(decoded.as_deref().unwrap_or(&form));
-        ids.push(form)?;
+        ids.push_spelling(form)?;
         for form in [decoded.as_deref().map(lossy), json].into_iter().flatten() {
-            ids.push(Cow::Owned(form))?;
+            ids.push_spelling(Cow::Owned(form))?;
         }
     }
     Ok(())
