@@ -3,6 +3,7 @@
 mod common;
 
 mod service {
+    mod attacks;
     #[cfg(feature = "axum")]
     mod axum;
     mod contract;

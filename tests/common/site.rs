@@ -164,6 +164,8 @@ pub async fn poll_times<F: Future>(future: F, times: usize) -> Option<F::Output>
         if let Poll::Ready(output) = polled {
             return Some(output);
         }
+        // What the future has handed to other tasks goes on.
+        tokio::task::yield_now().await;
     }
     None
 }

@@ -164,7 +164,7 @@ async fn a_request_on_http2_becomes_one_on_http1() {
         "{headers}"
     );
     assert!(
-        headers.contains("cookie: theme=dark; sid=alpha; lang=en\n"),
+        headers.contains("cookie: sid=alpha; theme=dark; lang=en\n"),
         "{headers}"
     );
 }

@@ -60,10 +60,18 @@ async fn each_end_has_its_reason() {
         ("revoked", "revoked"),
         ("absolute", "absolute"),
         ("never-heard-of", "unknown"),
-        ("one; sid=other", "conflicting"),
+        ("one; sid=other", "unknown"),
+        ("never-heard-of; sid=revoked", "revoked"),
     ] {
         assert_eq!(reason(&site.ask("/", id).await), expected);
     }
+    for id in ["one", "other"] {
+        site.start(id).await;
+    }
+    assert_eq!(
+        reason(&site.ask("/", "one; sid=other").await),
+        "conflicting"
+    );
 }
 
 #[tokio::test]
@@ -244,9 +252,14 @@ async fn unknown_ids_begin_a_session_where_the_policy_says_so() {
 #[tokio::test]
 async fn a_clock_that_jumps_back_or_far_ahead_neither_panics_nor_wraps() {
     let site = Site::new(policy());
+    let start = site.clock.now();
     site.start("a").await;
-    site.clock.set(Timestamp::UNIX_EPOCH);
+    site.clock.set(start.saturating_sub(IDLE));
     assert_eq!(site.status("a").await, 200);
+    site.clock.set(start.saturating_sub(IDLE + MILLISECOND));
+    assert_eq!(reason(&site.ask("/", "a").await), "future");
+    site.clock.set(Timestamp::UNIX_EPOCH);
+    assert_eq!(reason(&site.ask("/", "a").await), "future");
     site.start("b").await;
     site.clock.set(Timestamp::MAX);
     assert_eq!(site.status("a").await, 440);

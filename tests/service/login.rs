@@ -213,11 +213,14 @@ async fn a_cookie_that_is_sent_again_costs_nothing() {
 }
 
 #[tokio::test]
-async fn an_id_that_ended_begins_anew_when_it_is_issued_to_somebody_who_did_not_present_it() {
+async fn a_cookie_never_brings_back_an_id_that_has_ended() {
     let site = Site::new(policy());
     site.start("a").await;
     site.layer.tracker().revoke("a").await.unwrap();
     site.setting(anonymous("/login"), &["sid=a"]).await;
+    assert_eq!(reason(&site.ask("/", "a").await), "revoked");
+    // The application's own word does.
+    site.start("a").await;
     assert_eq!(site.status("a").await, 200);
 }
 

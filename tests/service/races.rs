@@ -245,7 +245,7 @@ async fn a_request_can_be_cancelled_at_every_await_point() {
         ("revoked", "ended", None),
     ];
     for (scenario, id, cookie) in scenarios {
-        for polls in 0..12 {
+        for polls in 0..40 {
             let store = ScriptedStore::default();
             let site = Site::with_store(policy().begin_unknown(), store.clone());
             site.start("a").await;
@@ -256,6 +256,7 @@ async fn a_request_can_be_cancelled_at_every_await_point() {
                 Operation::Begin,
                 Operation::Load,
                 Operation::Touch,
+                Operation::Change,
                 Operation::Revoke,
             ] {
                 store.set(operation, Fault::Yields);
@@ -277,7 +278,7 @@ async fn a_request_can_be_cancelled_at_every_await_point() {
             });
             let finished = poll_times(sent, polls).await.is_some();
             assert!(
-                finished || polls < 11,
+                finished || polls < 39,
                 "{scenario} takes more polls than are tried"
             );
 
@@ -306,7 +307,7 @@ async fn a_request_can_be_cancelled_at_every_await_point() {
 async fn a_live_session_is_never_refused_and_its_activity_stays_monotone_under_concurrency() {
     let store = MemoryStore::new();
     let site = Arc::new(Site::with_store(
-        policy().with_idle(Duration::from_millis(50)),
+        policy().with_idle(Duration::from_secs(5)),
         store.clone(),
     ));
     site.start("a").await;
@@ -317,8 +318,7 @@ async fn a_live_session_is_never_refused_and_its_activity_stays_monotone_under_c
         tasks.spawn(async move {
             let mut last = site.clock.now();
             for _ in 0..500 {
-                // Between two requests of one task, all tasks move the clock by less than the idle
-                // timeout.
+                // All tasks together move the clock by less than the idle timeout.
                 site.clock.advance(MILLISECOND);
                 let status = site.layer.tracker().touch("a").await.unwrap();
                 assert!(

@@ -35,13 +35,13 @@ const NEEDS: [Need; 8] = [
         cookie: None,
     },
     Need {
-        operation: Operation::Create,
+        operation: Operation::Begin,
         request: || anonymous("/"),
         cookie: Some("sid=b"),
     },
     Need {
-        operation: Operation::Load,
-        request: || anonymous("/"),
+        operation: Operation::Change,
+        request: || request("/", "a"),
         cookie: Some("sid=b"),
     },
     Need {
