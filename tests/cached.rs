@@ -187,7 +187,7 @@ async fn a_passive_request_is_answered_from_memory_and_is_no_activity() {
     let answer = now_or_never(world.cache.touch(key, passive)).expect("an answer from memory");
     assert_eq!(answer.unwrap(), Some(before));
     assert_eq!(world.shared.questions(), asked);
-    world.cache.flush().await.unwrap();
+    world.cache.flush(10 * SECOND).await.unwrap();
     assert_eq!(world.stored(key).await, before);
 }
 
@@ -570,7 +570,7 @@ async fn large_batches_are_cut() {
             .expect("an answer from memory")
             .unwrap();
     }
-    world.cache.flush().await.unwrap();
+    world.cache.flush(10 * SECOND).await.unwrap();
     let batches = world.shared.batches();
     let sizes: Vec<_> = batches.iter().map(Vec::len).collect();
     assert_eq!(sizes, [1_000, 1_000, 500]);
@@ -609,7 +609,7 @@ async fn no_request_waits_for_a_flush() {
     assert_eq!(world.request_now(key), Some(Ok(())));
     world.shared.set(Mode::Hangs);
     let cache = world.cache.clone();
-    let flush = tokio::spawn(async move { cache.flush().await });
+    let flush = tokio::spawn(async move { cache.flush(10 * SECOND).await });
     settle().await;
     assert_eq!(world.shared.batches().len(), 1, "a flush is on its way");
     sleep(100 * MILLI).await;
@@ -658,12 +658,12 @@ async fn an_answer_from_before_a_flush_includes_what_was_flushed() {
     let load = tokio::spawn(world.cache.load(key));
     settle().await;
     world.shared.set(Mode::Answers);
-    world.cache.flush().await.unwrap();
+    world.cache.flush(10 * SECOND).await.unwrap();
     world.shared.open_gate();
     let loaded = load.await.unwrap().unwrap().expect("a record");
     assert_eq!(loaded.last_activity(), active_at);
     // Nothing is left to be written.
-    world.cache.flush().await.unwrap();
+    world.cache.flush(10 * SECOND).await.unwrap();
     assert_eq!(world.shared.batches().len(), 1);
 }
 
@@ -723,7 +723,7 @@ async fn a_late_flush_never_revives_what_was_revoked_elsewhere() {
     assert_eq!(world.request_now(key), Some(Ok(())));
     world.revoke_elsewhere(key).await;
     let revoked = world.stored(key).await;
-    world.cache.flush().await.unwrap();
+    world.cache.flush(10 * SECOND).await.unwrap();
     assert_eq!(world.stored(key).await, revoked);
 }
 
@@ -748,11 +748,15 @@ async fn a_flush_that_fails_is_tried_again_with_what_came_since() {
     world.request_now(a).unwrap().unwrap();
     world.request_now(b).unwrap().unwrap();
     let first = world.now();
-    world.cache.flush().await.expect_err("it fails");
+    world.cache.flush(10 * SECOND).await.expect_err("it fails");
     sleep(100 * MILLI).await;
     world.request_now(a).unwrap().unwrap();
     let second = world.now();
-    world.cache.flush().await.expect_err("it fails again");
+    world
+        .cache
+        .flush(10 * SECOND)
+        .await
+        .expect_err("it fails again");
     world.shared.set(Mode::Answers);
     sleep(FLUSH_EVERY).await;
     assert_eq!(world.stored(a).await.last_activity(), second);
@@ -767,7 +771,7 @@ async fn activity_that_comes_during_a_flush_is_written_by_the_next() {
     world.request_now(key).unwrap().unwrap();
     world.shared.set(Mode::AnswersLate);
     let cache = world.cache.clone();
-    let flush = tokio::spawn(async move { cache.flush().await });
+    let flush = tokio::spawn(async move { cache.flush(10 * SECOND).await });
     settle().await;
     sleep(100 * MILLI).await;
     world.request_now(key).unwrap().unwrap();
@@ -775,7 +779,7 @@ async fn activity_that_comes_during_a_flush_is_written_by_the_next() {
     world.shared.set(Mode::Answers);
     world.shared.open_gate();
     flush.await.unwrap().unwrap();
-    world.cache.flush().await.unwrap();
+    world.cache.flush(10 * SECOND).await.unwrap();
     assert_eq!(world.stored(key).await.last_activity(), last);
 }
 
@@ -1030,7 +1034,7 @@ async fn what_is_gathered_is_bounded_while_it_cannot_be_written() {
         sleep(MILLI).await;
         assert_eq!(world.request(key).await, Ok(()));
     }
-    let _ = world.cache.flush().await;
+    let _ = world.cache.flush(10 * SECOND).await;
     let largest = world.shared.batches().iter().map(Vec::len).max();
     assert!(largest <= Some(10), "{largest:?}");
 }

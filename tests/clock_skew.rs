@@ -262,7 +262,7 @@ async fn near_caches_on_both_nodes_revive_nothing_either() {
     assert_eq!(ahead.status("alpha").await, 440);
     let revoked = stored(&store).await;
     for cache in &caches {
-        cache.flush().await.unwrap();
+        cache.flush(10 * SECOND).await.unwrap();
     }
     assert_eq!(stored(&store).await, revoked);
     // This store pushes nothing: the other cache believes what it knows for so long.

@@ -1,4 +1,4 @@
-//! How does a node's clock follow the store's?
+//! The clock that follows the time of a shared store.
 
 use std::fmt;
 use std::future::Future;
@@ -20,10 +20,11 @@ const SAMPLES: usize = 3;
 
 /// A clock that shows the time of a shared store, for nodes whose own clocks differ.
 ///
-/// It is the node's clock plus an offset. The offset is measured before the clock is handed out and every 30 seconds
-/// from then on, as the difference between the store's time and the middle of the round trip that asked for it, so it
-/// is off by half a round trip at most. While the store is away, the last offset stays. Clones show the same time;
-/// the measuring ends with the last of them.
+/// It is the node's clock plus an offset. The offset is measured before the clock is handed out and
+/// every 30 seconds from then on, as the difference between the store's time and the middle of the
+/// round trip that asked for it, so it is off by half a round trip at most. While the store is
+/// away, the last offset stays. Clones show the same time; the measuring ends with the last of
+/// them.
 ///
 /// `RedisStore::clock` and `SqlStore::clock` make one. For a store of your own:
 ///
@@ -61,7 +62,8 @@ impl StoreClock {
     ///
     /// # Errors
     ///
-    /// The store's, if it does not tell the time at first. Later failures leave the offset as it was.
+    /// The store's, if it does not tell the time at first. Later failures leave the offset as it
+    /// was.
     ///
     /// # Panics
     ///

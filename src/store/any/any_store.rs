@@ -1,4 +1,4 @@
-//! Which store does this text name?
+//! The store that is chosen by a URL at run time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ use crate::session::touch::Touch;
 use crate::store::activity_store::{ActivityStore, BoxError};
 use crate::store::shared_store::{Revocations, SharedStore};
 
-/// A store that is chosen by text, for programs that read it from their configuration.
+/// A store that is chosen by a URL, for programs that read the URL from their configuration.
 ///
-/// | text | store | feature |
+/// | URL | store | feature |
 /// |---|---|---|
 /// | `memory:` | [`MemoryStore`](crate::MemoryStore) | |
 /// | `sqlite:file.db` | `SqliteStore` | `sqlite` |
@@ -36,8 +36,8 @@ use crate::store::shared_store::{Revocations, SharedStore};
 ///
 /// `rediss`, `rediss+sentinel` and `rediss+cluster` go through TLS, with the feature `redis-tls`.
 ///
-/// Every operation is one boxed future. Clones share the store. Neither `Debug` nor an error shows the text, which
-/// may hold a password.
+/// Every operation is one boxed future. Clones share the store. Neither `Debug` nor an error shows
+/// the URL, which may hold a password.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -59,12 +59,13 @@ use crate::store::shared_store::{Revocations, SharedStore};
 pub struct AnyStore(Arc<dyn Erased>);
 
 impl AnyStore {
-    /// Connects to the store that this text names. Creates the table of an SQL store, unless it is there.
+    /// Connects to the store that this URL names. Creates the table of an SQL store, unless it is
+    /// there.
     ///
     /// # Errors
     ///
-    /// If no store has this scheme, if its feature is not compiled in, if the text cannot be read, and if the store
-    /// cannot be reached.
+    /// If no store has this scheme, if its feature is not compiled in, if the URL cannot be read,
+    /// or if the store cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, AnyStoreError> {
         let Some((scheme, rest)) = url.split_once(':') else {
             return Err(AnyStoreError::unknown(url));
@@ -85,7 +86,8 @@ impl AnyStore {
         Ok(Self(store))
     }
 
-    /// The clock to build the layer with: one that follows the store's own time where it has one, or the system's.
+    /// Returns the clock to build the layer with. It follows the store's own time where the store
+    /// has one. Otherwise it is the system's.
     ///
     /// # Errors
     ///

@@ -1,11 +1,13 @@
-//! Why can the store not be used that a text names?
+//! The error of a store that is chosen by a URL.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::store::activity_store::BoxError;
 
-/// A text names no store, or one that cannot be used. It says what to do, and shows nothing of the text but its scheme.
+/// Says why a URL cannot be used, or why its store does not answer, and what to do.
+///
+/// It shows the scheme of the URL and nothing else, because the rest may hold a password.
 #[derive(Debug)]
 pub struct AnyStoreError(ErrorKind);
 
@@ -56,7 +58,8 @@ const BUILT_IN: [BuiltIn; 4] = [
 ];
 
 impl AnyStoreError {
-    /// A text that begins with no known scheme. Only what certainly is a scheme is shown: it could be a password.
+    /// Creates the error of a URL whose scheme is not known. It shows the scheme only if it surely
+    /// is one: a text without a scheme could be a password.
     pub(super) fn unknown(url: &str) -> Self {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let names = |store: &&BuiltIn| store.schemes.contains(&scheme);
@@ -69,7 +72,7 @@ impl AnyStoreError {
         Self(ErrorKind::Unknown(scheme.map(str::to_owned)))
     }
 
-    /// An error that is said in full: what is wrong, and what to do.
+    /// Creates an error from a text that says what is wrong and what to do.
     pub(super) const fn refused(why: &'static str) -> Self {
         Self(ErrorKind::Refused(why))
     }
@@ -85,18 +88,19 @@ impl fmt::Display for AnyStoreError {
             ErrorKind::Unknown(scheme) => {
                 match scheme {
                     Some(scheme) => write!(f, "`{scheme}` names no store")?,
-                    None => f.write_str("the text names no store")?,
+                    None => f.write_str("the URL names no store")?,
                 }
                 f.write_str(
-                    ": begin it with `memory:`, `sqlite:`, `postgres://`, `mysql://`, `redis://`, `redis+sentinel://` \
-                     or `redis+cluster://`",
+                    ": begin it with `memory:`, `sqlite:`, `postgres://`, `mysql://`, `redis://`, \
+                     `redis+sentinel://` or `redis+cluster://`",
                 )
             }
             ErrorKind::NotBuiltIn(BuiltIn {
                 database, feature, ..
             }) => write!(
                 f,
-                "this program was built without {database}: build `tower-login-timeout` with the feature `{feature}`"
+                "this program was built without {database}: build `tower-login-timeout` with the \
+                 feature `{feature}`"
             ),
             ErrorKind::Refused(why) => f.write_str(why),
             ErrorKind::Failed(error) => error.fmt(f),
@@ -107,7 +111,7 @@ impl fmt::Display for AnyStoreError {
 impl Error for AnyStoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            // It has been shown in our place.
+            // `Display` shows this error itself.
             ErrorKind::Failed(error) => error.source(),
             _ => None,
         }

@@ -1,9 +1,9 @@
-//! How is `memory:` opened?
+//! Connecting to `memory:`.
 
 use std::future::ready;
 use std::sync::Arc;
 
-use super::erased::{Erased, erase, some_clock};
+use super::erased::{Erased, erase, erase_clock};
 use super::error::AnyStoreError;
 use crate::clock::SystemClock;
 use crate::store::activity_store::BoxError;
@@ -11,9 +11,11 @@ use crate::store::memory::memory_store::MemoryStore;
 
 pub(super) fn connect(rest: &str) -> Result<Arc<dyn Erased>, AnyStoreError> {
     if !rest.is_empty() {
-        return Err(AnyStoreError::refused("nothing may follow `memory:`"));
+        return Err(AnyStoreError::refused(
+            "nothing may follow `memory:`: remove the rest of the URL",
+        ));
     }
     Ok(erase("memory", MemoryStore::new(), |_| {
-        some_clock(ready(Ok::<_, BoxError>(SystemClock)))
+        erase_clock(ready(Ok::<_, BoxError>(SystemClock)))
     }))
 }

@@ -1,4 +1,4 @@
-//! What if several act at once?
+//! Checks of operations that run at the same time.
 
 use super::subject::{Outcome, SECOND, Subject, answered, expect, fresh_key};
 use crate::session::activity::Activity;
@@ -29,7 +29,7 @@ pub(super) async fn touches_are_monotone<S: ActivityStore>(subject: &Subject<'_,
         let (key, activity) = subject.begun().await?;
         let touches = each_at_once(|n| {
             let store = subject.store.clone();
-            // Not in their order: 7 and 16 have no common factor.
+            // In another order: 7 and 16 have no common factor.
             let touch = subject.touch_after((1 + n * 7 % AT_ONCE) * SECOND);
             async move { answered("touch", store.touch(key, touch).await) }
         });
@@ -71,7 +71,7 @@ pub(super) async fn touch_and_revoke<S: ActivityStore>(subject: &Subject<'_, S>)
     Ok(())
 }
 
-/// Runs as many tasks at once as make a race likely.
+/// Runs enough tasks at the same time to make a race likely.
 async fn each_at_once<F, T>(task: impl Fn(u32) -> F) -> Result<Vec<T>, String>
 where
     F: Future<Output = Result<T, String>> + Send + 'static,

@@ -1,4 +1,4 @@
-//! What may a touch do, and what not?
+//! Checks of `touch`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Is what was written what is read?
+//! Checks of the values that are stored.
 
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ pub(super) async fn limits<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcom
     Ok(())
 }
 
-/// The latest moment is never followed by another, so this is the last check: a store that removes records as time
-/// passes may now remove others' early.
+/// This check comes last. It brings the latest moment there is, so a store that removes records as
+/// time passes may remove those of other checks after it.
 pub(super) async fn extremes<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
     let first = Activity::began(Timestamp::UNIX_EPOCH);
     let whole_time = first.active_at(Timestamp::MAX);
@@ -75,7 +75,7 @@ pub(super) async fn neighbours<S: ActivityStore>(subject: &Subject<'_, S>) -> Ou
     let key = SessionKey::from_bytes(bytes);
     let activity = Activity::began(subject.start);
     subject.create(key, activity).await?;
-    // The first bit, the last one, and those around the middle, where a key may have been cut in two.
+    // The first and the last bit, and those around the middle, where a store may cut a key in two.
     for bit in [0, 63, 64, 127] {
         let number = u128::from_be_bytes(bytes) ^ (1 << bit);
         let neighbour = SessionKey::from_bytes(number.to_be_bytes());
@@ -111,7 +111,7 @@ pub(super) async fn kept_until<S: ActivityStore>(subject: &Subject<'_, S>) -> Ou
         "create",
         subject.store.create(key, activity, keep_until).await,
     )?;
-    // Time passes for the store when others are active.
+    // For some stores, time passes when other sessions are active.
     for minute in 0..120 {
         let now = subject.after(minute * MINUTE);
         let other = Activity::began(now);
