@@ -2,7 +2,7 @@
 
 use super::report::Report;
 use super::subject::Subject;
-use super::{beginning, concurrent, dropped, revoking, touching, values};
+use super::{beginning, concurrent, dropped, policies, removal, revoking, touching, values};
 use crate::store::activity_store::ActivityStore;
 
 /// Checks that a store keeps the contract of [`ActivityStore`].
@@ -34,6 +34,32 @@ use crate::store::activity_store::ActivityStore;
 pub async fn check<S: ActivityStore>(store: &S) {
     let subject = &Subject::new(store);
     let mut report = Report::of("ActivityStore");
+    touch(subject, &mut report).await;
+    create_and_begin(subject, &mut report).await;
+    revoke(subject, &mut report).await;
+    for (clause, outcome) in removal::of_each_operation(subject).await {
+        report.note(clause, outcome);
+    }
+    stored_values(subject, &mut report).await;
+    at_the_same_time(subject, &mut report).await;
+    report
+        .add(
+            "an operation that is dropped half-way leaves the record whole",
+            dropped::leaves_whole(subject),
+        )
+        .await;
+    // This check brings the latest moment there is. A store that removes records as time passes may
+    // remove those of other checks after it, so it is the last.
+    report
+        .add(
+            "the earliest and the latest moment are kept",
+            values::extremes(subject),
+        )
+        .await;
+    report.finish();
+}
+
+async fn touch<S: ActivityStore>(subject: &Subject<'_, S>, report: &mut Report) {
     report
         .add(
             "touch never creates a record",
@@ -78,12 +104,6 @@ pub async fn check<S: ActivityStore>(store: &S) {
         .await;
     report
         .add(
-            "touch obeys the session's own limits",
-            touching::obeys_own_limits(subject),
-        )
-        .await;
-    report
-        .add(
             "a late touch is judged as of now",
             touching::late_is_judged_now(subject),
         )
@@ -96,6 +116,39 @@ pub async fn check<S: ActivityStore>(store: &S) {
         .await;
     report
         .add(
+            "touch goes by the policy that it brings",
+            policies::touch(subject, policies::its_policy),
+        )
+        .await;
+    report
+        .add(
+            "touch obeys a policy that is never early",
+            policies::touch(subject, policies::never_early),
+        )
+        .await;
+    report
+        .add(
+            "touch obeys the session's own limits",
+            policies::touch(subject, policies::own_idle),
+        )
+        .await;
+    report
+        .add(
+            "touch obeys the session's own absolute timeout",
+            policies::touch(subject, policies::own_absolute),
+        )
+        .await;
+    report
+        .add(
+            "touch keeps a session without limits alive",
+            policies::touch(subject, policies::no_limits),
+        )
+        .await;
+}
+
+async fn create_and_begin<S: ActivityStore>(subject: &Subject<'_, S>, report: &mut Report) {
+    report
+        .add(
             "create replaces the whole record",
             beginning::create_replaces(subject),
         )
@@ -106,9 +159,9 @@ pub async fn check<S: ActivityStore>(store: &S) {
             beginning::begin_where_absent(subject),
         )
         .await;
-    report
-        .add("concurrent begins agree", concurrent::begins_agree(subject))
-        .await;
+}
+
+async fn revoke<S: ActivityStore>(subject: &Subject<'_, S>, report: &mut Report) {
     report
         .add(
             "revoke never creates a record",
@@ -124,10 +177,31 @@ pub async fn check<S: ActivityStore>(store: &S) {
     report
         .add("a revocation is final", revoking::is_final(subject))
         .await;
+}
+
+async fn stored_values<S: ActivityStore>(subject: &Subject<'_, S>, report: &mut Report) {
     report
         .add(
             "limits are kept as they were given",
             values::limits(subject),
+        )
+        .await;
+    report
+        .add(
+            "moments are kept to the millisecond",
+            values::milliseconds(subject),
+        )
+        .await;
+    report
+        .add(
+            "load changes nothing",
+            values::load_changes_nothing(subject),
+        )
+        .await;
+    report
+        .add(
+            "a clone is another handle to the same store",
+            values::clones(subject),
         )
         .await;
     report
@@ -141,6 +215,12 @@ pub async fn check<S: ActivityStore>(store: &S) {
             "a record is kept until its time",
             values::kept_until(subject),
         )
+        .await;
+}
+
+async fn at_the_same_time<S: ActivityStore>(subject: &Subject<'_, S>, report: &mut Report) {
+    report
+        .add("concurrent begins agree", concurrent::begins_agree(subject))
         .await;
     report
         .add(
@@ -156,15 +236,20 @@ pub async fn check<S: ActivityStore>(store: &S) {
         .await;
     report
         .add(
-            "an operation that is dropped half-way leaves the record whole",
-            dropped::leaves_whole(subject),
+            "a touch never overwrites a concurrent create",
+            concurrent::touch_and_create(subject),
         )
         .await;
     report
         .add(
-            "the earliest and the latest moment are kept",
-            values::extremes(subject),
+            "a begin never overwrites a concurrent create",
+            concurrent::begin_and_create(subject),
         )
         .await;
-    report.finish();
+    report
+        .add(
+            "a revoke never overwrites a concurrent create",
+            concurrent::revoke_and_create(subject),
+        )
+        .await;
 }

@@ -4,6 +4,8 @@ mod activity_store;
 mod beginning;
 mod concurrent;
 mod dropped;
+mod policies;
+mod removal;
 mod report;
 mod revoking;
 #[cfg(feature = "_shared")]

@@ -20,7 +20,12 @@ impl Report {
 
     /// Runs the check of a clause.
     pub(super) async fn add(&mut self, clause: &str, check: impl Future<Output = Outcome>) {
-        if let Err(reason) = check.await {
+        self.note(clause, check.await);
+    }
+
+    /// Notes the outcome of a clause.
+    pub(super) fn note(&mut self, clause: &str, outcome: Outcome) {
+        if let Err(reason) = outcome {
             self.broken.push(format!("\n- {clause}: {reason}"));
         }
     }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::concurrent::{AT_ONCE, create_stays, each_at_once};
+use super::policies::{self, Cases};
+use super::removal;
 use super::report::Report;
 use super::subject::{MINUTE, Outcome, SECOND, Subject, answered, expect, fresh_key};
 use crate::session::activity::Activity;
@@ -32,6 +35,39 @@ pub async fn check_shared<S: SharedStore>(store: &S) {
         .add(
             "touch_many takes no touches, and thousands",
             of_any_length(subject),
+        )
+        .await;
+    report
+        .add(
+            "touch_many goes by the policy that each touch brings",
+            each_case(subject, policies::its_policy),
+        )
+        .await;
+    report
+        .add(
+            "touch_many obeys a policy that is never early",
+            each_case(subject, policies::never_early),
+        )
+        .await;
+    report
+        .add(
+            "touch_many obeys a session's own limits",
+            own_limits(subject),
+        )
+        .await;
+    for (clause, outcome) in removal::of_touch_many(subject).await {
+        report.note(clause, outcome);
+    }
+    report
+        .add(
+            "touch_many never undoes a concurrent revocation",
+            concurrent_revocation(subject),
+        )
+        .await;
+    report
+        .add(
+            "touch_many never overwrites a concurrent create",
+            concurrent_create(subject),
         )
         .await;
     report.finish();
@@ -153,6 +189,64 @@ async fn of_any_length<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
             .await?;
     }
     Ok(())
+}
+
+/// Touches all cases in one batch, and compares the records afterwards.
+async fn each_case<S: SharedStore>(subject: &Subject<'_, S>, cases: Cases<S>) -> Outcome {
+    let mut touches = Vec::new();
+    let mut touched = Vec::new();
+    for case in cases(subject)? {
+        let (key, _) = subject.created(case.before).await?;
+        touches.push((key, case.touch));
+        touched.push((key, case));
+    }
+    touch_many(subject, touches).await?;
+    for (key, case) in touched {
+        let when = format!("after a touch {}", case.when);
+        subject
+            .expect_record(&when, key, Some(case.after()))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn own_limits<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
+    each_case(subject, policies::own_idle).await?;
+    each_case(subject, policies::own_absolute).await?;
+    each_case(subject, policies::no_limits).await
+}
+
+async fn concurrent_revocation<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
+    for _ in 0..8 {
+        let (key, _) = subject.begun().await?;
+        let operations = each_at_once(|n| {
+            let store = subject.store.clone();
+            let touch = subject.touch_after((1 + n) * SECOND);
+            let keep_until = subject.keep_for_a_day();
+            async move {
+                if n == AT_ONCE / 2 {
+                    let revoked = store.revoke(key, keep_until).await;
+                    expect("revoke", answered("revoke", revoked)?, true)
+                } else {
+                    answered("touch_many", store.touch_many(vec![(key, touch)]).await)
+                }
+            }
+        });
+        operations.await?;
+        let found = subject.load(key).await?;
+        let revoked = found.map(|activity| activity.is_revoked());
+        expect("whether it is revoked afterwards", revoked, Some(true))?;
+    }
+    Ok(())
+}
+
+async fn concurrent_create<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
+    let policy = subject.policy;
+    let touch_many = move |store: S, key, now| async move {
+        let touches = vec![(key, policy.touch(now))];
+        answered("touch_many", store.touch_many(touches).await)
+    };
+    create_stays(subject, |created| [created; 2], touch_many).await
 }
 
 async fn touch_many<S: SharedStore>(

@@ -65,6 +65,15 @@ impl<'a, S: ActivityStore> Subject<'a, S> {
 
     pub(super) async fn create(&self, key: SessionKey, activity: Activity) -> Outcome {
         let keep_until = self.keep_until(&activity);
+        self.create_until(key, activity, keep_until).await
+    }
+
+    pub(super) async fn create_until(
+        &self,
+        key: SessionKey,
+        activity: Activity,
+        keep_until: Timestamp,
+    ) -> Outcome {
         answered("create", self.store.create(key, activity, keep_until).await)
     }
 

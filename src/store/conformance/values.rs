@@ -36,8 +36,6 @@ pub(super) async fn limits<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcom
     Ok(())
 }
 
-/// This check comes last. It brings the latest moment there is, so a store that removes records as
-/// time passes may remove those of other checks after it.
 pub(super) async fn extremes<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
     let first = Activity::began(Timestamp::UNIX_EPOCH);
     let whole_time = first.active_at(Timestamp::MAX);
@@ -67,6 +65,61 @@ pub(super) async fn extremes<S: ActivityStore>(subject: &Subject<'_, S>) -> Outc
     expect("revoke", answered("revoke", revoked)?, true)?;
     subject
         .expect_record("after revoke", key, Some(whole_time.revoked()))
+        .await
+}
+
+pub(super) async fn milliseconds<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
+    let millis = |millis| subject.after(Duration::from_millis(millis));
+    for offset in [1, 10, 100] {
+        let activity = Activity::began(millis(offset)).active_at(millis(2 * offset));
+        let (key, activity) = subject.created(activity).await?;
+        subject
+            .expect_record("after create", key, Some(activity))
+            .await?;
+        let next = millis(2 * offset + 1);
+        subject.touch(key, subject.policy.touch(next)).await?;
+        let expected = Some(activity.active_at(next));
+        subject
+            .expect_record("after a touch a millisecond later", key, expected)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn load_changes_nothing<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
+    let live = Activity::began(subject.start);
+    let ended = Activity::began(subject.start.saturating_sub(20 * HOUR));
+    for activity in [live, live.revoked(), ended] {
+        let (key, activity) = subject.created(activity).await?;
+        for _ in 0..3 {
+            subject
+                .expect_record("for another time", key, Some(activity))
+                .await?;
+        }
+        expect("begin", subject.begin(key, live).await?, activity)?;
+    }
+    subject
+        .expect_record("of an unknown session", fresh_key(), None)
+        .await
+}
+
+pub(super) async fn clones<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
+    let clone = subject.store.clone();
+    let other = Subject::new(&clone);
+    let (key, activity) = other.begun().await?;
+    subject
+        .expect_record("after create through a clone", key, Some(activity))
+        .await?;
+    let touch = other.touch_after(SECOND);
+    subject.touch(key, touch).await?;
+    let touched = activity.active_at(touch.last_activity());
+    other
+        .expect_record("through a clone, after a touch", key, Some(touched))
+        .await?;
+    other.revoke(key).await?;
+    drop(clone);
+    subject
+        .expect_record("after revoke through a clone", key, Some(touched.revoked()))
         .await
 }
 
