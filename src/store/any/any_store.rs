@@ -2,18 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::erased::{BoxFuture, Erased};
 use super::error::AnyStoreError;
+use super::kind::Kind;
+use super::lazy::LazyStore;
 use super::memory;
-#[cfg(feature = "mysql")]
-use super::mysql;
-#[cfg(feature = "postgres")]
-use super::postgres;
-#[cfg(feature = "redis")]
-use super::redis;
-#[cfg(feature = "sqlite")]
-use super::sqlite;
 use crate::clock::Clock;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
@@ -21,6 +18,9 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::{ActivityStore, BoxError};
 use crate::store::shared_store::{Revocations, SharedStore};
+
+/// How long the store may take to show that it is up.
+const READY_WITHIN: Duration = Duration::from_secs(1);
 
 /// A store that is chosen by a URL, for programs that read the URL from their configuration.
 ///
@@ -35,6 +35,12 @@ use crate::store::shared_store::{Revocations, SharedStore};
 /// | `redis+cluster://host:7000,host:7001` | `RedisStore`, a Cluster | `redis` |
 ///
 /// `rediss`, `rediss+sentinel` and `rediss+cluster` go through TLS, with the feature `redis-tls`.
+/// `valkey`, `valkeys` and `valkey+unix` mean the same as `redis`, `rediss` and `redis+unix`, which
+/// is a Unix socket: `redis+unix:///run/redis.sock`.
+///
+/// [`connect`](AnyStore::connect) fails if the store is down.
+/// [`connect_lazy`](AnyStore::connect_lazy) lets a program start in any case, and
+/// [`ready`](AnyStore::ready) says whether the store is up.
 ///
 /// Every operation is one boxed future. Clones share the store. Neither `Debug` nor an error shows
 /// the URL, which may hold a password.
@@ -67,23 +73,67 @@ impl AnyStore {
     /// If no store has this scheme, if its feature is not compiled in, if the URL cannot be read,
     /// or if the store cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, AnyStoreError> {
-        let Some((scheme, rest)) = url.split_once(':') else {
-            return Err(AnyStoreError::unknown(url));
+        Kind::of(url)?.connect(url).await.map(Self)
+    }
+
+    /// Creates a store that connects in the background, so that a program can start while the store
+    /// is down.
+    ///
+    /// It tries at once, and again after waits that grow to five seconds, until it is connected.
+    /// Until then each operation returns an error without waiting. An error never counts as an
+    /// unknown session: the policy's [`StoreFailure`](crate::StoreFailure) decides. The
+    /// [`source`](std::error::Error::source) of the error is the reason why the last attempt
+    /// failed. The attempts end when the last clone is dropped.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// use tower_login_timeout::AnyStore;
+    ///
+    /// let store = AnyStore::connect_lazy("memory:")?;
+    /// // For the readiness probe of an orchestrator or a load balancer.
+    /// let status = if store.ready().await.is_ok() { 200 } else { 503 };
+    /// assert_eq!(status, 200);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If no store has this scheme, if its feature is not compiled in, or outside a Tokio runtime.
+    /// A URL that is wrong in another way is found by the first attempt.
+    pub fn connect_lazy(url: &str) -> Result<Self, AnyStoreError> {
+        let kind = Kind::of(url)?;
+        if kind == Kind::Memory {
+            return memory::connect(url).map(Self);
+        }
+        let url = url.to_owned();
+        let connect = move || {
+            let url = url.clone();
+            async move { kind.connect(&url).await }
         };
-        let store = match scheme {
-            "memory" => memory::connect(rest)?,
-            #[cfg(feature = "sqlite")]
-            "sqlite" => sqlite::connect(url).await?,
-            #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => postgres::connect(url).await?,
-            #[cfg(feature = "mysql")]
-            "mysql" | "mariadb" => mysql::connect(url).await?,
-            #[cfg(feature = "redis")]
-            "redis" | "redis+sentinel" | "redis+cluster" | "rediss" | "rediss+sentinel"
-            | "rediss+cluster" => redis::connect(url).await?,
-            _ => return Err(AnyStoreError::unknown(url)),
-        };
-        Ok(Self(store))
+        Ok(Self(Arc::new(LazyStore::start(kind.name(), connect)?)))
+    }
+
+    /// Asks the store for a record, to find out whether it is up.
+    ///
+    /// It costs one small read. Use it for a readiness probe, and not for a liveness probe: a
+    /// restart of the program does not repair the store.
+    ///
+    /// # Errors
+    ///
+    /// If the store is not connected yet, if it fails, or if it does not answer within one second.
+    pub async fn ready(&self) -> Result<(), AnyStoreError> {
+        // No session has this key, since a key is a hash.
+        let key = SessionKey::from_bytes([0; 16]);
+        match timeout(READY_WITHIN, self.0.load(key)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(AnyStoreError::failed(error)),
+            Err(_) => Err(AnyStoreError::refused(
+                "the store did not answer within one second: check that it runs and is not \
+                 overloaded",
+            )),
+        }
     }
 
     /// Returns the clock to build the layer with. It follows the store's own time where the store

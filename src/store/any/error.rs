@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::store::activity_store::BoxError;
 
@@ -17,6 +18,10 @@ enum ErrorKind {
     NotBuiltIn(&'static BuiltIn),
     Refused(&'static str),
     Failed(BoxError),
+    NotConnected {
+        kind: &'static str,
+        failure: Option<Arc<AnyStoreError>>,
+    },
 }
 
 /// A kind of store that a feature adds.
@@ -51,6 +56,10 @@ const BUILT_IN: [BuiltIn; 4] = [
             "rediss",
             "rediss+sentinel",
             "rediss+cluster",
+            "redis+unix",
+            "valkey",
+            "valkeys",
+            "valkey+unix",
         ],
         database: "Redis and Valkey",
         feature: "redis",
@@ -78,7 +87,17 @@ impl AnyStoreError {
     }
 
     pub(super) fn failed(error: impl Into<BoxError>) -> Self {
-        Self(ErrorKind::Failed(error.into()))
+        match error.into().downcast() {
+            Ok(error) => *error,
+            Err(error) => Self(ErrorKind::Failed(error)),
+        }
+    }
+
+    pub(super) const fn not_connected(
+        kind: &'static str,
+        failure: Option<Arc<AnyStoreError>>,
+    ) -> Self {
+        Self(ErrorKind::NotConnected { kind, failure })
     }
 }
 
@@ -104,6 +123,11 @@ impl fmt::Display for AnyStoreError {
             ),
             ErrorKind::Refused(why) => f.write_str(why),
             ErrorKind::Failed(error) => error.fmt(f),
+            ErrorKind::NotConnected { kind, .. } => write!(
+                f,
+                "the {kind} store is not connected yet: see the source of this error; the next \
+                 attempt follows in the background"
+            ),
         }
     }
 }
@@ -113,6 +137,10 @@ impl Error for AnyStoreError {
         match &self.0 {
             // `Display` shows this error itself.
             ErrorKind::Failed(error) => error.source(),
+            ErrorKind::NotConnected {
+                failure: Some(failure),
+                ..
+            } => Some(&**failure),
             _ => None,
         }
     }

@@ -9,8 +9,8 @@ use crate::clock::SystemClock;
 use crate::store::activity_store::BoxError;
 use crate::store::memory::memory_store::MemoryStore;
 
-pub(super) fn connect(rest: &str) -> Result<Arc<dyn Erased>, AnyStoreError> {
-    if !rest.is_empty() {
+pub(super) fn connect(url: &str) -> Result<Arc<dyn Erased>, AnyStoreError> {
+    if url != "memory:" {
         return Err(AnyStoreError::refused(
             "nothing may follow `memory:`: remove the rest of the URL",
         ));
