@@ -77,6 +77,22 @@ async fn redis_may_start_later_than_the_program() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn valkey_and_unix_sockets_are_known() {
+    let server = redis::one_with(&["--unixsocket", "redis.sock"]);
+    let socket = server.folder().join("redis.sock");
+    let socket = socket.display();
+    for url in [
+        format!("valkey://127.0.0.1:{}", server.port()),
+        format!("redis+unix://{socket}"),
+        format!("valkey+unix://{socket}"),
+    ] {
+        let store = AnyStore::connect(&url).await.unwrap();
+        store.ready().await.unwrap();
+        conformance::check_push(&store, &store).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn readiness_follows_the_server() {
     let mut server = redis::one();
     let store = AnyStore::connect(&redis::url(&server)).await.unwrap();

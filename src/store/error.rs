@@ -43,8 +43,8 @@ impl fmt::Display for StoreError {
             }
             ErrorKind::TimedOut(limit) => write!(
                 f,
-                "the session activity store did not answer within {limit:?}: check the connection to it, or allow \
-                 it more time with `Policy::builder().with_store_timeout(…)`"
+                "the session activity store did not answer within {limit:?}: check the connection \
+                 to it, or allow it more time with `Policy::builder().with_store_timeout(…)`"
             ),
         }
     }

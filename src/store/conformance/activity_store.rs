@@ -12,6 +12,9 @@ use crate::store::activity_store::ActivityStore;
 /// for about a day. Their times are close to the system clock's, because a store may leave the
 /// removal of records to a server that has a clock.
 ///
+/// A check takes at least half a second: it waits until records that should stay would be removed.
+/// The clock of the store's server may differ from this machine's by some seconds.
+///
 /// Call it on a Tokio runtime. A multi-threaded runtime finds more races. Time must not be paused
 /// if the store is across a network.
 ///
