@@ -147,7 +147,16 @@ where
     F: Future<Output = Result<T, String>> + Send + 'static,
     T: Send + 'static,
 {
-    let tasks: Vec<_> = (0..AT_ONCE).map(|n| tokio::spawn(task(n))).collect();
+    together(AT_ONCE, task).await
+}
+
+/// Runs so many tasks at the same time.
+pub(super) async fn together<F, T>(count: u32, task: impl Fn(u32) -> F) -> Result<Vec<T>, String>
+where
+    F: Future<Output = Result<T, String>> + Send + 'static,
+    T: Send + 'static,
+{
+    let tasks: Vec<_> = (0..count).map(|n| tokio::spawn(task(n))).collect();
     let mut answers = Vec::new();
     for task in tasks {
         answers.push(task.await.map_err(|panic| panic.to_string())??);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::concurrent::each_at_once;
+use super::concurrent::together;
 use super::subject::{HOUR, MINUTE, Outcome, SECOND, Subject, answered, expect, fresh_key};
 use crate::clock::{Clock, SystemClock};
 use crate::session::activity::Activity;
@@ -32,9 +32,12 @@ const SHORT: [Duration; 3] = [
 /// How much later than the record's time the checks look.
 const MARGIN: Duration = Duration::from_millis(200);
 
-/// How many operations of other sessions let time pass. A store may clear one of many parts with
-/// each.
-const OTHERS: u32 = 128;
+/// How many tasks let time pass, few enough for a small pool of connections.
+const TASKS: u32 = 4;
+
+/// How many operations of other sessions each task runs. A store may clear one of many parts with
+/// each operation.
+const OTHERS: u32 = 384;
 
 /// A record that must still be there after `short`.
 struct Prepared {
@@ -245,7 +248,7 @@ async fn pass<S: ActivityStore>(subject: &Subject<'_, S>, short: Timestamp) -> O
     sleep(short.saturating_duration_since(SystemClock.now()) + MARGIN).await;
     // A store may round the moment up to minutes.
     let passing = short.saturating_add(2 * MINUTE);
-    let others = each_at_once(|task| {
+    let others = together(TASKS, |task| {
         let store = subject.store.clone();
         let policy = subject.policy;
         async move {
