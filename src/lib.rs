@@ -151,11 +151,15 @@ pub use store::activity_store::{ActivityStore, BoxError};
 #[cfg(feature = "_shared")]
 pub use store::any::{any_store::AnyStore, error::AnyStoreError};
 #[cfg(feature = "cached")]
+pub use store::cached::builder::CachedStoreBuilder;
+#[cfg(feature = "cached")]
 pub use store::cached::cached_store::CachedStore;
+#[cfg(feature = "cached")]
+pub use store::cached::flush_error::FlushError;
 #[cfg(feature = "cached")]
 pub use store::cached::future::CachedFuture;
 #[cfg(feature = "cached")]
-pub use store::cached::settings::{CachedStoreBuilder, CachedStoreError};
+pub use store::cached::settings::CachedStoreError;
 #[cfg(feature = "conformance")]
 pub use store::conformance;
 pub use store::error::StoreError;

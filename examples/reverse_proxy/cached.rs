@@ -1,15 +1,20 @@
 //! How does a near cache stand in front of the store?
 
+use std::time::Duration;
+
 use tower_login_timeout::{BoxError, CachedStore};
 
 use crate::options::Options;
 use crate::store;
+
+/// How long the last flush may take.
+const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 
 /// Serves from memory where it can, and writes what it gathered before it ends.
 pub async fn serve(options: Options) -> Result<(), BoxError> {
     let (shared, clock) = store::open(&options.store).await?;
     let store = CachedStore::new(shared);
     let served = crate::serve(options, store.clone(), clock).await;
-    let flushed = store.flush().await;
-    served.and(flushed)
+    let flushed = store.flush(FLUSH_WITHIN).await;
+    served.and(flushed.map_err(BoxError::from))
 }

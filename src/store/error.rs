@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::store::activity_store::BoxError;
 
-/// The store failed, or did not answer within the policy's
+/// Says that the store failed, or did not answer within the policy's
 /// [`store_timeout`](crate::PolicyBuilder::with_store_timeout).
 ///
 /// The store's own error is the [`source`](Error::source).
@@ -28,7 +28,7 @@ impl StoreError {
         Self(ErrorKind::TimedOut(limit))
     }
 
-    /// Whether the store took too long, rather than answering with an error.
+    /// Returns whether the store took too long. Otherwise it answered with an error.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.0, ErrorKind::TimedOut(_))
@@ -38,11 +38,13 @@ impl StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            ErrorKind::Failed(_) => f.write_str("the session activity store failed"),
+            ErrorKind::Failed(_) => {
+                f.write_str("the session activity store failed: see the source of this error")
+            }
             ErrorKind::TimedOut(limit) => write!(
                 f,
-                "the session activity store did not answer within {limit:?}: check the connection to it, or allow \
-                 it more time with `Policy::builder().with_store_timeout(…)`"
+                "the session activity store did not answer within {limit:?}: check the connection \
+                 to it, or allow it more time with `Policy::builder().with_store_timeout(…)`"
             ),
         }
     }

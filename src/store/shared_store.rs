@@ -1,4 +1,4 @@
-//! What does a near cache ask of the store behind it?
+//! The contract of a store that several nodes share, and its announcements of revocations.
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -7,41 +7,43 @@ use crate::session::key::SessionKey;
 use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
 
-/// A store that a near cache can stand in front of.
+/// A store that several nodes share. A near cache can stand in front of it.
 pub trait SharedStore: ActivityStore {
-    /// Writes gathered touches in as few round trips as it can, each by the rules of [`ActivityStore::touch`].
+    /// Writes many touches in as few round trips as it can. Each follows the rules of
+    /// [`ActivityStore::touch`].
     ///
-    /// They come sorted by key, each key once, so that two nodes that write at the same time never wait for each other in a circle.
+    /// The touches are sorted by key, and each key occurs once. Two nodes that lock records in this
+    /// order do not deadlock.
     fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Self::Future<()>;
 
-    /// Where this store announces revocations made by any node.
+    /// Subscribes to the revocations of all nodes.
     fn revocations(&self) -> Revocations;
 }
 
-/// Revocations as a store pushes them.
+/// A subscription to the revocations that a store announces.
 #[derive(Debug)]
 pub struct Revocations(Option<broadcast::Receiver<Announced>>);
 
-/// One announcement.
+/// One announcement of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Announced {
     /// This session was revoked.
     Revoked(SessionKey),
-    /// Some announcements were lost: every session may have been revoked.
+    /// Announcements were lost. Any session may have been revoked.
     Missed,
 }
 
 impl Revocations {
-    /// Of a store that pushes nothing: whoever asks must look for himself.
+    /// Creates the subscription of a store that announces nothing.
     #[must_use]
     pub const fn never() -> Self {
         Self(None)
     }
 
-    /// The next announcement. Waits for ever if the store pushes nothing, or is gone.
+    /// Waits for the next announcement. Waits for ever if the store announces nothing, or is gone.
     ///
-    /// Dropping the future loses nothing.
+    /// No announcement is lost when the future is dropped.
     pub async fn next(&mut self) -> Announced {
         let Some(receiver) = &mut self.0 else {
             return std::future::pending().await;
@@ -57,7 +59,8 @@ impl Revocations {
     }
 }
 
-/// A receiver that lags behind has missed something; so has one whose sender is gone.
+/// A receiver that lags behind answers [`Announced::Missed`]. So does one whose sender is gone,
+/// once.
 impl From<broadcast::Receiver<Announced>> for Revocations {
     fn from(receiver: broadcast::Receiver<Announced>) -> Self {
         Self(Some(receiver))

@@ -1,4 +1,4 @@
-//! How does a node's clock follow the store's?
+//! The clock that follows the time of a shared store.
 
 use std::fmt;
 use std::future::Future;
@@ -10,35 +10,46 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::clock::Clock;
-use crate::session::time::Timestamp;
+use crate::session::time::{Timestamp, whole_millis};
 
-/// How often the offset is measured again. Quartz drifts by a few milliseconds in this time.
-const EVERY: Duration = Duration::from_secs(30);
+/// How often the store is asked again. Quartz drifts by a few milliseconds in this time.
+const MEASURE_EVERY: Duration = Duration::from_secs(10);
 
-/// Of so many samples, the one with the shortest round trip counts.
+/// How many samples a correction takes. The one with the shortest round trip counts.
 const SAMPLES: usize = 3;
 
-/// A clock that shows the time of a shared store, for nodes whose own clocks differ.
+/// A clock that shows the time of a shared store, so that all nodes have the same time.
 ///
-/// It is the node's clock plus an offset. The offset is measured before the clock is handed out and every 30 seconds
-/// from then on, as the difference between the store's time and the middle of the round trip that asked for it, so it
-/// is off by half a round trip at most. While the store is away, the last offset stays. Clones show the same time;
-/// the measuring ends with the last of them.
+/// It counts from the store's time with a monotonic timer. The node's own wall clock is never read,
+/// so a step of the wall clock, by NTP or by hand, does not show.
 ///
-/// `RedisStore::clock` and `SqlStore::clock` make one. For a store of your own:
+/// The store is asked before the clock is created and every 10 seconds after that. Its answer counts
+/// as of the middle of the round trip, so the clock is off by half a round trip at most. An answer
+/// that agrees with the clock within this error changes nothing. While the store fails, the timer
+/// goes on. Clones show the same time, and the measuring ends with the last of them.
+///
+/// While the machine is suspended, the timer stands still on most systems. After that the clock is
+/// behind until the next measurement, for 10 seconds at most. In this time a session that has
+/// expired may pass, and activity is recorded as older than it is.
+///
+/// In tests, `tokio::time::pause` stops this clock and `tokio::time::advance` moves it.
+///
+/// `RedisStore::clock` and `SqlStore::clock` create one. For a store of your own:
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::io;
 /// use std::time::Duration;
-/// use tower_login_timeout::{Clock, ManualClock, StoreClock};
+/// use tower_login_timeout::{Clock, StoreClock, SystemClock};
 ///
-/// let ours = ManualClock::new();
-/// let theirs = ours.now().saturating_add(Duration::from_secs(120));
-/// let ask = move || async move { Ok::<_, io::Error>(theirs) };
-/// let clock = StoreClock::follow(ours.clone(), ask).await?;
-/// assert_eq!(clock.now(), theirs);
+/// // The clock of this store is two minutes ahead.
+/// let ask = || async {
+///     Ok::<_, io::Error>(SystemClock.now().saturating_add(Duration::from_secs(120)))
+/// };
+/// let clock = StoreClock::follow(ask).await?;
+/// let ahead = clock.now().saturating_duration_since(SystemClock.now());
+/// assert!(ahead > Duration::from_secs(119));
 /// # Ok(())
 /// # }
 /// ```
@@ -46,47 +57,59 @@ const SAMPLES: usize = 3;
 pub struct StoreClock(Arc<Following>);
 
 struct Following {
-    shifted: Arc<Shifted>,
+    time: Arc<StoreTime>,
     measuring: AbortHandle,
 }
 
-struct Shifted {
-    local: Box<dyn Clock>,
-    /// What the store is ahead by, in milliseconds.
-    offset: AtomicI64,
+/// The store's time, as a timer shows it.
+struct StoreTime {
+    /// When the timer started.
+    started: Instant,
+    /// The store's time at that moment, in milliseconds since 1970.
+    at_start: AtomicI64,
+}
+
+/// One answer of the store.
+struct Sample {
+    round_trip: Duration,
+    at_start: i64,
 }
 
 impl StoreClock {
-    /// A clock that follows a store that tells its time when it is asked.
+    /// Creates a clock that follows a store. `ask` asks the store for its time.
     ///
     /// # Errors
     ///
-    /// The store's, if it does not tell the time at first. Later failures leave the offset as it was.
+    /// The store's error, if it does not tell the time now. A later error changes nothing.
     ///
     /// # Panics
     ///
     /// Outside a Tokio runtime.
-    pub async fn follow<A, F, E>(local: impl Clock, ask: A) -> Result<Self, E>
+    pub async fn follow<A, F, E>(ask: A) -> Result<Self, E>
     where
         A: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Result<Timestamp, E>> + Send,
         E: Send,
     {
-        let shifted = Arc::new(Shifted {
-            local: Box::new(local),
-            offset: AtomicI64::new(0),
+        let started = Instant::now();
+        let first = sample(started, &ask)
+            .await?
+            .or_better(started, &ask)
+            .await?;
+        let time = Arc::new(StoreTime {
+            started,
+            at_start: AtomicI64::new(first.at_start),
         });
-        shifted.measure(&ask).await?;
-        let measured = Arc::clone(&shifted);
+        let measured = Arc::clone(&time);
         let measuring = tokio::spawn(async move {
             loop {
-                sleep(EVERY).await;
-                // A store that is away is asked again next time.
-                let _ = measured.measure(&ask).await;
+                sleep(MEASURE_EVERY).await;
+                // A store that fails is asked again next time.
+                let _ = measured.follow(&ask).await;
             }
         });
         Ok(Self(Arc::new(Following {
-            shifted,
+            time,
             measuring: measuring.abort_handle(),
         })))
     }
@@ -94,9 +117,12 @@ impl StoreClock {
 
 impl Clock for StoreClock {
     fn now(&self) -> Timestamp {
-        let Shifted { local, offset } = &*self.0.shifted;
-        let local = local.now().as_unix_millis();
-        Timestamp::from_unix_millis(local.saturating_add_signed(offset.load(Ordering::Relaxed)))
+        let StoreTime { started, at_start } = &*self.0.time;
+        let now = at_start
+            .load(Ordering::Relaxed)
+            .saturating_add(millis(started.elapsed()));
+        // A store before 1970 shows the epoch.
+        Timestamp::from_unix_millis(u64::try_from(now).unwrap_or(0))
     }
 }
 
@@ -104,7 +130,6 @@ impl fmt::Debug for StoreClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoreClock")
             .field("now", &self.now())
-            .field("offset_millis", &self.0.shifted.offset)
             .finish_non_exhaustive()
     }
 }
@@ -115,134 +140,179 @@ impl Drop for Following {
     }
 }
 
-impl Shifted {
-    async fn measure<A, F, E>(&self, ask: &A) -> Result<(), E>
+impl StoreTime {
+    /// Asks the store, and corrects the time unless the sample's error explains the difference.
+    ///
+    /// A sample with a long round trip would make a good time worse.
+    async fn follow<A, F, E>(&self, ask: &A) -> Result<(), E>
     where
         A: Fn() -> F,
         F: Future<Output = Result<Timestamp, E>>,
     {
-        let (mut shortest, mut best) = self.sample(ask).await?;
-        for _ in 1..SAMPLES {
-            let (round_trip, offset) = self.sample(ask).await?;
-            if round_trip < shortest {
-                (shortest, best) = (round_trip, offset);
-            }
+        let first = sample(self.started, ask).await?;
+        let before = self.at_start.load(Ordering::Relaxed);
+        if before.abs_diff(first.at_start) > whole_millis(first.round_trip / 2) {
+            let best = first.or_better(self.started, ask).await?;
+            self.at_start.store(best.at_start, Ordering::Relaxed);
         }
-        self.offset.store(best, Ordering::Relaxed);
         Ok(())
     }
+}
 
-    async fn sample<A, F, E>(&self, ask: &A) -> Result<(Duration, i64), E>
+impl Sample {
+    /// Takes more samples. Returns the one with the shortest round trip.
+    async fn or_better<A, F, E>(self, started: Instant, ask: &A) -> Result<Self, E>
     where
         A: Fn() -> F,
         F: Future<Output = Result<Timestamp, E>>,
     {
-        let (asked, before) = (Instant::now(), self.local.now());
-        let theirs = ask().await?;
-        let (round_trip, after) = (asked.elapsed(), self.local.now());
-        let middle = before.saturating_add(after.saturating_duration_since(before) / 2);
-        // Timestamps end at 48 bits, so the difference of two fits.
-        let offset = theirs.as_unix_millis() as i64 - middle.as_unix_millis() as i64;
-        Ok((round_trip, offset))
+        let mut best = self;
+        for _ in 1..SAMPLES {
+            let next = sample(started, ask).await?;
+            if next.round_trip < best.round_trip {
+                best = next;
+            }
+        }
+        Ok(best)
     }
+}
+
+async fn sample<A, F, E>(started: Instant, ask: &A) -> Result<Sample, E>
+where
+    A: Fn() -> F,
+    F: Future<Output = Result<Timestamp, E>>,
+{
+    let before = started.elapsed();
+    let told = ask().await?;
+    let round_trip = started.elapsed().saturating_sub(before);
+    let middle = before.saturating_add(round_trip / 2);
+    // A timestamp has 48 bits.
+    let at_start = told.as_unix_millis() as i64 - millis(middle);
+    Ok(Sample {
+        round_trip,
+        at_start,
+    })
+}
+
+/// Returns the milliseconds, rounded down: a moment that has not come yet must not be shown.
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::future::ready;
     use std::sync::atomic::AtomicUsize;
 
+    use tokio::time::advance;
+
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::clock::{ManualClock, SystemClock};
 
     const NOON: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
-    const MINUTES: Duration = Duration::from_secs(120);
+    const SECOND: Duration = Duration::from_secs(1);
 
-    fn tells(
-        theirs: &ManualClock,
-    ) -> impl Fn() -> std::future::Ready<Result<Timestamp, Infallible>> + use<> {
-        let theirs = theirs.clone();
-        move || std::future::ready(Ok(theirs.now()))
+    async fn following(store: &ManualClock) -> StoreClock {
+        let store = store.clone();
+        let ask = move || ready(Ok::<_, Infallible>(store.now()));
+        StoreClock::follow(ask).await.unwrap()
     }
 
-    #[tokio::test]
-    async fn nodes_that_are_apart_show_the_same_time() {
-        let theirs = ManualClock::at(NOON);
-        for ours in [
-            NOON.saturating_add(MINUTES),
-            NOON.saturating_sub(MINUTES),
-            NOON,
-        ] {
-            let ours = ManualClock::at(ours);
-            let clock = StoreClock::follow(ours.clone(), tells(&theirs))
-                .await
-                .unwrap();
-            assert_eq!(clock.now(), NOON);
-            ours.advance(MINUTES);
-            assert_eq!(clock.now(), NOON.saturating_add(MINUTES));
+    #[tokio::test(start_paused = true)]
+    async fn it_counts_from_the_stores_time_with_the_timer() {
+        let clock = following(&ManualClock::at(NOON)).await;
+        assert_eq!(clock.now(), NOON);
+        for second in 1..10 {
+            advance(SECOND).await;
+            assert_eq!(clock.now(), NOON.saturating_add(second * SECOND));
         }
     }
 
-    #[tokio::test]
-    async fn the_offset_counts_from_the_middle_of_the_round_trip() {
-        let ours = ManualClock::at(NOON);
-        let slow = ours.clone();
-        let clock = StoreClock::follow(ours.clone(), move || {
-            slow.advance(Duration::from_millis(50));
-            let told = slow.now();
-            slow.advance(Duration::from_millis(50));
-            std::future::ready(Ok::<_, Infallible>(told))
+    #[tokio::test(start_paused = true)]
+    async fn it_does_not_show_the_wall_clock() {
+        let clock = following(&ManualClock::at(NOON)).await;
+        let wall_clock = SystemClock.now();
+        while SystemClock.now() == wall_clock {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert_eq!(clock.now(), NOON);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_counts_as_of_the_middle_of_the_round_trip() {
+        let clock = StoreClock::follow(|| async {
+            sleep(SECOND).await;
+            Ok::<_, Infallible>(NOON)
         });
-        assert_eq!(clock.await.unwrap().now(), ours.now());
+        let clock = clock.await.unwrap();
+        // The first of the three equal samples counts.
+        assert_eq!(clock.now(), NOON.saturating_add(SECOND * 5 / 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_sample_with_the_shortest_round_trip_counts() {
-        let ours = ManualClock::at(NOON);
         let asked = AtomicUsize::new(0);
-        let clock = StoreClock::follow(ours, move || {
-            let (delay, theirs) = match asked.fetch_add(1, Ordering::Relaxed) {
-                1 => (1, NOON.saturating_add(MINUTES)),
-                _ => (900, NOON),
+        let clock = StoreClock::follow(move || {
+            let (delay, told) = match asked.fetch_add(1, Ordering::Relaxed) {
+                1 => (2, NOON),
+                _ => (900, Timestamp::UNIX_EPOCH),
             };
             async move {
                 sleep(Duration::from_millis(delay)).await;
-                Ok::<_, Infallible>(theirs)
+                Ok::<_, Infallible>(told)
             }
         });
-        assert_eq!(clock.await.unwrap().now(), NOON.saturating_add(MINUTES));
+        let after = Duration::from_millis(1 + 900);
+        assert_eq!(clock.await.unwrap().now(), NOON.saturating_add(after));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_jumps_is_followed_and_one_that_is_away_is_not_forgotten() {
-        let (ours, theirs) = (ManualClock::at(NOON), ManualClock::at(NOON));
-        let told = theirs.clone();
+    async fn a_slow_measurement_that_agrees_changes_nothing() {
+        let started = Instant::now();
         let asked = AtomicUsize::new(0);
-        let clock = StoreClock::follow(ours, move || {
+        let clock = StoreClock::follow(move || {
+            let is_first = asked.fetch_add(1, Ordering::Relaxed) < SAMPLES;
+            async move {
+                // The whole second passes on the way there.
+                sleep(if is_first { Duration::ZERO } else { SECOND }).await;
+                Ok::<_, Infallible>(NOON.saturating_add(started.elapsed()))
+            }
+        });
+        let clock = clock.await.unwrap();
+        sleep(MEASURE_EVERY * 2).await;
+        assert_eq!(clock.now(), NOON.saturating_add(started.elapsed()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_steps_is_followed_and_one_that_fails_is_remembered() {
+        let store = ManualClock::at(NOON);
+        let told = store.clone();
+        let asked = AtomicUsize::new(0);
+        let clock = StoreClock::follow(move || {
             // The second measurement fails.
             let answer = match asked.fetch_add(1, Ordering::Relaxed) {
                 SAMPLES => Err("away"),
                 _ => Ok(told.now()),
             };
-            std::future::ready(answer)
+            ready(answer)
         });
         let clock = clock.await.unwrap();
-        theirs.advance(MINUTES);
-        sleep(EVERY + Duration::from_secs(1)).await;
-        assert_eq!(clock.now(), NOON);
-        sleep(EVERY).await;
-        assert_eq!(clock.now(), NOON.saturating_add(MINUTES));
+        let started = Instant::now();
+        store.set(Timestamp::UNIX_EPOCH);
+        sleep(MEASURE_EVERY + SECOND).await;
+        assert_eq!(clock.now(), NOON.saturating_add(started.elapsed()));
+        sleep(MEASURE_EVERY).await;
+        assert_eq!(clock.now(), Timestamp::UNIX_EPOCH.saturating_add(SECOND));
     }
 
     #[tokio::test]
     async fn measuring_ends_with_the_last_clone() {
-        let theirs = ManualClock::at(NOON);
         let held = Arc::new(());
-        let tells = tells(&theirs);
         let with = Arc::clone(&held);
-        let clock = StoreClock::follow(ManualClock::new(), move || {
+        let clock = StoreClock::follow(move || {
             let _with = &with;
-            tells()
+            ready(Ok::<_, Infallible>(NOON))
         });
         let clock = clock.await.unwrap();
         drop(clock.clone());
@@ -252,20 +322,10 @@ mod tests {
         assert_eq!(Arc::strong_count(&held), 1);
     }
 
-    #[tokio::test]
-    async fn time_saturates_at_both_ends() {
-        let theirs = ManualClock::at(Timestamp::MAX);
-        let ours = ManualClock::at(Timestamp::UNIX_EPOCH);
-        let clock = StoreClock::follow(ours.clone(), tells(&theirs))
-            .await
-            .unwrap();
-        ours.set(Timestamp::MAX);
+    #[tokio::test(start_paused = true)]
+    async fn time_ends_at_the_latest_moment() {
+        let clock = following(&ManualClock::at(Timestamp::MAX)).await;
+        advance(SECOND).await;
         assert_eq!(clock.now(), Timestamp::MAX);
-        theirs.set(Timestamp::UNIX_EPOCH);
-        let clock = StoreClock::follow(ours.clone(), tells(&theirs))
-            .await
-            .unwrap();
-        ours.set(Timestamp::UNIX_EPOCH);
-        assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
     }
 }

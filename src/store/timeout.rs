@@ -1,4 +1,4 @@
-//! How long may a store take, and what is its failure called?
+//! The time limit of a store operation.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,13 +12,13 @@ use crate::store::activity_store::BoxError;
 use crate::store::error::StoreError;
 
 pin_project! {
-    /// A store's future with a deadline.
+    /// A store operation with a time limit.
     #[derive(Debug)]
     pub(crate) struct WithTimeout<F> {
         #[pin]
         operation: F,
         limit: Duration,
-        // Armed at the first `Pending` only: a store that answers at once needs no timer, and no runtime.
+        // Armed at the first `Pending`. A store that answers at once needs no timer and no runtime.
         deadline: Option<Pin<Box<Sleep>>>,
     }
 }

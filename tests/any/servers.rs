@@ -35,7 +35,7 @@ async fn keeps_the_contract(kind: &str, url: &str) {
         .build()
         .unwrap();
     conformance::check(&busy).await;
-    busy.flush().await.unwrap();
+    busy.flush(10 * SECOND).await.unwrap();
 }
 
 /// Checks that a revocation by one node is announced to another.

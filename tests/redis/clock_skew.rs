@@ -54,7 +54,7 @@ impl<St: ActivityStore> Nodes<St> {
         let follow = async |site: Site<St>| {
             let told = theirs.clone();
             let ask = move || ready(Ok::<_, Infallible>(told.now()));
-            let clock = StoreClock::follow(site.clock.clone(), ask).await.unwrap();
+            let clock = StoreClock::follow(ask).await.unwrap();
             site.configured(|layer| layer.with_clock(clock))
         };
         let sites = [follow(behind).await, follow(ahead).await];
@@ -262,7 +262,7 @@ async fn near_caches_on_both_nodes_revive_nothing_either() {
     assert_eq!(ahead.status("alpha").await, 440);
     let revoked = stored(&store).await;
     for cache in &caches {
-        cache.flush().await.unwrap();
+        cache.flush(10 * SECOND).await.unwrap();
     }
     assert_eq!(stored(&store).await, revoked);
     // This store pushes no revocations, so the other cache may be wrong for this long.
@@ -277,7 +277,7 @@ async fn nodes_agree_by_the_clock_of_redis() {
     let url = url(&server);
     let node = async |clock: ManualClock| {
         let store = RedisStore::connect(&url).await.unwrap();
-        let following = store.clock_over(clock.clone()).await.unwrap();
+        let following = store.clock().await.unwrap();
         let site = Site::with_store(policy().with_idle(MINUTE), store);
         (site.configured(|layer| layer.with_clock(following)), clock)
     };

@@ -1,19 +1,16 @@
-//! Which store does this text name?
+//! The store that is chosen by a URL at run time.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::erased::{BoxFuture, Erased};
 use super::error::AnyStoreError;
+use super::kind::Kind;
+use super::lazy::LazyStore;
 use super::memory;
-#[cfg(feature = "mysql")]
-use super::mysql;
-#[cfg(feature = "postgres")]
-use super::postgres;
-#[cfg(feature = "redis")]
-use super::redis;
-#[cfg(feature = "sqlite")]
-use super::sqlite;
 use crate::clock::Clock;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
@@ -22,9 +19,12 @@ use crate::session::touch::Touch;
 use crate::store::activity_store::{ActivityStore, BoxError};
 use crate::store::shared_store::{Revocations, SharedStore};
 
-/// A store that is chosen by text, for programs that read it from their configuration.
+/// How long the store may take to show that it is up.
+const READY_WITHIN: Duration = Duration::from_secs(1);
+
+/// A store that is chosen by a URL, for programs that read the URL from their configuration.
 ///
-/// | text | store | feature |
+/// | URL | store | feature |
 /// |---|---|---|
 /// | `memory:` | [`MemoryStore`](crate::MemoryStore) | |
 /// | `sqlite:file.db` | `SqliteStore` | `sqlite` |
@@ -35,9 +35,15 @@ use crate::store::shared_store::{Revocations, SharedStore};
 /// | `redis+cluster://host:7000,host:7001` | `RedisStore`, a Cluster | `redis` |
 ///
 /// `rediss`, `rediss+sentinel` and `rediss+cluster` go through TLS, with the feature `redis-tls`.
+/// `valkey`, `valkeys` and `valkey+unix` mean the same as `redis`, `rediss` and `redis+unix`, which
+/// is a Unix socket: `redis+unix:///run/redis.sock`.
 ///
-/// Every operation is one boxed future. Clones share the store. Neither `Debug` nor an error shows the text, which
-/// may hold a password.
+/// [`connect`](AnyStore::connect) fails if the store is down.
+/// [`connect_lazy`](AnyStore::connect_lazy) lets a program start in any case, and
+/// [`ready`](AnyStore::ready) says whether the store is up.
+///
+/// Every operation is one boxed future. Clones share the store. Neither `Debug` nor an error shows
+/// the URL, which may hold a password.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -59,33 +65,79 @@ use crate::store::shared_store::{Revocations, SharedStore};
 pub struct AnyStore(Arc<dyn Erased>);
 
 impl AnyStore {
-    /// Connects to the store that this text names. Creates the table of an SQL store, unless it is there.
+    /// Connects to the store that this URL names. Creates the table of an SQL store, unless it is
+    /// there.
     ///
     /// # Errors
     ///
-    /// If no store has this scheme, if its feature is not compiled in, if the text cannot be read, and if the store
-    /// cannot be reached.
+    /// If no store has this scheme, if its feature is not compiled in, if the URL cannot be read,
+    /// or if the store cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, AnyStoreError> {
-        let Some((scheme, rest)) = url.split_once(':') else {
-            return Err(AnyStoreError::unknown(url));
-        };
-        let store = match scheme {
-            "memory" => memory::connect(rest)?,
-            #[cfg(feature = "sqlite")]
-            "sqlite" => sqlite::connect(url).await?,
-            #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => postgres::connect(url).await?,
-            #[cfg(feature = "mysql")]
-            "mysql" | "mariadb" => mysql::connect(url).await?,
-            #[cfg(feature = "redis")]
-            "redis" | "redis+sentinel" | "redis+cluster" | "rediss" | "rediss+sentinel"
-            | "rediss+cluster" => redis::connect(url).await?,
-            _ => return Err(AnyStoreError::unknown(url)),
-        };
-        Ok(Self(store))
+        Kind::of(url)?.connect(url).await.map(Self)
     }
 
-    /// The clock to build the layer with: one that follows the store's own time where it has one, or the system's.
+    /// Creates a store that connects in the background, so that a program can start while the store
+    /// is down.
+    ///
+    /// It tries at once, and again after waits that grow to five seconds, until it is connected.
+    /// Until then each operation returns an error without waiting. An error never counts as an
+    /// unknown session: the policy's [`StoreFailure`](crate::StoreFailure) decides. The
+    /// [`source`](std::error::Error::source) of the error is the reason why the last attempt
+    /// failed. The attempts end when the last clone is dropped.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// use tower_login_timeout::AnyStore;
+    ///
+    /// let store = AnyStore::connect_lazy("memory:")?;
+    /// // For the readiness probe of an orchestrator or a load balancer.
+    /// let status = if store.ready().await.is_ok() { 200 } else { 503 };
+    /// assert_eq!(status, 200);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If no store has this scheme, if its feature is not compiled in, or outside a Tokio runtime.
+    /// A URL that is wrong in another way is found by the first attempt.
+    pub fn connect_lazy(url: &str) -> Result<Self, AnyStoreError> {
+        let kind = Kind::of(url)?;
+        if kind == Kind::Memory {
+            return memory::connect(url).map(Self);
+        }
+        let url = url.to_owned();
+        let connect = move || {
+            let url = url.clone();
+            async move { kind.connect(&url).await }
+        };
+        Ok(Self(Arc::new(LazyStore::start(kind.name(), connect)?)))
+    }
+
+    /// Asks the store for a record, to find out whether it is up.
+    ///
+    /// It costs one small read. Use it for a readiness probe, and not for a liveness probe: a
+    /// restart of the program does not repair the store.
+    ///
+    /// # Errors
+    ///
+    /// If the store is not connected yet, if it fails, or if it does not answer within one second.
+    pub async fn ready(&self) -> Result<(), AnyStoreError> {
+        // No session has this key, since a key is a hash.
+        let key = SessionKey::from_bytes([0; 16]);
+        match timeout(READY_WITHIN, self.0.load(key)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(AnyStoreError::failed(error)),
+            Err(_) => Err(AnyStoreError::refused(
+                "the store did not answer within one second: check that it runs and is not \
+                 overloaded",
+            )),
+        }
+    }
+
+    /// Returns the clock to build the layer with. It follows the store's own time where the store
+    /// has one. Otherwise it is the system's.
     ///
     /// # Errors
     ///

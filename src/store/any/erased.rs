@@ -1,4 +1,4 @@
-//! What is left of a store's type?
+//! A shared store whose type is erased.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use crate::store::shared_store::{Revocations, SharedStore};
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
-/// A shared store whose type nobody needs to know.
+/// A shared store behind a pointer, with the clock that it follows.
 pub(super) trait Erased: Send + Sync {
     fn create(&self, key: SessionKey, activity: Activity, keep_until: Timestamp) -> BoxFuture<()>;
     fn begin(
@@ -32,25 +32,25 @@ pub(super) trait Erased: Send + Sync {
     fn kind(&self) -> &'static str;
 }
 
-/// How a store makes its clock.
+/// Creates the clock that follows a store.
 type MakeClock<S> = fn(S) -> BoxFuture<Arc<dyn Clock>>;
 
-struct Known<S> {
+struct Typed<S> {
     store: S,
     kind: &'static str,
     clock: MakeClock<S>,
 }
 
-/// Hides the type of a store.
+/// Erases the type of a store.
 pub(super) fn erase<S: SharedStore>(
     kind: &'static str,
     store: S,
     clock: MakeClock<S>,
 ) -> Arc<dyn Erased> {
-    Arc::new(Known { store, kind, clock })
+    Arc::new(Typed { store, kind, clock })
 }
 
-impl<S: SharedStore> Erased for Known<S> {
+impl<S: SharedStore> Erased for Typed<S> {
     fn create(&self, key: SessionKey, activity: Activity, keep_until: Timestamp) -> BoxFuture<()> {
         boxed(self.store.create(key, activity, keep_until))
     }
@@ -93,8 +93,8 @@ impl<S: SharedStore> Erased for Known<S> {
     }
 }
 
-/// The clock that this makes, whatever it is.
-pub(super) fn some_clock<C: Clock, E: Into<BoxError>>(
+/// Erases the types of a clock and its error.
+pub(super) fn erase_clock<C: Clock, E: Into<BoxError>>(
     clock: impl Future<Output = Result<C, E>> + Send + 'static,
 ) -> BoxFuture<Arc<dyn Clock>> {
     Box::pin(async move {
@@ -104,7 +104,7 @@ pub(super) fn some_clock<C: Clock, E: Into<BoxError>>(
 }
 
 fn boxed<T, E: Into<BoxError>>(
-    answer: impl Future<Output = Result<T, E>> + Send + 'static,
+    operation: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> BoxFuture<T> {
-    Box::pin(async move { answer.await.map_err(Into::into) })
+    Box::pin(async move { operation.await.map_err(Into::into) })
 }

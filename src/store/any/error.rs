@@ -1,11 +1,14 @@
-//! Why can the store not be used that a text names?
+//! The error of a store that is chosen by a URL.
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::store::activity_store::BoxError;
 
-/// A text names no store, or one that cannot be used. It says what to do, and shows nothing of the text but its scheme.
+/// Says why a URL cannot be used, or why its store does not answer, and what to do.
+///
+/// It shows the scheme of the URL and nothing else, because the rest may hold a password.
 #[derive(Debug)]
 pub struct AnyStoreError(ErrorKind);
 
@@ -15,6 +18,10 @@ enum ErrorKind {
     NotBuiltIn(&'static BuiltIn),
     Refused(&'static str),
     Failed(BoxError),
+    NotConnected {
+        kind: &'static str,
+        failure: Option<Arc<AnyStoreError>>,
+    },
 }
 
 /// A kind of store that a feature adds.
@@ -49,6 +56,10 @@ const BUILT_IN: [BuiltIn; 4] = [
             "rediss",
             "rediss+sentinel",
             "rediss+cluster",
+            "redis+unix",
+            "valkey",
+            "valkeys",
+            "valkey+unix",
         ],
         database: "Redis and Valkey",
         feature: "redis",
@@ -56,7 +67,8 @@ const BUILT_IN: [BuiltIn; 4] = [
 ];
 
 impl AnyStoreError {
-    /// A text that begins with no known scheme. Only what certainly is a scheme is shown: it could be a password.
+    /// Creates the error of a URL whose scheme is not known. It shows the scheme only if it surely
+    /// is one: a text without a scheme could be a password.
     pub(super) fn unknown(url: &str) -> Self {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let names = |store: &&BuiltIn| store.schemes.contains(&scheme);
@@ -69,13 +81,23 @@ impl AnyStoreError {
         Self(ErrorKind::Unknown(scheme.map(str::to_owned)))
     }
 
-    /// An error that is said in full: what is wrong, and what to do.
+    /// Creates an error from a text that says what is wrong and what to do.
     pub(super) const fn refused(why: &'static str) -> Self {
         Self(ErrorKind::Refused(why))
     }
 
     pub(super) fn failed(error: impl Into<BoxError>) -> Self {
-        Self(ErrorKind::Failed(error.into()))
+        match error.into().downcast() {
+            Ok(error) => *error,
+            Err(error) => Self(ErrorKind::Failed(error)),
+        }
+    }
+
+    pub(super) const fn not_connected(
+        kind: &'static str,
+        failure: Option<Arc<AnyStoreError>>,
+    ) -> Self {
+        Self(ErrorKind::NotConnected { kind, failure })
     }
 }
 
@@ -85,21 +107,27 @@ impl fmt::Display for AnyStoreError {
             ErrorKind::Unknown(scheme) => {
                 match scheme {
                     Some(scheme) => write!(f, "`{scheme}` names no store")?,
-                    None => f.write_str("the text names no store")?,
+                    None => f.write_str("the URL names no store")?,
                 }
                 f.write_str(
-                    ": begin it with `memory:`, `sqlite:`, `postgres://`, `mysql://`, `redis://`, `redis+sentinel://` \
-                     or `redis+cluster://`",
+                    ": begin it with `memory:`, `sqlite:`, `postgres://`, `mysql://`, `redis://`, \
+                     `redis+sentinel://` or `redis+cluster://`",
                 )
             }
             ErrorKind::NotBuiltIn(BuiltIn {
                 database, feature, ..
             }) => write!(
                 f,
-                "this program was built without {database}: build `tower-login-timeout` with the feature `{feature}`"
+                "this program was built without {database}: build `tower-login-timeout` with the \
+                 feature `{feature}`"
             ),
             ErrorKind::Refused(why) => f.write_str(why),
             ErrorKind::Failed(error) => error.fmt(f),
+            ErrorKind::NotConnected { kind, .. } => write!(
+                f,
+                "the {kind} store is not connected yet: see the source of this error; the next \
+                 attempt follows in the background"
+            ),
         }
     }
 }
@@ -107,8 +135,12 @@ impl fmt::Display for AnyStoreError {
 impl Error for AnyStoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            // It has been shown in our place.
+            // `Display` shows this error itself.
             ErrorKind::Failed(error) => error.source(),
+            ErrorKind::NotConnected {
+                failure: Some(failure),
+                ..
+            } => Some(&**failure),
             _ => None,
         }
     }

@@ -1,19 +1,21 @@
-//! How is `memory:` opened?
+//! Connecting to `memory:`.
 
 use std::future::ready;
 use std::sync::Arc;
 
-use super::erased::{Erased, erase, some_clock};
+use super::erased::{Erased, erase, erase_clock};
 use super::error::AnyStoreError;
 use crate::clock::SystemClock;
 use crate::store::activity_store::BoxError;
 use crate::store::memory::memory_store::MemoryStore;
 
-pub(super) fn connect(rest: &str) -> Result<Arc<dyn Erased>, AnyStoreError> {
-    if !rest.is_empty() {
-        return Err(AnyStoreError::refused("nothing may follow `memory:`"));
+pub(super) fn connect(url: &str) -> Result<Arc<dyn Erased>, AnyStoreError> {
+    if url != "memory:" {
+        return Err(AnyStoreError::refused(
+            "nothing may follow `memory:`: remove the rest of the URL",
+        ));
     }
     Ok(erase("memory", MemoryStore::new(), |_| {
-        some_clock(ready(Ok::<_, BoxError>(SystemClock)))
+        erase_clock(ready(Ok::<_, BoxError>(SystemClock)))
     }))
 }

@@ -1,8 +1,11 @@
 //! A store that is chosen at run time by a URL.
 
 pub(crate) mod any_store;
+mod backoff;
 mod erased;
 pub(crate) mod error;
+mod kind;
+mod lazy;
 mod memory;
 #[cfg(feature = "mysql")]
 mod mysql;

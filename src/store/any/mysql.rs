@@ -1,8 +1,8 @@
-//! How is a database of MySQL or MariaDB opened?
+//! Connecting to MySQL and MariaDB.
 
 use std::sync::Arc;
 
-use super::erased::{Erased, erase, some_clock};
+use super::erased::{Erased, erase, erase_clock};
 use super::error::AnyStoreError;
 use crate::store::sql::mysql::MySqlStore;
 
@@ -11,6 +11,6 @@ pub(super) async fn connect(url: &str) -> Result<Arc<dyn Erased>, AnyStoreError>
     let store = store.map_err(AnyStoreError::failed)?;
     store.migrate().await.map_err(AnyStoreError::failed)?;
     Ok(erase("mysql", store, |store| {
-        some_clock(async move { store.clock().await })
+        erase_clock(async move { store.clock().await })
     }))
 }

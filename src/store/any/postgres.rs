@@ -1,8 +1,8 @@
-//! How is a database of PostgreSQL opened?
+//! Connecting to PostgreSQL.
 
 use std::sync::Arc;
 
-use super::erased::{Erased, erase, some_clock};
+use super::erased::{Erased, erase, erase_clock};
 use super::error::AnyStoreError;
 use crate::store::sql::postgres::PostgresStore;
 
@@ -11,6 +11,6 @@ pub(super) async fn connect(url: &str) -> Result<Arc<dyn Erased>, AnyStoreError>
     let store = store.map_err(AnyStoreError::failed)?;
     store.migrate().await.map_err(AnyStoreError::failed)?;
     Ok(erase("postgres", store, |store| {
-        some_clock(async move { store.clock().await })
+        erase_clock(async move { store.clock().await })
     }))
 }

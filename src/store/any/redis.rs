@@ -1,8 +1,8 @@
-//! How are servers of Redis or Valkey connected to?
+//! Connecting to Redis and Valkey.
 
 use std::sync::Arc;
 
-use super::erased::{Erased, erase, some_clock};
+use super::erased::{Erased, erase, erase_clock};
 use super::error::AnyStoreError;
 use crate::store::redis::redis_store::RedisStore;
 
@@ -10,6 +10,6 @@ pub(super) async fn connect(url: &str) -> Result<Arc<dyn Erased>, AnyStoreError>
     let store = RedisStore::connect(url).await;
     let store = store.map_err(AnyStoreError::failed)?;
     Ok(erase("redis", store, |store| {
-        some_clock(async move { store.clock().await })
+        erase_clock(async move { store.clock().await })
     }))
 }

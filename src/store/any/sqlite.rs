@@ -1,9 +1,9 @@
-//! How is a file of SQLite opened?
+//! Connecting to SQLite.
 
 use std::future::ready;
 use std::sync::Arc;
 
-use super::erased::{Erased, erase, some_clock};
+use super::erased::{Erased, erase, erase_clock};
 use super::error::AnyStoreError;
 use crate::store::activity_store::BoxError;
 use crate::store::sql::sqlite::SqliteStore;
@@ -13,6 +13,6 @@ pub(super) async fn connect(url: &str) -> Result<Arc<dyn Erased>, AnyStoreError>
     let store = store.map_err(AnyStoreError::failed)?;
     store.migrate().await.map_err(AnyStoreError::failed)?;
     Ok(erase("sqlite", store, |store| {
-        some_clock(ready(Ok::<_, BoxError>(store.clock())))
+        erase_clock(ready(Ok::<_, BoxError>(store.clock())))
     }))
 }

@@ -1,4 +1,4 @@
-//! What do all handles to a cache, and its background work, have in common?
+//! The state that the handles of a near cache share with its background work.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,18 +8,18 @@ use hashbrown::DefaultHashBuilder;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::entry::{Entry, Shared};
+use super::entry::{Entry, SharedStoreState};
 use super::settings::Settings;
-use super::shard::{Advice, Place, Shard};
+use super::shard::{HashedKey, Lookup, Shard};
 use crate::session::key::SessionKey;
 use crate::session::touch::Touch;
 
-/// Small enough that a flush or a sweep of one stalls nobody for long.
+/// Small enough that a flush or a sweep of one shard holds its lock for a short time only.
 const SESSIONS_PER_SHARD: usize = 256;
-const MOST_SHARDS: usize = 256;
+const MAX_SHARDS: usize = 256;
 
 /// How many background checks run at once.
-const MOST_CHECKS: usize = 64;
+const MAX_CHECKS: usize = 64;
 
 pub(super) struct Cache<R> {
     pub(super) shared: R,
@@ -28,7 +28,7 @@ pub(super) struct Cache<R> {
     hasher: DefaultHashBuilder,
     last_failure: Mutex<Option<Instant>>,
     pub(super) checks: Arc<Semaphore>,
-    /// Held by the one flush that runs.
+    /// Held by the flush that runs. One runs at a time.
     pub(super) flushing: tokio::sync::Mutex<()>,
     /// Whether the background work runs.
     pub(super) working: AtomicBool,
@@ -38,8 +38,8 @@ pub(super) struct Cache<R> {
 
 impl<R> Cache<R> {
     pub(super) fn new(shared: R, settings: Settings) -> Self {
-        // Rounded down, so that no more sessions than asked for are kept.
-        let shards = (settings.capacity / SESSIONS_PER_SHARD).clamp(1, MOST_SHARDS);
+        // Rounded down, so that the cache never keeps more sessions than its capacity.
+        let shards = (settings.capacity / SESSIONS_PER_SHARD).clamp(1, MAX_SHARDS);
         let shards = 1 << shards.ilog2();
         Self {
             shared,
@@ -49,7 +49,7 @@ impl<R> Cache<R> {
                 .collect(),
             hasher: DefaultHashBuilder::default(),
             last_failure: Mutex::default(),
-            checks: Arc::new(Semaphore::new(MOST_CHECKS)),
+            checks: Arc::new(Semaphore::new(MAX_CHECKS)),
             flushing: tokio::sync::Mutex::default(),
             working: AtomicBool::new(false),
             starting: Mutex::default(),
@@ -64,82 +64,86 @@ impl<R> Cache<R> {
         self.shards.iter()
     }
 
-    pub(super) fn place(&self, key: SessionKey) -> Place {
-        Place {
+    pub(super) fn hashed(&self, key: SessionKey) -> HashedKey {
+        HashedKey {
             key,
-            // Seeded, so that nobody can choose ids that crowd one shard.
+            // The hash is seeded, so that no client can choose ids that crowd one shard.
             hash: self.hasher.hash_one(key),
         }
     }
 
-    pub(super) fn shard(&self, place: Place) -> &Shard {
-        // Within a shard, the table uses the lowest bits and the highest seven.
-        &self.shards[(place.hash >> 32) as usize & (self.shards.len() - 1)]
+    pub(super) fn shard(&self, key: HashedKey) -> &Shard {
+        // The table of a shard uses the lowest bits of the hash and the highest seven.
+        &self.shards[(key.hash >> 32) as usize & (self.shards.len() - 1)]
     }
 
     pub(super) fn rehash(&self) -> impl Fn(&Entry) -> u64 {
         |entry| self.hasher.hash_one(entry.key)
     }
 
-    /// Answers the touch from memory where that may be done.
-    pub(super) fn consult(&self, place: Place, touch: &Touch) -> Advice {
-        let shard = self.shard(place);
-        match shard.consult(place, touch, &self.settings, Shared::Answers) {
-            Advice::Ask if self.is_failing() => self.consult_in_need(place, touch),
-            advice => advice,
+    /// Looks the session up in memory.
+    pub(super) fn lookup(&self, key: HashedKey, touch: &Touch) -> Lookup {
+        let shard = self.shard(key);
+        match shard.lookup(key, touch, &self.settings, SharedStoreState::Answering) {
+            Lookup::Miss if self.is_failing() => self.lookup_while_failing(key, touch),
+            lookup => lookup,
         }
     }
 
-    /// Answers the touch from memory where that may be done while the shared store fails.
-    pub(super) fn consult_in_need(&self, place: Place, touch: &Touch) -> Advice {
-        self.shard(place)
-            .consult(place, touch, &self.settings, Shared::Fails)
+    /// Looks the session up in memory, by the rules that hold while the shared store fails.
+    pub(super) fn lookup_while_failing(&self, key: HashedKey, touch: &Touch) -> Lookup {
+        self.shard(key)
+            .lookup(key, touch, &self.settings, SharedStoreState::Failing)
     }
 
-    pub(super) fn doubt_all(&self) {
-        self.shards.iter().for_each(Shard::doubt);
+    /// Has every session checked before it is served again.
+    pub(super) fn set_all_unconfirmed(&self) {
+        self.shards.iter().for_each(Shard::set_all_unconfirmed);
     }
 
-    /// Whether the shared store failed just now, so that there is no point in making a request wait for it.
+    /// Returns whether the shared store failed a short time ago. A request does not wait for it
+    /// then.
     fn is_failing(&self) -> bool {
-        let last_failure = *self.health();
+        let last_failure = *self.lock_last_failure();
         last_failure.is_some_and(|at| at.elapsed() < self.settings.refresh_after)
     }
 
     pub(super) fn note_failure(&self) {
-        *self.health() = Some(Instant::now());
+        *self.lock_last_failure() = Some(Instant::now());
     }
 
     pub(super) fn note_success(&self) {
-        *self.health() = None;
+        *self.lock_last_failure() = None;
     }
 
     pub(super) fn is_working(&self) -> bool {
         self.working.load(Ordering::Acquire)
     }
 
-    fn health(&self) -> MutexGuard<'_, Option<Instant>> {
+    fn lock_last_failure(&self) -> MutexGuard<'_, Option<Instant>> {
         self.last_failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Forgets a session when its record has been replaced or revoked: nothing is kept that was asked before that was
-/// done. Also if the caller goes away, since it may have been done all the same.
-pub(super) struct Changing<R> {
+/// Forgets a session when a `create` or `revoke` of it ends.
+///
+/// Also when the caller drops the operation half-way: the shared store may have done it all the
+/// same.
+pub(super) struct ForgetOnDrop<R> {
     cache: Arc<Cache<R>>,
-    place: Place,
+    key: HashedKey,
 }
 
-impl<R> Changing<R> {
-    pub(super) fn new(cache: Arc<Cache<R>>, place: Place) -> Self {
-        Self { cache, place }
+impl<R> ForgetOnDrop<R> {
+    pub(super) fn new(cache: Arc<Cache<R>>, key: HashedKey) -> Self {
+        Self { cache, key }
     }
 }
 
-impl<R> Drop for Changing<R> {
+impl<R> Drop for ForgetOnDrop<R> {
     fn drop(&mut self) {
-        self.cache.shard(self.place).forget(self.place);
+        self.cache.shard(self.key).forget(self.key);
     }
 }

@@ -1,4 +1,4 @@
-//! May this session be answered from memory?
+//! One cached session, how long it may be served, and a gathered touch.
 
 use std::time::Duration;
 
@@ -10,38 +10,39 @@ use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 
-/// A live session as the shared store knew it.
+/// A live session, as the shared store knew it.
 ///
-/// Its age is measured with a monotonic timer. Whether it is live is judged by the time that the request brings.
+/// The age of an entry is measured with a monotonic timer. Whether the session is live is judged
+/// by the time that the request brings.
 pub(super) struct Entry {
     pub(super) key: SessionKey,
-    /// What is written.
+    /// The record in the shared store.
     stored: Activity,
-    /// Last activity, what is gathered and not written yet included.
+    /// Last activity, with what is gathered and not written yet.
     last_activity: Timestamp,
-    /// When the shared store was asked, rather than when it answered.
+    /// When the shared store was asked. It answered later.
     asked: Instant,
-    /// Revocations may have been missed since.
-    doubted: bool,
-    /// By when the last background check has its answer, or has given up.
+    /// Set when announcements were missed: the session may have been revoked.
+    unconfirmed: bool,
+    /// When the last background check has its answer, or has given up.
     checked_by: Instant,
 }
 
-/// Whether the shared store can be asked.
+/// Whether the shared store answers at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shared {
-    Answers,
-    Fails,
+pub(super) enum SharedStoreState {
+    Answering,
+    Failing,
 }
 
-/// How much an answer is still worth.
+/// How an entry may be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Worth {
-    /// It can be given.
+pub(super) enum Freshness {
+    /// It may be served.
     Fresh,
-    /// It can be given, and is to be checked.
+    /// It may be served, and a background check follows.
     Aging,
-    /// It cannot be given.
+    /// It may not be served.
     Stale,
 }
 
@@ -52,12 +53,12 @@ impl Entry {
             stored,
             last_activity: stored.last_activity(),
             asked,
-            doubted: false,
+            unconfirmed: false,
             checked_by: asked,
         }
     }
 
-    /// The session with what is gathered.
+    /// Returns the session with what is gathered.
     pub(super) fn activity(&self) -> Activity {
         self.stored.active_at(self.last_activity)
     }
@@ -66,39 +67,43 @@ impl Entry {
         self.asked
     }
 
-    /// How much it is worth as the answer to this touch.
-    pub(super) fn worth(
+    /// Returns how this entry may be served for this touch.
+    pub(super) fn freshness(
         &self,
         touch: &Touch,
         now: Instant,
         settings: &Settings,
-        shared: Shared,
-    ) -> Worth {
+        state: SharedStoreState,
+    ) -> Freshness {
         let activity = self.activity();
         // Every refusal comes from the shared store.
         let Ok(_) = touch.policy().remaining(&activity, touch.now()) else {
-            return Worth::Stale;
+            return Freshness::Stale;
         };
         let age = now.saturating_duration_since(self.asked);
-        match shared {
-            Shared::Answers if self.doubted || age >= settings.max_staleness => Worth::Stale,
-            Shared::Answers if touch.applies_to(&activity) && self.is_urgent(touch, settings) => {
-                Worth::Stale
+        match state {
+            SharedStoreState::Answering if self.unconfirmed || age >= settings.max_staleness => {
+                Freshness::Stale
             }
-            Shared::Fails if age >= settings.max_stale_on_error => Worth::Stale,
-            _ if self.doubted || age >= settings.refresh_after => Worth::Aging,
-            _ => Worth::Fresh,
+            SharedStoreState::Answering
+                if touch.applies_to(&activity) && self.is_urgent(touch, settings) =>
+            {
+                Freshness::Stale
+            }
+            SharedStoreState::Failing if age >= settings.max_stale_on_error => Freshness::Stale,
+            _ if self.unconfirmed || age >= settings.refresh_after => Freshness::Aging,
+            _ => Freshness::Fresh,
         }
     }
 
-    /// Whether the session as it is written may have ended before the next flush, which then would come too late for
-    /// it.
+    /// Returns whether the stored record may end before the next flush. A flush would then come too
+    /// late for this session.
     fn is_urgent(&self, touch: &Touch, settings: &Settings) -> bool {
         let remaining = touch.policy().remaining(&self.stored, touch.now());
         remaining.unwrap_or(Duration::ZERO) <= settings.flush_every.saturating_mul(2)
     }
 
-    /// Notes activity that is to be written.
+    /// Notes activity that is not written yet.
     pub(super) fn active_at(&mut self, at: Timestamp) {
         self.last_activity = self.last_activity.max(at);
     }
@@ -110,11 +115,11 @@ impl Entry {
     }
 
     /// Notes that announcements were missed.
-    pub(super) fn doubt(&mut self) {
-        self.doubted = true;
+    pub(super) fn set_unconfirmed(&mut self) {
+        self.unconfirmed = true;
     }
 
-    /// Claims the next background check, of which there is one at a time: it gives up after `limit`.
+    /// Claims the next background check. One runs at a time; it gives up after `limit`.
     pub(super) fn claim_check(&mut self, now: Instant, limit: Duration) -> Option<()> {
         if now < self.checked_by {
             return None;
@@ -124,14 +129,14 @@ impl Entry {
     }
 }
 
-/// Activity that is to be written.
+/// A touch that is not written yet.
 #[derive(Clone, Copy)]
-pub(super) struct Gathered {
+pub(super) struct GatheredTouch {
     touch: Touch,
     since: Instant,
 }
 
-impl Gathered {
+impl GatheredTouch {
     pub(super) fn new(touch: Touch, since: Instant) -> Self {
         Self { touch, since }
     }
@@ -140,9 +145,10 @@ impl Gathered {
         self.touch.last_activity()
     }
 
-    /// The touch as it is to be judged now.
+    /// Returns the touch as the shared store has to judge it now.
     ///
-    /// Nobody asks a clock here: it is as much later than its request said as this process has waited since.
+    /// The cache has no clock. The time now is the time of the request, plus the time that has
+    /// passed in this process since then.
     pub(super) fn touch(&self, now: Instant) -> Touch {
         let waited = now.saturating_duration_since(self.since);
         let judged_at = self.touch.now().saturating_add(waited);

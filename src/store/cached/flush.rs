@@ -1,23 +1,56 @@
-//! How does gathered activity reach the shared store?
+//! How gathered touches are written to the shared store, and old entries are removed.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
 use super::cache::Cache;
-use crate::store::activity_store::BoxError;
+use super::flush_error::FlushError;
+use super::shard::Shard;
 use crate::store::shared_store::SharedStore;
 
-/// How many touches are written at once: enough that the round trip does not count, few enough that no lock is held
-/// for long.
+/// How many touches one batch holds: enough that the round trip does not count, and few enough that
+/// no lock in the shared store is held for long.
 const BATCH: usize = 1_000;
 
-/// Nobody waits for a flush, so this is only to begin anew some time if the shared store never answers.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// How long the shared store may take for one batch of a background flush. No request waits for it.
+const BACKGROUND_BATCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time that a flush has.
+#[derive(Clone, Copy)]
+struct Limits {
+    batch: Duration,
+    deadline: Option<Instant>,
+}
 
 impl<R: SharedStore> Cache<R> {
-    /// Writes what is gathered. What cannot be written stays gathered, and is tried again by the next flush.
-    pub(super) async fn flush(&self) -> Result<(), BoxError> {
+    /// Writes the gathered touches, and gives up when this time is over.
+    ///
+    /// The time covers the wait for a flush that runs already, and all batches.
+    pub(super) async fn flush(&self, within: Duration) -> Result<(), FlushError> {
+        let limits = Limits {
+            batch: within,
+            deadline: Instant::now().checked_add(within),
+        };
+        match timeout(within, self.write_gathered(limits)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.timed_out(within)),
+        }
+    }
+
+    /// Writes the gathered touches. Each batch has a time limit of its own.
+    ///
+    /// A limit for the whole flush would let a slow store starve the sessions whose keys come last.
+    pub(super) async fn flush_in_background(&self) -> Result<(), FlushError> {
+        let limits = Limits {
+            batch: BACKGROUND_BATCH_TIMEOUT,
+            deadline: None,
+        };
+        self.write_gathered(limits).await
+    }
+
+    /// Writes the gathered touches. What cannot be written stays gathered for the next flush.
+    async fn write_gathered(&self, limits: Limits) -> Result<(), FlushError> {
         let _only = self.flushing.lock().await;
         let mut gathered = Vec::new();
         for shard in self.shards() {
@@ -27,26 +60,34 @@ impl<R: SharedStore> Cache<R> {
         let mut outcome = Ok(());
         for batch in gathered.chunks(BATCH) {
             let now = Instant::now();
+            // A store that answers without waiting gives no timer a chance to end the flush.
+            if limits.deadline.is_some_and(|deadline| now >= deadline) {
+                return Err(self.timed_out(limits.batch));
+            }
             let touches = batch
                 .iter()
                 .map(|(key, gathered)| (*key, gathered.touch(now)))
                 .collect();
-            match timeout(DEADLINE, self.shared.touch_many(touches)).await {
+            match timeout(limits.batch, self.shared.touch_many(touches)).await {
                 Ok(Ok(())) => {
                     for (key, gathered) in batch {
-                        let place = self.place(*key);
-                        self.shard(place).written(place, gathered.last_activity());
+                        let key = self.hashed(*key);
+                        self.shard(key).written(key, gathered.last_activity());
                     }
                 }
-                // What is wrong with these need not be wrong with the others.
-                Ok(Err(error)) => outcome = Err(error.into()),
-                Err(too_late) => return Err(too_late.into()),
+                // The other batches may be written all the same.
+                Ok(Err(error)) => outcome = Err(FlushError::failed(error)),
+                Err(_) => return Err(self.timed_out(limits.batch)),
             }
         }
         outcome
     }
 
-    /// Lets go of answers that are too old to be given, whatever happens.
+    fn timed_out(&self, limit: Duration) -> FlushError {
+        FlushError::timed_out(limit, self.shards().map(Shard::gathered_len).sum())
+    }
+
+    /// Removes entries that are too old to be served under any circumstances.
     pub(super) fn sweep(&self) {
         if let Some(oldest) = Instant::now().checked_sub(self.settings.max_stale_on_error) {
             for shard in self.shards() {

@@ -1,4 +1,4 @@
-//! How is an answer given that is mostly there already?
+//! The future that the operations of a near cache return.
 
 use std::fmt;
 use std::future::{Future, Ready, ready};
@@ -7,24 +7,26 @@ use std::task::{Context, Poll};
 
 use crate::store::activity_store::BoxError;
 
-/// What every operation of a [`CachedStore`](crate::CachedStore) returns. An answer from memory is not boxed.
+/// The future of every operation of a [`CachedStore`](crate::CachedStore).
+///
+/// An answer from memory is ready at once and is not boxed.
 #[must_use = "futures do nothing unless polled"]
-pub struct CachedFuture<T>(Answer<T>);
+pub struct CachedFuture<T>(State<T>);
 
-enum Answer<T> {
-    Known(Ready<Result<T, BoxError>>),
-    Asking(Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>),
+enum State<T> {
+    Ready(Ready<Result<T, BoxError>>),
+    Boxed(Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>),
 }
 
 impl<T> CachedFuture<T> {
-    pub(super) fn known(answer: T) -> Self {
-        Self(Answer::Known(ready(Ok(answer))))
+    pub(super) fn ready(answer: T) -> Self {
+        Self(State::Ready(ready(Ok(answer))))
     }
 
-    pub(super) fn asking(
-        question: impl Future<Output = Result<T, BoxError>> + Send + 'static,
+    pub(super) fn boxed(
+        operation: impl Future<Output = Result<T, BoxError>> + Send + 'static,
     ) -> Self {
-        Self(Answer::Asking(Box::pin(question)))
+        Self(State::Boxed(Box::pin(operation)))
     }
 }
 
@@ -33,8 +35,8 @@ impl<T> Future for CachedFuture<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.get_mut().0 {
-            Answer::Known(answer) => Pin::new(answer).poll(cx),
-            Answer::Asking(question) => question.as_mut().poll(cx),
+            State::Ready(answer) => Pin::new(answer).poll(cx),
+            State::Boxed(operation) => operation.as_mut().poll(cx),
         }
     }
 }
@@ -42,8 +44,8 @@ impl<T> Future for CachedFuture<T> {
 impl<T> fmt::Debug for CachedFuture<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.0 {
-            Answer::Known(_) => "Known",
-            Answer::Asking(_) => "Asking",
+            State::Ready(_) => "Ready",
+            State::Boxed(_) => "Boxed",
         };
         f.debug_tuple("CachedFuture").field(&state).finish()
     }

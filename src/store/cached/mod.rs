@@ -1,11 +1,13 @@
-//! A near cache in front of a store that several nodes share.
+//! A near cache in front of a shared store.
 
-mod ask;
+pub(crate) mod builder;
 mod cache;
 pub(crate) mod cached_store;
 mod entry;
 mod flush;
+pub(crate) mod flush_error;
 pub(crate) mod future;
+mod operations;
 pub(crate) mod settings;
 mod shard;
 mod worker;

@@ -1,11 +1,11 @@
-//! How is a share of the answers locked, found, and let go?
+//! One shard of the cached sessions, behind a lock of its own.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::{HashMap, HashTable};
 use tokio::time::Instant;
 
-use super::entry::{Entry, Gathered, Shared, Worth};
+use super::entry::{Entry, Freshness, GatheredTouch, SharedStoreState};
 use super::settings::Settings;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
@@ -15,49 +15,75 @@ use crate::session::touch::Touch;
 /// How many entries an eviction compares.
 const SAMPLE: usize = 8;
 
-/// A share of the answers, with a lock of its own on a cache line of its own. The lock is never held while another is
-/// taken or anything is awaited.
+/// One shard of the cached sessions. The lock is on a cache line of its own. It is never held while
+/// another lock is taken or a future is awaited.
+///
+/// # Tickets and generations
+///
+/// An answer of the shared store may arrive after the record has changed. Two answers may also
+/// arrive in another order than the store gave them. An answer "live" that was given before a
+/// revocation and arrives after it would bring the session back for `max_staleness`.
+///
+/// So each question takes a [`Ticket`] before it is sent. The ticket holds the *generation* of the
+/// shard, the moment of the question, and the touch that was gathered then. The generation grows
+/// with every `create` and `revoke` through this cache, when it ends; with every revocation that is
+/// announced; and when announcements were missed. An answer whose ticket has an older generation
+/// goes to its caller and is not kept. Of two answers of the same generation, the one that was
+/// asked for later stays.
+///
+/// This is enough. A question that was sent after the change finds the change, because the shared
+/// store changes a record in one atomic step. A question that was sent before the change has an
+/// older generation when the change is known here, whatever it found. The generation belongs to the
+/// shard and not to the session, so nothing has to be remembered of sessions that were removed. The
+/// price is that a change discards the answers that are under way for the other sessions of the
+/// shard. Those sessions are asked for again.
+///
+/// The gathered touch in the ticket covers a flush that is under way at the same time: the shared
+/// store may answer the question as of before the flush, while the flush has ended here. Without
+/// the ticket's copy, last activity would move backwards in memory.
 #[repr(align(64))]
 pub(super) struct Shard {
-    answers: Mutex<Answers>,
+    contents: Mutex<Contents>,
     capacity: usize,
 }
 
 #[derive(Default)]
-struct Answers {
+struct Contents {
     entries: HashTable<Entry>,
-    gathered: HashMap<SessionKey, Gathered>,
-    /// Counts what makes answers obsolete that are still on their way.
+    gathered: HashMap<SessionKey, GatheredTouch>,
+    /// Grows with every change that makes answers obsolete which are still under way.
     generation: u64,
 }
 
-/// Where a session is found.
+/// A session key with its hash.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct HashedKey {
     pub(super) key: SessionKey,
     pub(super) hash: u64,
 }
 
-/// What must be known of a question to the shared store when its answer comes.
+/// What is noted when a question to the shared store is sent, for when its answer arrives.
 #[derive(Clone, Copy)]
 pub(super) struct Ticket {
     generation: u64,
     asked: Instant,
-    /// What was gathered then: the shared store may answer as of before a flush that is done by the time it is heard.
-    gathered: Option<Gathered>,
+    gathered: Option<GatheredTouch>,
 }
 
-/// What is to be done with a touch.
-pub(super) enum Advice {
-    Answer(Activity),
-    AnswerAndCheck(Activity),
-    Ask,
+/// The result of looking a session up for a touch.
+pub(super) enum Lookup {
+    /// Answer with this activity.
+    Hit(Activity),
+    /// Answer with this activity, and start a background check.
+    HitAndCheck(Activity),
+    /// Ask the shared store.
+    Miss,
 }
 
 impl Shard {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            answers: Mutex::default(),
+            contents: Mutex::default(),
             capacity,
         }
     }
@@ -66,109 +92,122 @@ impl Shard {
         self.lock().entries.len()
     }
 
-    /// Answers the touch where that may be done from memory, and gathers it where it is due.
-    pub(super) fn consult(
+    /// Returns how many touches are gathered.
+    pub(super) fn gathered_len(&self) -> usize {
+        self.lock().gathered.len()
+    }
+
+    /// Looks the session up, and gathers the touch where it is due.
+    pub(super) fn lookup(
         &self,
-        place: Place,
+        key: HashedKey,
         touch: &Touch,
         settings: &Settings,
-        shared: Shared,
-    ) -> Advice {
+        state: SharedStoreState,
+    ) -> Lookup {
         let now = Instant::now();
-        let Answers {
+        let Contents {
             entries, gathered, ..
         } = &mut *self.lock();
-        let Some(entry) = entries.find_mut(place.hash, |entry| entry.key == place.key) else {
-            return Advice::Ask;
+        let Some(entry) = entries.find_mut(key.hash, |entry| entry.key == key.key) else {
+            return Lookup::Miss;
         };
-        let worth = entry.worth(touch, now, settings, shared);
-        if worth == Worth::Stale {
-            return Advice::Ask;
+        let freshness = entry.freshness(touch, now, settings, state);
+        if freshness == Freshness::Stale {
+            return Lookup::Miss;
         }
         let before = entry.activity();
         if touch.applies_to(&before) {
-            let has_room = gathered.len() < self.capacity || gathered.contains_key(&place.key);
+            let has_room = gathered.len() < self.capacity || gathered.contains_key(&key.key);
             if has_room {
-                gathered.insert(place.key, Gathered::new(*touch, now));
+                gathered.insert(key.key, GatheredTouch::new(*touch, now));
                 entry.active_at(touch.last_activity());
-            } else if shared == Shared::Answers {
-                return Advice::Ask;
+            } else if state == SharedStoreState::Answering {
+                return Lookup::Miss;
             }
         }
-        if worth == Worth::Aging && entry.claim_check(now, settings.shared_timeout).is_some() {
-            Advice::AnswerAndCheck(before)
+        if freshness == Freshness::Aging
+            && entry.claim_check(now, settings.shared_timeout).is_some()
+        {
+            Lookup::HitAndCheck(before)
         } else {
-            Advice::Answer(before)
+            Lookup::Hit(before)
         }
     }
 
-    /// Notes that the shared store is about to be asked.
-    pub(super) fn ticket(&self, place: Place) -> Ticket {
-        let answers = self.lock();
+    /// Returns a ticket for a question that is about to be sent.
+    pub(super) fn ticket(&self, key: HashedKey) -> Ticket {
+        let contents = self.lock();
         Ticket {
-            generation: answers.generation,
+            generation: contents.generation,
             asked: Instant::now(),
-            gathered: answers.gathered.get(&place.key).copied(),
+            gathered: contents.gathered.get(&key.key).copied(),
         }
     }
 
-    /// Keeps what the shared store found before this touch, unless it was overtaken by something newer. Returns it
-    /// with what is gathered here.
+    /// Keeps the record that the shared store found, unless something newer is known. Returns the
+    /// record with the gathered activity.
     pub(super) fn learn(
         &self,
-        place: Place,
+        key: HashedKey,
         ticket: &Ticket,
         found: Option<Activity>,
         touch: &Touch,
         rehash: impl Fn(&Entry) -> u64,
     ) -> Option<Activity> {
-        let mut answers = self.lock();
-        let answer = found.map(|found| match answers.gathered(place, ticket) {
-            // Judged as of this touch, like what the shared store found.
+        let mut contents = self.lock();
+        let answer = found.map(|found| match contents.gathered(key, ticket) {
+            // Judged as of this touch, as the shared store judged the record.
             Some(gathered) => touch
                 .for_activity_at(gathered.last_activity())
                 .applied_to(found),
             None => found,
         });
-        if ticket.generation != answers.generation {
+        if ticket.generation != contents.generation {
             return answer;
         }
         let stored = found
             .map(|found| touch.applied_to(found))
             .filter(|stored| touch.policy().remaining(stored, touch.now()).is_ok());
         match stored {
-            Some(stored) => answers.keep(place, ticket, stored, self.capacity, rehash),
-            None => answers.remove(place),
+            Some(stored) => contents.keep(key, ticket, stored, self.capacity, rehash),
+            None => contents.remove(key),
         }
         answer
     }
 
-    /// What the shared store found, with what is gathered here.
-    pub(super) fn with_gathered(&self, place: Place, ticket: &Ticket, found: Activity) -> Activity {
-        match self.lock().gathered(place, ticket) {
+    /// Returns the record that the shared store found, with the gathered activity.
+    pub(super) fn with_gathered(
+        &self,
+        key: HashedKey,
+        ticket: &Ticket,
+        found: Activity,
+    ) -> Activity {
+        match self.lock().gathered(key, ticket) {
             Some(gathered) => gathered.touch(Instant::now()).applied_to(found),
             None => found,
         }
     }
 
-    /// Forgets the session, and whatever answers about it are still on their way.
-    pub(super) fn forget(&self, place: Place) {
-        let mut answers = self.lock();
-        answers.generation += 1;
-        answers.remove(place);
+    /// Forgets the session, and discards the answers about it that are still under way.
+    pub(super) fn forget(&self, key: HashedKey) {
+        let mut contents = self.lock();
+        contents.generation += 1;
+        contents.remove(key);
     }
 
-    /// Doubts every answer, and those that are still on their way.
-    pub(super) fn doubt(&self) {
-        let mut answers = self.lock();
-        answers.generation += 1;
-        answers.entries.iter_mut().for_each(Entry::doubt);
+    /// Has every session checked before it is served again, and discards the answers that are still
+    /// under way.
+    pub(super) fn set_all_unconfirmed(&self) {
+        let mut contents = self.lock();
+        contents.generation += 1;
+        contents.entries.iter_mut().for_each(Entry::set_unconfirmed);
     }
 
-    /// Removes the entries that were asked for before this moment, and hands back memory if there are much fewer than
-    /// there were.
+    /// Removes the entries that were asked for before this moment, and returns memory if few are
+    /// left.
     pub(super) fn sweep(&self, oldest: Instant, rehash: impl Fn(&Entry) -> u64) {
-        let Answers {
+        let Contents {
             entries, gathered, ..
         } = &mut *self.lock();
         entries.retain(|entry| entry.asked() >= oldest);
@@ -180,8 +219,8 @@ impl Shard {
         }
     }
 
-    /// Adds what is to be written.
-    pub(super) fn add_gathered(&self, to: &mut Vec<(SessionKey, Gathered)>) {
+    /// Appends the gathered touches.
+    pub(super) fn add_gathered(&self, to: &mut Vec<(SessionKey, GatheredTouch)>) {
         to.extend(
             self.lock()
                 .gathered
@@ -190,33 +229,33 @@ impl Shard {
         );
     }
 
-    /// Notes that this activity is written. What came after it stays gathered.
-    pub(super) fn written(&self, place: Place, at: Timestamp) {
-        let Answers {
+    /// Notes that this activity is written. A later touch stays gathered.
+    pub(super) fn written(&self, key: HashedKey, at: Timestamp) {
+        let Contents {
             entries, gathered, ..
         } = &mut *self.lock();
         if gathered
-            .get(&place.key)
+            .get(&key.key)
             .is_none_or(|gathered| gathered.last_activity() != at)
         {
             return;
         }
-        gathered.remove(&place.key);
-        if let Some(entry) = entries.find_mut(place.hash, |entry| entry.key == place.key) {
+        gathered.remove(&key.key);
+        if let Some(entry) = entries.find_mut(key.hash, |entry| entry.key == key.key) {
             entry.written(at);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Answers> {
-        // A panic under the lock could only be an allocation failure; nothing is left half-done by it.
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        // Only a failed allocation can panic under the lock, and it leaves the contents whole.
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Answers {
-    /// What the shared store may not have known when it was asked.
-    fn gathered(&self, place: Place, ticket: &Ticket) -> Option<Gathered> {
-        let now = self.gathered.get(&place.key).copied();
+impl Contents {
+    /// Returns the gathered touch that the shared store may not have known when it answered.
+    fn gathered(&self, key: HashedKey, ticket: &Ticket) -> Option<GatheredTouch> {
+        let now = self.gathered.get(&key.key).copied();
         now.or(ticket
             .gathered
             .filter(|_| ticket.generation == self.generation))
@@ -224,49 +263,50 @@ impl Answers {
 
     fn keep(
         &mut self,
-        place: Place,
+        key: HashedKey,
         ticket: &Ticket,
         stored: Activity,
         capacity: usize,
         rehash: impl Fn(&Entry) -> u64,
     ) {
-        let mut new = Entry::new(place.key, stored, ticket.asked);
+        let mut new = Entry::new(key.key, stored, ticket.asked);
         let gathered = self
-            .gathered(place, ticket)
+            .gathered(key, ticket)
             .filter(|gathered| gathered.touch(Instant::now()).applies_to(&stored));
         match gathered {
             Some(gathered) => new.active_at(gathered.last_activity()),
-            None => _ = self.gathered.remove(&place.key),
+            None => _ = self.gathered.remove(&key.key),
         }
-        if let Some(entry) = self.find_mut(place) {
-            // Answers may overtake each other.
+        if let Some(entry) = self.find_mut(key) {
+            // The answers to two questions may arrive in either order.
             if entry.asked() <= ticket.asked {
                 *entry = new;
             }
             return;
         }
         if self.entries.len() >= capacity {
-            self.evict_one(place.hash);
+            self.evict_one(key.hash);
         }
-        self.entries.insert_unique(place.hash, new, rehash);
+        self.entries.insert_unique(key.hash, new, rehash);
     }
 
-    fn find_mut(&mut self, place: Place) -> Option<&mut Entry> {
+    fn find_mut(&mut self, key: HashedKey) -> Option<&mut Entry> {
         self.entries
-            .find_mut(place.hash, |entry| entry.key == place.key)
+            .find_mut(key.hash, |entry| entry.key == key.key)
     }
 
-    fn remove(&mut self, place: Place) {
-        self.gathered.remove(&place.key);
+    fn remove(&mut self, key: HashedKey) {
+        self.gathered.remove(&key.key);
         let entry = self
             .entries
-            .find_entry(place.hash, |entry| entry.key == place.key);
+            .find_entry(key.hash, |entry| entry.key == key.key);
         if let Ok(entry) = entry {
             entry.remove();
         }
     }
 
-    /// Removes the entry that was asked for longest ago, of a sample. What is gathered for it stays, and is written.
+    /// Removes the entry of a sample that was asked for first. Its gathered touch stays, and is
+    /// written.
     fn evict_one(&mut self, hash: u64) {
         let buckets = self.entries.num_buckets();
         let Some(start) = ((hash >> 7) as usize).checked_rem(buckets) else {

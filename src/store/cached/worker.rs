@@ -1,4 +1,4 @@
-//! What goes on in the background?
+//! The background work of a near cache: flush, sweep, and listen for revocations.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -11,10 +11,11 @@ use tokio::time::timeout;
 use super::cache::Cache;
 use crate::store::shared_store::{Announced, Revocations, SharedStore};
 
-/// Starts the background work, unless it runs already. It ends when the sender of `open` is dropped.
+/// Starts the background work, unless it runs already. It ends when the sender of `open` is
+/// dropped.
 ///
-/// Should it end by accident, with the runtime that it was started on or by a panic of the shared store, the next
-/// touch starts it again.
+/// The work may end early, with the runtime that it was started on or by a panic of the shared
+/// store. The next touch then starts it again.
 pub(super) fn start<R: SharedStore>(cache: &Arc<Cache<R>>, open: &watch::Sender<()>) {
     let Ok(runtime) = Handle::try_current() else {
         return;
@@ -27,63 +28,63 @@ pub(super) fn start<R: SharedStore>(cache: &Arc<Cache<R>>, open: &watch::Sender<
         return;
     }
     let revocations = cache.shared.revocations();
-    // Nobody has listened until now.
-    cache.doubt_all();
+    // No task listened until now, so revocations may have been missed.
+    cache.set_all_unconfirmed();
     cache.working.store(true, Ordering::Release);
     runtime.spawn(work(
-        Shift(Arc::clone(cache)),
+        Working(Arc::clone(cache)),
         revocations,
         open.subscribe(),
     ));
 }
 
 async fn work<R: SharedStore>(
-    shift: Shift<R>,
+    working: Working<R>,
     revocations: Revocations,
     mut open: watch::Receiver<()>,
 ) {
-    let cache = &*shift.0;
-    let listening = Listening(tokio::spawn(listen(Arc::clone(&shift.0), revocations)));
+    let cache = &*working.0;
+    let listener = AbortOnDrop(tokio::spawn(listen(Arc::clone(&working.0), revocations)));
     while timeout(cache.settings.flush_every, open.changed())
         .await
         .is_err()
     {
-        if listening.0.is_finished() {
+        if listener.0.is_finished() {
             return;
         }
-        // What could not be written is still gathered.
-        let _ = cache.flush().await;
+        // What could not be written stays gathered, and the next flush tries again.
+        let _ = cache.flush_in_background().await;
         cache.sweep();
     }
-    // Nobody is left who could be told.
-    let _ = cache.flush().await;
+    // The last handle is gone, so nothing can be done about an error.
+    let _ = cache.flush_in_background().await;
 }
 
 async fn listen<R: SharedStore>(cache: Arc<Cache<R>>, mut revocations: Revocations) {
     loop {
         match revocations.next().await {
             Announced::Revoked(key) => {
-                let place = cache.place(key);
-                cache.shard(place).forget(place);
+                let key = cache.hashed(key);
+                cache.shard(key).forget(key);
             }
-            Announced::Missed => cache.doubt_all(),
+            Announced::Missed => cache.set_all_unconfirmed(),
         }
     }
 }
 
-/// Says that nobody works any more, however the work ended.
-struct Shift<R>(Arc<Cache<R>>);
+/// Clears the mark that the background work runs, however it ended.
+struct Working<R>(Arc<Cache<R>>);
 
-impl<R> Drop for Shift<R> {
+impl<R> Drop for Working<R> {
     fn drop(&mut self) {
         self.0.working.store(false, Ordering::Release);
     }
 }
 
-/// Stops listening when the work ends.
-struct Listening(JoinHandle<()>);
+/// Aborts the task when it is dropped.
+struct AbortOnDrop(JoinHandle<()>);
 
-impl Drop for Listening {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -1,4 +1,4 @@
-//! How does a record come to be?
+//! Checks of `create` and `begin`.
 
 use super::subject::{HOUR, MINUTE, Outcome, SECOND, Subject, expect, fresh_key};
 use crate::session::activity::Activity;
@@ -12,14 +12,14 @@ pub(super) async fn create_replaces<S: ActivityStore>(subject: &Subject<'_, S>) 
         .with_idle(HOUR)
         .and_then(|limits| limits.with_absolute(10 * HOUR))
         .map_err(|error| error.to_string())?;
-    // Each differs from the one before in everything there is, and the last from the first.
+    // Each differs from the one before in every value, and so does the last from the first.
     let records = [
         plain,
         Activity::began(subject.after(MINUTE))
             .active_at(subject.after(2 * MINUTE))
             .with_limits(limits)
             .revoked(),
-        // Back in time, live again, and without limits: the application issues the id anew.
+        // Earlier, live again, and without limits: the application starts the session anew.
         Activity::began(subject.start.saturating_sub(MINUTE)),
         Activity::began(subject.start).with_limits(limits),
         plain.revoked(),

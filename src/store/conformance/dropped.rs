@@ -1,4 +1,4 @@
-//! What if the caller goes away?
+//! Checks of operations that are dropped half-way.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -8,12 +8,12 @@ use super::subject::{MINUTE, Outcome, SECOND, Subject, expect, fresh_key};
 use crate::session::activity::Activity;
 use crate::store::activity_store::ActivityStore;
 
-/// More than a pool or a queue has room for, so that what leaks shows.
-const OFTEN: u32 = 64;
+/// More than the size of a usual pool or queue, so that a leak shows.
+const ROUNDS: u32 = 64;
 
-/// A dropped operation may happen or not, and it may happen later. What follows must be right all the same.
+/// A dropped operation may take effect or not, and it may do so later. The record stays whole.
 pub(super) async fn leaves_whole<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
-    for _ in 0..OFTEN {
+    for _ in 0..ROUNDS {
         let key = fresh_key();
         let first = Activity::began(subject.start);
         poll_once(subject.store.begin(key, first, subject.keep_for_a_day())).await;
@@ -74,7 +74,7 @@ pub(super) async fn leaves_whole<S: ActivityStore>(subject: &Subject<'_, S>) -> 
 async fn poll_once<F: Future>(operation: F) {
     let mut operation = pin!(operation);
     poll_fn(|cx| {
-        // Finished or not, nobody is there to take the answer.
+        // The caller is gone, so the answer does not matter.
         let _ = operation.as_mut().poll(cx);
         Poll::Ready(())
     })

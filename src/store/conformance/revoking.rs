@@ -1,4 +1,4 @@
-//! How does a session end on purpose?
+//! Checks of `revoke`.
 
 use super::subject::{HOUR, MINUTE, Outcome, SECOND, Subject, expect, fresh_key};
 use crate::session::activity::Activity;

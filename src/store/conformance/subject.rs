@@ -1,4 +1,4 @@
-//! What does a check ask of the store, and how does it say what it found?
+//! The store that is checked, and what every check needs.
 
 use std::collections::hash_map::RandomState;
 use std::fmt::{Debug, Write};
@@ -13,17 +13,18 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::{ActivityStore, BoxError};
 
-/// Why a clause is broken, unless it is kept.
+/// The result of a check. The error says how the clause is broken.
 pub(super) type Outcome = Result<(), String>;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
-/// A store that is being checked.
+/// The store that is checked.
 pub(super) struct Subject<'a, S> {
     pub(super) store: &'a S,
-    /// When the checks began. Half an hour early, so that a record's whole life lies around the store's own time.
+    /// The moment that the checks count from: half an hour ago, so that the server's own time lies
+    /// within the life of the records.
     pub(super) start: Timestamp,
     pub(super) policy: Policy,
 }
@@ -37,22 +38,22 @@ impl<'a, S: ActivityStore> Subject<'a, S> {
         }
     }
 
-    /// So long after the checks began.
+    /// Returns the moment so long after the start.
     pub(super) fn after(&self, wait: Duration) -> Timestamp {
         self.start.saturating_add(wait)
     }
 
-    /// A touch by the default policy, so long after the checks began.
+    /// Returns a touch by the default policy, so long after the start.
     pub(super) fn touch_after(&self, wait: Duration) -> Touch {
         self.policy.touch(self.after(wait))
     }
 
-    /// A new session that began when the checks did.
+    /// Creates a session that began at the start.
     pub(super) async fn begun(&self) -> Result<(SessionKey, Activity), String> {
         self.created(Activity::began(self.start)).await
     }
 
-    /// A new session with this record.
+    /// Creates a session with this record.
     pub(super) async fn created(
         &self,
         activity: Activity,
@@ -64,6 +65,15 @@ impl<'a, S: ActivityStore> Subject<'a, S> {
 
     pub(super) async fn create(&self, key: SessionKey, activity: Activity) -> Outcome {
         let keep_until = self.keep_until(&activity);
+        self.create_until(key, activity, keep_until).await
+    }
+
+    pub(super) async fn create_until(
+        &self,
+        key: SessionKey,
+        activity: Activity,
+        keep_until: Timestamp,
+    ) -> Outcome {
         answered("create", self.store.create(key, activity, keep_until).await)
     }
 
@@ -95,7 +105,7 @@ impl<'a, S: ActivityStore> Subject<'a, S> {
         )
     }
 
-    /// Breaks the clause unless this is what the store has.
+    /// Fails unless the store has this record.
     pub(super) async fn expect_record(
         &self,
         when: &str,
@@ -114,10 +124,10 @@ impl<'a, S: ActivityStore> Subject<'a, S> {
     }
 }
 
-/// A key that nobody has used before.
+/// Returns a key that was not used before.
 pub(super) fn fresh_key() -> SessionKey {
     let random = || RandomState::new().build_hasher().finish().to_be_bytes();
-    // Each `RandomState` differs from the one before by a counter at least, and the hash spreads it.
+    // Each `RandomState` differs from the one before at least by a counter, which the hash spreads.
     SessionKey::of([random(), random()].concat())
 }
 
@@ -129,7 +139,7 @@ pub(super) fn expect<T: PartialEq + Debug>(what: &str, found: T, expected: T) ->
     }
 }
 
-/// The answer, or the store's error and what is behind it.
+/// Returns the answer, or the store's error with its sources.
 pub(super) fn answered<T, E: Into<BoxError>>(
     operation: &str,
     answer: Result<T, E>,

@@ -1,10 +1,9 @@
-//! What may a touch do, and what not?
+//! Checks of `touch`.
 
 use std::time::Duration;
 
 use super::subject::{HOUR, MINUTE, Outcome, SECOND, Subject, expect, fresh_key};
 use crate::session::activity::Activity;
-use crate::session::limits::Limits;
 use crate::session::policy::Policy;
 use crate::store::activity_store::ActivityStore;
 
@@ -130,42 +129,6 @@ pub(super) async fn only_when_due<S: ActivityStore>(subject: &Subject<'_, S>) ->
         .await
 }
 
-pub(super) async fn obeys_own_limits<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
-    let every = rarely(5 * MINUTE)?;
-    let short = limited(Limits::default().with_idle(MINUTE))?;
-    let (key, activity) = subject
-        .created(Activity::began(subject.start).with_limits(short))
-        .await?;
-    // Half of its own idle timeout is sooner than `touch_every`.
-    let due = every.touch(subject.after(MINUTE / 2));
-    subject.touch(key, due).await?;
-    let touched = activity.active_at(due.last_activity());
-    subject
-        .expect_record("after half of its own idle timeout", key, Some(touched))
-        .await?;
-    subject
-        .touch(key, every.touch(subject.after(2 * MINUTE)))
-        .await?;
-    subject
-        .expect_record("after its own idle timeout", key, Some(touched))
-        .await?;
-
-    let long = limited(Limits::default().with_idle(HOUR))?;
-    let (key, activity) = subject
-        .created(Activity::began(subject.start).with_limits(long))
-        .await?;
-    let late = every.touch(subject.after(HOUR / 2));
-    subject.touch(key, late).await?;
-    let touched = activity.active_at(late.last_activity());
-    subject
-        .expect_record(
-            "after the policy's idle timeout but within its own",
-            key,
-            Some(touched),
-        )
-        .await
-}
-
 pub(super) async fn late_is_judged_now<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
     let (key, activity) = subject.begun().await?;
     let active_at = subject.after(MINUTE);
@@ -208,8 +171,4 @@ fn rarely(touch_every: Duration) -> Result<Policy, String> {
         .with_touch_every(touch_every)
         .build()
         .map_err(|error| error.to_string())
-}
-
-fn limited<E: ToString>(limits: Result<Limits, E>) -> Result<Limits, String> {
-    limits.map_err(|error| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Is what was written what is read?
+//! Checks of the values that are stored.
 
 use std::time::Duration;
 
@@ -36,8 +36,6 @@ pub(super) async fn limits<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcom
     Ok(())
 }
 
-/// The latest moment is never followed by another, so this is the last check: a store that removes records as time
-/// passes may now remove others' early.
 pub(super) async fn extremes<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
     let first = Activity::began(Timestamp::UNIX_EPOCH);
     let whole_time = first.active_at(Timestamp::MAX);
@@ -70,12 +68,67 @@ pub(super) async fn extremes<S: ActivityStore>(subject: &Subject<'_, S>) -> Outc
         .await
 }
 
+pub(super) async fn milliseconds<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
+    let millis = |millis| subject.after(Duration::from_millis(millis));
+    for offset in [1, 10, 100] {
+        let activity = Activity::began(millis(offset)).active_at(millis(2 * offset));
+        let (key, activity) = subject.created(activity).await?;
+        subject
+            .expect_record("after create", key, Some(activity))
+            .await?;
+        let next = millis(2 * offset + 1);
+        subject.touch(key, subject.policy.touch(next)).await?;
+        let expected = Some(activity.active_at(next));
+        subject
+            .expect_record("after a touch a millisecond later", key, expected)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn load_changes_nothing<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
+    let live = Activity::began(subject.start);
+    let ended = Activity::began(subject.start.saturating_sub(20 * HOUR));
+    for activity in [live, live.revoked(), ended] {
+        let (key, activity) = subject.created(activity).await?;
+        for _ in 0..3 {
+            subject
+                .expect_record("for another time", key, Some(activity))
+                .await?;
+        }
+        expect("begin", subject.begin(key, live).await?, activity)?;
+    }
+    subject
+        .expect_record("of an unknown session", fresh_key(), None)
+        .await
+}
+
+pub(super) async fn clones<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
+    let clone = subject.store.clone();
+    let other = Subject::new(&clone);
+    let (key, activity) = other.begun().await?;
+    subject
+        .expect_record("after create through a clone", key, Some(activity))
+        .await?;
+    let touch = other.touch_after(SECOND);
+    subject.touch(key, touch).await?;
+    let touched = activity.active_at(touch.last_activity());
+    other
+        .expect_record("through a clone, after a touch", key, Some(touched))
+        .await?;
+    other.revoke(key).await?;
+    drop(clone);
+    subject
+        .expect_record("after revoke through a clone", key, Some(touched.revoked()))
+        .await
+}
+
 pub(super) async fn neighbours<S: ActivityStore>(subject: &Subject<'_, S>) -> Outcome {
     let bytes = fresh_key().to_bytes();
     let key = SessionKey::from_bytes(bytes);
     let activity = Activity::began(subject.start);
     subject.create(key, activity).await?;
-    // The first bit, the last one, and those around the middle, where a key may have been cut in two.
+    // The first and the last bit, and those around the middle, where a store may cut a key in two.
     for bit in [0, 63, 64, 127] {
         let number = u128::from_be_bytes(bytes) ^ (1 << bit);
         let neighbour = SessionKey::from_bytes(number.to_be_bytes());
@@ -111,7 +164,7 @@ pub(super) async fn kept_until<S: ActivityStore>(subject: &Subject<'_, S>) -> Ou
         "create",
         subject.store.create(key, activity, keep_until).await,
     )?;
-    // Time passes for the store when others are active.
+    // For some stores, time passes when other sessions are active.
     for minute in 0..120 {
         let now = subject.after(minute * MINUTE);
         let other = Activity::began(now);

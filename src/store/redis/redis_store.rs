@@ -8,7 +8,6 @@ use super::builder::RedisStoreBuilder;
 use super::error::RedisStoreError;
 use super::gather;
 use super::servers::Servers;
-use crate::clock::{Clock, SystemClock};
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
@@ -118,21 +117,12 @@ impl RedisStore {
     ///
     /// If the server does not tell the time.
     pub async fn clock(&self) -> Result<StoreClock, RedisStoreError> {
-        self.clock_over(SystemClock).await
-    }
-
-    /// The same over another clock than the system's: it shows this one's time plus the measured offset.
-    ///
-    /// # Errors
-    ///
-    /// If the server does not tell the time.
-    pub async fn clock_over(&self, local: impl Clock) -> Result<StoreClock, RedisStoreError> {
         let store = self.clone();
         let ask = move || {
             let servers = Arc::clone(&store.0);
             async move { servers.in_time(|| servers.time()).await }
         };
-        StoreClock::follow(local, ask).await
+        StoreClock::follow(ask).await
     }
 }
 

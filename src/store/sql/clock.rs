@@ -5,7 +5,6 @@ use sqlx::{Executor, FromRow, IntoArguments};
 use super::dialect::SqlDatabase;
 use super::error::SqlError;
 use super::lease::{OPERATION, run};
-use crate::clock::SystemClock;
 use crate::session::time::Timestamp;
 use crate::store::sql::sql_store::SqlStore;
 use crate::store::store_clock::StoreClock;
@@ -30,5 +29,5 @@ where
             ))
         })
     };
-    StoreClock::follow(SystemClock, now).await
+    StoreClock::follow(now).await
 }

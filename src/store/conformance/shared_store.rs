@@ -1,10 +1,13 @@
-//! Does a store that a near cache stands in front of keep its contract?
+//! The checks of the contract of `SharedStore`.
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::Report;
+use super::concurrent::{AT_ONCE, create_stays, each_at_once};
+use super::policies::{self, Cases};
+use super::removal;
+use super::report::Report;
 use super::subject::{MINUTE, Outcome, SECOND, Subject, answered, expect, fresh_key};
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
@@ -12,12 +15,13 @@ use crate::session::policy::Policy;
 use crate::session::touch::Touch;
 use crate::store::shared_store::{Announced, SharedStore};
 
-/// Runs a store through the contract of [`SharedStore::touch_many`], in addition to [`check`](super::check).
+/// Checks that a store keeps the contract of [`SharedStore::touch_many`]. Use it in addition to
+/// [`check`](super::check).
 ///
 /// # Panics
 ///
-/// If the store breaks the contract: this is a test. The message lists every clause that is broken, what was expected
-/// and what was found.
+/// If the store breaks the contract. The message lists every broken clause, what was expected and
+/// what was found.
 pub async fn check_shared<S: SharedStore>(store: &S) {
     let subject = &Subject::new(store);
     let mut report = Report::of("SharedStore");
@@ -33,17 +37,52 @@ pub async fn check_shared<S: SharedStore>(store: &S) {
             of_any_length(subject),
         )
         .await;
+    report
+        .add(
+            "touch_many goes by the policy that each touch brings",
+            each_case(subject, policies::its_policy),
+        )
+        .await;
+    report
+        .add(
+            "touch_many obeys a policy that is never early",
+            each_case(subject, policies::never_early),
+        )
+        .await;
+    report
+        .add(
+            "touch_many obeys a session's own limits",
+            own_limits(subject),
+        )
+        .await;
+    for (clause, outcome) in removal::of_touch_many(subject).await {
+        report.note(clause, outcome);
+    }
+    report
+        .add(
+            "touch_many never undoes a concurrent revocation",
+            concurrent_revocation(subject),
+        )
+        .await;
+    report
+        .add(
+            "touch_many never overwrites a concurrent create",
+            concurrent_create(subject),
+        )
+        .await;
     report.finish();
 }
 
-/// Checks that what is revoked through one handle is announced to another at once: for a store that pushes revocations.
+/// Checks that a revocation through one handle is announced to another at once. Use it for a store
+/// that pushes revocations.
 ///
-/// The handles may be clones, or belong to two nodes that share a server. It waits up to ten seconds for the
-/// subscription to be ready, so time must not be paused if the store is across a network.
+/// The handles may be clones, or belong to two nodes that share a server. The check waits up to ten
+/// seconds for the subscription to be ready, so time must not be paused if the store is across a
+/// network.
 ///
 /// # Panics
 ///
-/// If nothing is announced: this is a test.
+/// If nothing is announced.
 pub async fn check_push<S: SharedStore>(revoking: &S, listening: &S) {
     let subject = &Subject::new(revoking);
     let mut report = Report::of("SharedStore");
@@ -67,7 +106,7 @@ async fn by_the_rules<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
     let old = Activity::began(subject.start.saturating_sub(subject.policy.absolute()))
         .active_at(subject.start);
     let ahead = live.active_at(now);
-    // What each session is before, by which touch it is touched, and what it is afterwards.
+    // When, the record before, the touch, and the record afterwards.
     let cases = [
         (
             "of a live session",
@@ -135,7 +174,7 @@ async fn of_any_length<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
     touches.sort_unstable_by_key(|(key, _)| *key);
     let activity = Activity::began(subject.start);
     let expected = Some(activity.active_at(touch.last_activity()));
-    // The first and the last are among them, wherever a store may cut.
+    // The first and the last are among them, and those around the likely size of a batch.
     let live: Vec<_> = [0, 999, 1_000, 2_000, 2_999]
         .iter()
         .filter_map(|index| touches.get(*index).copied())
@@ -152,6 +191,64 @@ async fn of_any_length<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
     Ok(())
 }
 
+/// Touches all cases in one batch, and compares the records afterwards.
+async fn each_case<S: SharedStore>(subject: &Subject<'_, S>, cases: Cases<S>) -> Outcome {
+    let mut touches = Vec::new();
+    let mut touched = Vec::new();
+    for case in cases(subject)? {
+        let (key, _) = subject.created(case.before).await?;
+        touches.push((key, case.touch));
+        touched.push((key, case));
+    }
+    touch_many(subject, touches).await?;
+    for (key, case) in touched {
+        let when = format!("after a touch {}", case.when);
+        subject
+            .expect_record(&when, key, Some(case.after()))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn own_limits<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
+    each_case(subject, policies::own_idle).await?;
+    each_case(subject, policies::own_absolute).await?;
+    each_case(subject, policies::no_limits).await
+}
+
+async fn concurrent_revocation<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
+    for _ in 0..8 {
+        let (key, _) = subject.begun().await?;
+        let operations = each_at_once(|n| {
+            let store = subject.store.clone();
+            let touch = subject.touch_after((1 + n) * SECOND);
+            let keep_until = subject.keep_for_a_day();
+            async move {
+                if n == AT_ONCE / 2 {
+                    let revoked = store.revoke(key, keep_until).await;
+                    expect("revoke", answered("revoke", revoked)?, true)
+                } else {
+                    answered("touch_many", store.touch_many(vec![(key, touch)]).await)
+                }
+            }
+        });
+        operations.await?;
+        let found = subject.load(key).await?;
+        let revoked = found.map(|activity| activity.is_revoked());
+        expect("whether it is revoked afterwards", revoked, Some(true))?;
+    }
+    Ok(())
+}
+
+async fn concurrent_create<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
+    let policy = subject.policy;
+    let touch_many = move |store: S, key, now| async move {
+        let touches = vec![(key, policy.touch(now))];
+        answered("touch_many", store.touch_many(touches).await)
+    };
+    create_stays(subject, |created| [created; 2], touch_many).await
+}
+
 async fn touch_many<S: SharedStore>(
     subject: &Subject<'_, S>,
     mut touches: Vec<(SessionKey, Touch)>,
@@ -162,7 +259,7 @@ async fn touch_many<S: SharedStore>(
 
 async fn announced<S: SharedStore>(subject: &Subject<'_, S>, listening: &S) -> Outcome {
     let mut revocations = listening.revocations();
-    // A subscription may take a while to be ready, and what comes before it is lost.
+    // A subscription may take a while to be ready. Earlier announcements are lost.
     for _ in 0..50 {
         let (key, _) = subject.begun().await?;
         subject.revoke(key).await?;
