@@ -86,6 +86,14 @@ caught! {
     touch_that_shortens_the_removal: TouchShortensRemoval breaks "touch never moves the removal to an earlier moment";
     revoke_that_never_moves_the_removal: RevokeKeepsRemoval breaks "revoke moves the removal of a record";
     revoke_that_shortens_the_removal: RevokeShortensRemoval breaks "revoke never moves the removal to an earlier moment";
+    change_that_creates: ChangeCreates breaks "change never creates a record";
+    change_that_ignores_the_expected_id: ChangeIgnoresTheExpected breaks "change puts a new id behind the expected one only";
+    change_that_drops_a_link: ChangeDropsTheLink breaks "change links an id and leaves it valid";
+    change_that_drops_limits: ChangeDropsLimits breaks "change sets the limits and nothing else";
+    change_of_a_session_that_has_ended: ChangeTouchesEnded breaks "change never changes a session that has ended";
+    change_in_two_steps_against_a_revocation: ChangeInTwoSteps breaks "of a change and a revocation at the same time, one sees the other";
+    change_in_two_steps_against_another: ChangeInTwoSteps breaks "of changes at the same time, one applies";
+    ids_that_are_dropped: DropsIds breaks "a record keeps its next id and when it was replaced";
     limits_that_are_clamped: ClampsLimits breaks "limits are kept as they were given";
     moments_in_seconds: RoundsToSeconds breaks "moments are kept to the millisecond";
     load_that_touches: LoadTouches breaks "load changes nothing";

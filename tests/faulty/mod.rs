@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::task::yield_now;
 use tower_login_timeout::{
-    Activity, ActivityStore, Announced, BoxError, Limits, Policy, Revocations, SessionKey,
+    Activity, ActivityStore, Announced, BoxError, Change, Limits, Policy, Revocations, SessionKey,
     SharedStore, Timestamp, Touch,
 };
 
@@ -51,6 +51,13 @@ pub enum Fault {
     BeginIgnoresRemoval,
     BeginShortensRemoval,
     BeginInTwoSteps,
+    ChangeCreates,
+    ChangeIgnoresTheExpected,
+    ChangeDropsTheLink,
+    ChangeDropsLimits,
+    ChangeTouchesEnded,
+    ChangeInTwoSteps,
+    DropsIds,
     RevokeCreates,
     RevokeAnswersYes,
     RevokeAnswersYesOnce,
@@ -170,6 +177,7 @@ impl Store {
             Some(Fault::ClampsLimits) if activity.limits().idle().is_some_and(is_huge) => {
                 activity.with_limits(Limits::default())
             }
+            Some(Fault::DropsIds) => activity.with_next_id(None),
             Some(Fault::NarrowTime) if last / 1_000 > u32::MAX.into() => {
                 Activity::began(activity.created_at())
             }
@@ -177,7 +185,9 @@ impl Store {
                 let seconds = Timestamp::from_unix_millis(last / 1_000 * 1_000);
                 let created = activity.created_at().min(seconds);
                 let rounded = Activity::began(created).active_at(seconds);
-                let rounded = rounded.with_limits(activity.limits());
+                let rounded = rounded
+                    .with_limits(activity.limits())
+                    .with_next_id(activity.next_id());
                 if activity.is_revoked() {
                     rounded.revoked()
                 } else {
@@ -442,14 +452,44 @@ impl ActivityStore for Store {
         })
     }
 
-    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<bool> {
+    fn change(&self, key: SessionKey, change: Change) -> Answer<Option<Activity>> {
+        self.run_with_steps(async move |store| {
+            let Some(before) = store.find(key) else {
+                if store.has(Fault::ChangeCreates) {
+                    store.put(key, Activity::began(change.now()), Timestamp::MAX);
+                }
+                return None;
+            };
+            if store.has(Fault::ChangeInTwoSteps) {
+                yield_now().await;
+            }
+            let before = before.activity;
+            let expected = change.applied_to(before);
+            let after = match store.fault {
+                Some(Fault::ChangeIgnoresTheExpected) if expected == before => {
+                    change.applied_to(before.with_next_id(None))
+                }
+                Some(Fault::ChangeDropsTheLink) if expected.replaced_at().is_none() => before,
+                Some(Fault::ChangeDropsLimits) => expected.with_limits(Limits::default()),
+                Some(Fault::ChangeTouchesEnded) if expected == before => {
+                    before.with_next_id(Some(SessionKey::of("wrong")))
+                }
+                _ => expected,
+            };
+            store.update(key, after, change.keep_until(&before), Removal::MovesLater);
+            Some(before)
+        })
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
         self.run_with_steps(async move |store| {
             let Some(before) = store.find(key) else {
                 if store.has(Fault::RevokeCreates) {
                     let revoked = Activity::began(Timestamp::UNIX_EPOCH).revoked();
                     store.put(key, revoked, keep_until);
                 }
-                return store.has(Fault::RevokeAnswersYes);
+                let made_up = Activity::began(Timestamp::UNIX_EPOCH);
+                return store.has(Fault::RevokeAnswersYes).then_some(made_up);
             };
             if store.has(Fault::RevokeInTwoSteps) {
                 yield_now().await;
@@ -474,7 +514,8 @@ impl ActivityStore for Store {
                 // No handle may have subscribed.
                 let _ = store.revocations.send(Announced::Revoked(key));
             }
-            !(store.has(Fault::RevokeAnswersYesOnce) && before.activity.is_revoked())
+            let denies = store.has(Fault::RevokeAnswersYesOnce) && before.activity.is_revoked();
+            (!denies).then_some(before.activity)
         })
     }
 }

@@ -13,6 +13,7 @@ use super::lazy::LazyStore;
 use super::memory;
 use crate::clock::Clock;
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
@@ -172,7 +173,11 @@ impl ActivityStore for AnyStore {
         self.0.touch(key, touch)
     }
 
-    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> BoxFuture<bool> {
+    fn change(&self, key: SessionKey, change: Change) -> BoxFuture<Option<Activity>> {
+        self.0.change(key, change)
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> BoxFuture<Option<Activity>> {
         self.0.revoke(key, keep_until)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
@@ -25,7 +26,8 @@ pub(super) trait Erased: Send + Sync {
     ) -> BoxFuture<Activity>;
     fn load(&self, key: SessionKey) -> BoxFuture<Option<Activity>>;
     fn touch(&self, key: SessionKey, touch: Touch) -> BoxFuture<Option<Activity>>;
-    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> BoxFuture<bool>;
+    fn change(&self, key: SessionKey, change: Change) -> BoxFuture<Option<Activity>>;
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> BoxFuture<Option<Activity>>;
     fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> BoxFuture<()>;
     fn revocations(&self) -> Revocations;
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>>;
@@ -72,7 +74,11 @@ impl<S: SharedStore> Erased for Typed<S> {
         boxed(self.store.touch(key, touch))
     }
 
-    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> BoxFuture<bool> {
+    fn change(&self, key: SessionKey, change: Change) -> BoxFuture<Option<Activity>> {
+        boxed(self.store.change(key, change))
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> BoxFuture<Option<Activity>> {
         boxed(self.store.revoke(key, keep_until))
     }
 

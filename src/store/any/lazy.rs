@@ -14,6 +14,7 @@ use super::erased::{BoxFuture, Erased};
 use super::error::AnyStoreError;
 use crate::clock::{Clock, SystemClock};
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
@@ -169,7 +170,11 @@ impl Erased for LazyStore {
         self.run(|store| store.touch(key, touch))
     }
 
-    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> BoxFuture<bool> {
+    fn change(&self, key: SessionKey, change: Change) -> BoxFuture<Option<Activity>> {
+        self.run(|store| store.change(key, change))
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> BoxFuture<Option<Activity>> {
         self.run(|store| store.revoke(key, keep_until))
     }
 

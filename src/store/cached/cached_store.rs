@@ -13,6 +13,7 @@ use super::settings::Settings;
 use super::shard::Lookup;
 use super::worker;
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
@@ -200,7 +201,16 @@ impl<R: SharedStore> ActivityStore for CachedStore<R> {
         }
     }
 
-    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> CachedFuture<bool> {
+    fn change(&self, key: SessionKey, change: Change) -> CachedFuture<Option<Activity>> {
+        let cache = self.cache();
+        CachedFuture::boxed(async move {
+            let _forget = ForgetOnDrop::new(Arc::clone(&cache), cache.hashed(key));
+            let before = cache.shared.change(key, change).await;
+            before.map_err(Into::into)
+        })
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> CachedFuture<Option<Activity>> {
         let cache = self.cache();
         CachedFuture::boxed(async move {
             let _forget = ForgetOnDrop::new(Arc::clone(&cache), cache.hashed(key));

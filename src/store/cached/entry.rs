@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::settings::Settings;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
-use crate::session::time::Timestamp;
+use crate::session::time::{Millis, Timestamp};
 use crate::session::touch::Touch;
 
 /// A live session, as the shared store knew it.
@@ -100,7 +100,7 @@ impl Entry {
     /// late for this session.
     fn is_urgent(&self, touch: &Touch, settings: &Settings) -> bool {
         let remaining = touch.policy().remaining(&self.stored, touch.now());
-        remaining.unwrap_or(Duration::ZERO) <= settings.flush_every.saturating_mul(2)
+        remaining.map_or(Duration::ZERO, Millis::duration) <= settings.flush_every.saturating_mul(2)
     }
 
     /// Notes activity that is not written yet.

@@ -2,7 +2,9 @@
 
 use super::report::Report;
 use super::subject::Subject;
-use super::{beginning, concurrent, dropped, policies, removal, revoking, touching, values};
+use super::{
+    beginning, changing, concurrent, dropped, policies, removal, revoking, touching, values,
+};
 use crate::store::activity_store::ActivityStore;
 
 /// Checks that a store keeps the contract of [`ActivityStore`].
@@ -40,6 +42,7 @@ pub async fn check<S: ActivityStore>(store: &S) {
     touch(subject, &mut report).await;
     create_and_begin(subject, &mut report).await;
     revoke(subject, &mut report).await;
+    changing::check(subject, &mut report).await;
     for (clause, outcome) in removal::of_each_operation(subject).await {
         report.note(clause, outcome);
     }

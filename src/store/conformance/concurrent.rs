@@ -58,6 +58,7 @@ pub(super) async fn touch_and_revoke<S: ActivityStore>(subject: &Subject<'_, S>)
             async move {
                 if n == AT_ONCE / 2 {
                     answered("revoke", store.revoke(key, keep_until).await)
+                        .map(|before| before.is_some())
                 } else {
                     answered("touch", store.touch(key, touch).await).map(|before| before.is_some())
                 }

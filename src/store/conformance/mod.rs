@@ -2,6 +2,7 @@
 
 mod activity_store;
 mod beginning;
+mod changing;
 mod concurrent;
 mod dropped;
 mod policies;

@@ -136,7 +136,7 @@ async fn revoke_moves<S: ActivityStore>(subject: &Subject<'_, S>) -> Preparation
     let keep_until = subject.keep_for_a_day();
     let operation = move |store: S, key| async move {
         let revoked = answered("revoke", store.revoke(key, keep_until).await)?;
-        Ok(revoked.then_some(record))
+        Ok(revoked.map(|_| record))
     };
     moves(subject, operation).await
 }
@@ -144,7 +144,7 @@ async fn revoke_moves<S: ActivityStore>(subject: &Subject<'_, S>) -> Preparation
 async fn revoke_never_shortens<S: ActivityStore>(subject: &Subject<'_, S>) -> Preparation {
     let (key, record) = subject.begun().await?;
     let revoked = subject.store.revoke(key, subject.start).await;
-    expect("revoke", answered("revoke", revoked)?, true)?;
+    expect("revoke", answered("revoke", revoked)?, Some(record))?;
     Ok(Prepared::lasting(subject, key, record.revoked()))
 }
 

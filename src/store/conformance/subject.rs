@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::policy::Policy;
 use crate::session::time::Timestamp;
@@ -98,11 +99,18 @@ impl<'a, S: ActivityStore> Subject<'a, S> {
         answered("touch", self.store.touch(key, touch).await)
     }
 
+    /// Returns whether there was a record.
     pub(super) async fn revoke(&self, key: SessionKey) -> Result<bool, String> {
-        answered(
-            "revoke",
-            self.store.revoke(key, self.keep_for_a_day()).await,
-        )
+        let revoked = self.store.revoke(key, self.keep_for_a_day()).await;
+        Ok(answered("revoke", revoked)?.is_some())
+    }
+
+    pub(super) async fn change(
+        &self,
+        key: SessionKey,
+        change: Change,
+    ) -> Result<Option<Activity>, String> {
+        answered("change", self.store.change(key, change).await)
     }
 
     /// Fails unless the store has this record.

@@ -62,7 +62,7 @@ pub(super) async fn extremes<S: ActivityStore>(subject: &Subject<'_, S>) -> Outc
         .expect_record("after touch", key, Some(whole_time))
         .await?;
     let revoked = subject.store.revoke(key, Timestamp::MAX).await;
-    expect("revoke", answered("revoke", revoked)?, true)?;
+    expect("revoke", answered("revoke", revoked)?, Some(whole_time))?;
     subject
         .expect_record("after revoke", key, Some(whole_time.revoked()))
         .await
