@@ -12,5 +12,13 @@ mod any {
         feature = "mysql",
         feature = "conformance"
     ))]
+    mod lazy;
+    #[cfg(all(
+        feature = "redis",
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mysql",
+        feature = "conformance"
+    ))]
     mod servers;
 }

@@ -10,6 +10,7 @@ mod cached {
     #[cfg(feature = "conformance")]
     mod contract;
     mod failures;
+    mod flush;
     mod hot_path;
     mod refusals;
     mod revocations;

@@ -5,6 +5,7 @@ mod common;
 mod redis {
     #[cfg(feature = "cached")]
     mod clock_skew;
+    mod clock_step;
     #[cfg(feature = "conformance")]
     mod contract;
     mod faults;

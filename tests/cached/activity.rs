@@ -63,7 +63,7 @@ async fn large_batches_are_cut() {
             .expect("an answer from memory")
             .unwrap();
     }
-    world.cache.flush().await.unwrap();
+    world.cache.flush(Duration::from_secs(10)).await.unwrap();
     let batches = world.shared.batches();
     let sizes: Vec<_> = batches.iter().map(Vec::len).collect();
     assert_eq!(sizes, [1_000, 1_000, 500]);
@@ -102,7 +102,7 @@ async fn no_request_waits_for_a_flush() {
     assert_eq!(world.request_now(key), Some(Ok(())));
     world.shared.set_all(Fault::Hangs);
     let cache = world.cache.clone();
-    let flush = tokio::spawn(async move { cache.flush().await });
+    let flush = tokio::spawn(async move { cache.flush(Duration::from_secs(10)).await });
     settle().await;
     assert_eq!(world.shared.batches().len(), 1, "a flush is on its way");
     sleep(100 * MILLI).await;
@@ -151,12 +151,12 @@ async fn an_answer_from_before_a_flush_includes_what_was_flushed() {
     let load = tokio::spawn(world.cache.load(key));
     settle().await;
     world.shared.heal();
-    world.cache.flush().await.unwrap();
+    world.cache.flush(Duration::from_secs(10)).await.unwrap();
     world.shared.open_gate();
     let loaded = load.await.unwrap().unwrap().expect("a record");
     assert_eq!(loaded.last_activity(), active_at);
     // Nothing is left to write.
-    world.cache.flush().await.unwrap();
+    world.cache.flush(Duration::from_secs(10)).await.unwrap();
     assert_eq!(world.shared.batches().len(), 1);
 }
 
@@ -216,7 +216,7 @@ async fn a_late_flush_never_revives_what_was_revoked_elsewhere() {
     assert_eq!(world.request_now(key), Some(Ok(())));
     world.revoke_elsewhere(key).await;
     let revoked = world.stored(key).await;
-    world.cache.flush().await.unwrap();
+    world.cache.flush(Duration::from_secs(10)).await.unwrap();
     assert_eq!(world.stored(key).await, revoked);
 }
 
@@ -241,11 +241,11 @@ async fn a_flush_that_fails_is_tried_again_with_what_came_since() {
     world.request_now(a).unwrap().unwrap();
     world.request_now(b).unwrap().unwrap();
     let first = world.now();
-    world.cache.flush().await.expect_err("it fails");
+    world.cache.flush(Duration::from_secs(10)).await.expect_err("it fails");
     sleep(100 * MILLI).await;
     world.request_now(a).unwrap().unwrap();
     let second = world.now();
-    world.cache.flush().await.expect_err("it fails again");
+    world.cache.flush(Duration::from_secs(10)).await.expect_err("it fails again");
     world.shared.heal();
     sleep(FLUSH_EVERY).await;
     assert_eq!(world.stored(a).await.last_activity(), second);
@@ -260,7 +260,7 @@ async fn activity_that_comes_during_a_flush_is_written_by_the_next() {
     world.request_now(key).unwrap().unwrap();
     world.shared.set_all(Fault::AnswersLate);
     let cache = world.cache.clone();
-    let flush = tokio::spawn(async move { cache.flush().await });
+    let flush = tokio::spawn(async move { cache.flush(Duration::from_secs(10)).await });
     settle().await;
     sleep(100 * MILLI).await;
     world.request_now(key).unwrap().unwrap();
@@ -268,7 +268,7 @@ async fn activity_that_comes_during_a_flush_is_written_by_the_next() {
     world.shared.heal();
     world.shared.open_gate();
     flush.await.unwrap().unwrap();
-    world.cache.flush().await.unwrap();
+    world.cache.flush(Duration::from_secs(10)).await.unwrap();
     assert_eq!(world.stored(key).await.last_activity(), last);
 }
 

@@ -47,7 +47,7 @@ async fn a_passive_request_is_answered_from_memory_and_is_no_activity() {
     let answer = now_or_never(world.cache.touch(key, passive)).expect("an answer from memory");
     assert_eq!(answer.unwrap(), Some(before));
     assert_eq!(world.shared.questions(), asked);
-    world.cache.flush().await.unwrap();
+    world.cache.flush(Duration::from_secs(10)).await.unwrap();
     assert_eq!(world.stored(key).await, before);
 }
 

@@ -91,7 +91,7 @@ async fn unwritten_activity_is_bounded() {
         sleep(MILLI).await;
         assert_eq!(world.request(key).await, Ok(()));
     }
-    let _ = world.cache.flush().await;
+    let _ = world.cache.flush(Duration::from_secs(10)).await;
     let largest = world.shared.batches().iter().map(Vec::len).max();
     assert!(largest <= Some(10), "{largest:?}");
 }

@@ -3,28 +3,30 @@
 //!
 //! The wrong stores are one small store with one fault each.
 
-mod faulty;
+mod conformance {
+    pub mod faulty;
+}
 
 use std::collections::BTreeSet;
 
-use faulty::{Fault, Store};
-use tower_login_timeout::{MemoryStore, conformance};
+use self::conformance::faulty::{Fault, Store};
+use tower_login_timeout::{MemoryStore, conformance as suite};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_store_passes_again_and_again() {
     let store = MemoryStore::new();
     for _ in 0..2 {
-        conformance::check(&store).await;
-        conformance::check_shared(&store).await;
+        suite::check(&store).await;
+        suite::check_shared(&store).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_store_without_a_fault_passes() {
     let store = Store::new(None);
-    conformance::check(&store).await;
-    conformance::check_shared(&store).await;
-    conformance::check_push(&store, &store.clone()).await;
+    suite::check(&store).await;
+    suite::check_shared(&store).await;
+    suite::check_push(&store, &store.clone()).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,10 +128,10 @@ caught! {
 async fn broken_clauses(fault: Fault) -> BTreeSet<String> {
     let store = Store::new(Some(fault));
     let checked = store.handle();
-    let activity_store = async move { conformance::check(&checked).await };
+    let activity_store = async move { suite::check(&checked).await };
     let checked = store.handle();
-    let shared_store = async move { conformance::check_shared(&checked).await };
-    let push = async move { conformance::check_push(&store, &store).await };
+    let shared_store = async move { suite::check_shared(&checked).await };
+    let push = async move { suite::check_push(&store, &store).await };
     let mut clauses = BTreeSet::new();
     clauses.extend(broken(activity_store).await);
     clauses.extend(broken(shared_store).await);
