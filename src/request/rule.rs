@@ -22,18 +22,25 @@
 //! [`path`], [`path_prefix`] and [`query`] compare the target as the client sent it
 //! ([`RequestHead::original_uri`]). So a rule names the whole path, also where the layer is inside
 //! axum's `Router::nest`, and means the same request wherever the layer is:
-#![cfg_attr(feature = "axum", doc = "```")]
-#![cfg_attr(not(feature = "axum"), doc = "```ignore")]
+//!
+//! ```
+//! # #[cfg(not(feature = "axum"))]
+//! # fn main() {}
+//! # #[cfg(feature = "axum")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use axum::{Router, body::Body, http::Request, routing::get};
 //! use tower::ServiceExt;
 //! use tower_login_timeout::{CookieId, LoginTimeoutLayer, MemoryStore, Policy, rule};
 //!
-//! let timeouts = LoginTimeoutLayer::new(Policy::default(), CookieId::new("sid")?,
-//! MemoryStore::new()) .with_exempt(rule::path("/account/login")); // not "/login" let account =
-//! Router::new() .route("/login", get(|| async { "the form" })) .route("/invoices", get(|| async {
-//! "the invoices" })) .layer(timeouts); let app = Router::new().nest("/account", account);
+//! let identify = CookieId::new("sid")?;
+//! let timeouts = LoginTimeoutLayer::new(Policy::default(), identify, MemoryStore::new())
+//!     .with_exempt(rule::path("/account/login"));
+//! let account = Router::new()
+//!     .route("/login", get(|| async { "the form" }))
+//!     .route("/invoices", get(|| async { "the invoices" }))
+//!     .layer(timeouts);
+//! let app = Router::new().nest("/account", account);
 //!
 //! let request = |path| Request::get(path).header("cookie", "sid=unknown").body(Body::empty());
 //! assert_eq!(app.clone().oneshot(request("/account/login")?).await?.status(), 200);
