@@ -1,4 +1,5 @@
-//! Does the suite pass what is right, and find what is wrong?
+//! Tests of the conformance suite: it passes the memory store, and finds each fault of a broken
+//! one.
 #![cfg(feature = "conformance")]
 
 use std::future::Future;
@@ -24,7 +25,7 @@ async fn the_mutant_without_a_fault_passes() {
     conformance::check(&Mutant::with(Fault::None)).await;
 }
 
-/// Defines one test per fault: the suite must name the clause that it breaks.
+/// Defines one test per fault. The report of the suite must name the rule that the fault breaks.
 macro_rules! finds {
     ($($test:ident: $fault:ident breaks $clause:literal;)*) => {$(
         #[tokio::test]
@@ -73,7 +74,7 @@ finds! {
     a_revocation_that_is_forgotten: RevokeRemoves breaks "a revocation is final";
 }
 
-/// What is wrong with a store.
+/// The fault of a broken store.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     None,
@@ -109,7 +110,7 @@ enum Fault {
     NarrowTime,
 }
 
-/// A plain store of records, right but for one fault.
+/// A simple store that is correct except for one fault.
 #[derive(Clone)]
 struct Mutant {
     fault: Fault,
@@ -229,7 +230,7 @@ impl Mutant {
         }
     }
 
-    /// The operation, with as many steps as the fault needs.
+    /// Runs the operation in as many steps as the fault needs.
     fn run<T: Send + 'static>(
         &self,
         operation: impl FnOnce(Self) -> T + Send + 'static,
@@ -237,7 +238,7 @@ impl Mutant {
         let this = self.clone();
         Box::pin(async move {
             if this.has(Fault::Leaks) {
-                // Never given back by an operation that is dropped.
+                // An operation that is dropped never gives this back.
                 this.in_flight.fetch_add(1, Ordering::SeqCst);
                 tokio::task::yield_now().await;
                 if this.in_flight.load(Ordering::SeqCst) > 32 {

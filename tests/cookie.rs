@@ -1,4 +1,4 @@
-//! Which cookies count as a session id?
+//! Tests of `CookieId`: which cookies are a session id, and which responses begin or end a session.
 
 use http::{HeaderMap, HeaderValue, Request};
 use tower_login_timeout::{
@@ -35,7 +35,7 @@ fn one(id: impl AsRef<[u8]>) -> Presented {
 }
 
 #[test]
-fn one_cookie_among_others_in_any_line() {
+fn the_cookie_is_found_among_others_in_any_line() {
     assert_eq!(presented(&[b"sid=a"]), one("a"));
     assert_eq!(presented(&[b"theme=dark; sid=a; lang=de"]), one("a"));
     assert_eq!(presented(&[b"theme=dark", b"lang=de;sid=a"]), one("a"));
@@ -44,7 +44,7 @@ fn one_cookie_among_others_in_any_line() {
 }
 
 #[test]
-fn no_cookie_of_the_name() {
+fn a_request_without_the_cookie_has_no_id() {
     let none: [&[&[u8]]; 8] = [
         &[],
         &[b""],
@@ -98,7 +98,7 @@ fn bytes_that_are_not_utf_8_are_an_id_like_any_other() {
 }
 
 #[test]
-fn sixteen_kilobytes_of_cookies() {
+fn sixteen_kilobytes_of_cookies_are_read() {
     let mut line = Vec::new();
     while line.len() < 16 * 1024 {
         line.extend(b"theme=dark; ");
@@ -110,7 +110,7 @@ fn sixteen_kilobytes_of_cookies() {
 }
 
 #[test]
-fn other_cookies_that_are_set_are_nothing_to_us() {
+fn other_cookies_in_a_response_are_ignored() {
     let nothing: [&[&[u8]]; 4] = [&[], &[b"theme=dark"], &[b"sid"], &[b"SID=a"]];
     for lines in nothing {
         assert_eq!(issued(lines), Issued::Nothing, "{lines:?}");
@@ -180,7 +180,7 @@ mod sealed {
     use cookie::{Cookie, CookieJar, Key};
     use tower_login_timeout::{CookieId, Issued, Presented, SessionKey};
 
-    /// The value as the application's jar writes it, raw or percent-encoded.
+    /// Writes the value as the application's cookie jar does, raw or percent-encoded.
     fn sealed(seal: impl Fn(&mut CookieJar, Cookie<'static>)) -> [String; 2] {
         let mut jar = CookieJar::new();
         seal(&mut jar, Cookie::new("sid", "an id; with \"specials\""));

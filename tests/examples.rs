@@ -1,14 +1,13 @@
-//! Do the examples start, answer and stop?
+//! Tests of the example programs: they start, answer and stop.
 
 use std::net::TcpListener;
 
-use example::Example;
-use raw::{Message, ask, get, request};
+use common::example::{self, Example};
+use common::http1::{Message, Wire, ask, get, request};
 
-mod example;
-mod raw;
+mod common;
 
-/// The cookie of a `Set-Cookie`, to be sent back.
+/// Turns a `Set-Cookie` into the `Cookie` line that sends it back.
 fn cookie(answer: &Message) -> String {
     let set = answer.header("set-cookie").expect("a cookie");
     format!("cookie: {}", set.split(';').next().unwrap())
@@ -79,13 +78,41 @@ async fn the_bare_hyper_server_logs_in_and_out() {
 #[tokio::test]
 async fn the_bare_hyper_server_speaks_http2_on_the_same_port() {
     let site = Example::start("hyper", &["127.0.0.1:0"]);
-    let mut wire = raw::Wire::connect(site.address).await;
-    // The preface and empty settings, answered by the server's own settings frame.
+    let mut wire = Wire::connect(site.address).await;
+    // Sends the HTTP/2 preface with empty settings. The server answers with its own settings frame.
     wire.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
         .await;
     let frame = wire.bytes(9).await;
     assert_eq!(frame[3], 4);
     assert_eq!(ask(site.address, &get("/", &[])).await.status(), 200);
+}
+
+#[tokio::test]
+async fn the_440_of_the_api_can_be_read_by_a_page_of_another_origin() {
+    let api = Example::start("cors", &["127.0.0.1:0", "127.0.0.1:0"]);
+    let page = api.line("The page is on ");
+    let origin = format!("origin: {}", page.trim_end_matches('/'));
+
+    let preflight = ["access-control-request-method: GET", &origin];
+    let answer = ask(api.address, &request("OPTIONS", "/data", &preflight, "")).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(
+        answer.header("access-control-allow-credentials"),
+        Some("true")
+    );
+
+    let log_in = ask(api.address, &request("POST", "/login", &[&origin], "")).await;
+    let session = cookie(&log_in);
+    let answer = ask(api.address, &get("/data", &[&origin, &session])).await;
+    assert_eq!((answer.status(), &*answer.body), (200, "the data"));
+
+    let answer = ask(api.address, &get("/data", &[&origin, "cookie: sid=over"])).await;
+    assert_eq!(answer.status(), 440);
+    let allowed = answer.header("access-control-allow-origin");
+    assert_eq!(allowed, origin.strip_prefix("origin: "));
+    let exposed = answer.header("access-control-expose-headers");
+    assert_eq!(exposed, Some("login-timeout-reason"));
+    assert!(answer.header("set-cookie").unwrap().starts_with("sid=;"));
 }
 
 #[tokio::test]
@@ -101,10 +128,11 @@ async fn ctrl_c_stops_each() {
     for (name, arguments) in [
         ("axum", &["127.0.0.1:0"][..]),
         ("hyper", &["127.0.0.1:0"]),
+        ("cors", &["127.0.0.1:0", "127.0.0.1:0"]),
         ("reverse_proxy", &upstream),
     ] {
         let example = Example::start(name, arguments);
-        // Once it answers, it also listens for Ctrl-C.
+        // An example that answers also listens for Ctrl-C.
         ask(example.address, &get("/", &[])).await;
         example.interrupt();
         assert!(example.ended().success(), "{name}");
@@ -126,6 +154,7 @@ fn each_says_so_if_its_port_is_taken() {
     for (name, arguments) in [
         ("axum", &[&*address][..]),
         ("hyper", &[&address]),
+        ("cors", &[&address]),
         ("reverse_proxy", &upstream),
     ] {
         let output = example::run(name, arguments);

@@ -1,11 +1,11 @@
-//! Is the memory store bounded, and does it forget in time?
+//! Tests of the memory store: its size is bounded, and old records leave in time.
 
-mod support;
+mod common;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use support::{IDLE, MILLISECOND};
+use common::site::{IDLE, MILLISECOND};
 use tower_login_timeout::{
     Activity, ActivityStore, Limits, MemoryStore, Policy, SessionKey, Timestamp,
 };
@@ -13,7 +13,7 @@ use tower_login_timeout::{
 const START: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 
 fn policy() -> Policy {
-    support::policy()
+    common::site::policy()
         .with_remember_expired_for(IDLE)
         .build()
         .unwrap()
@@ -31,7 +31,7 @@ async fn create(store: &MemoryStore, number: usize, at: Timestamp) {
         .unwrap();
 }
 
-/// Requests for one live session, often enough to drive the removals, until a round of them is over.
+/// Sends requests for one live session, enough for one whole round of removals.
 async fn some_traffic(store: &MemoryStore, mut now: Timestamp) -> Timestamp {
     let live = key(usize::MAX);
     let activity = Activity::began(now);
@@ -97,7 +97,7 @@ async fn the_capacity_is_never_exceeded() {
 }
 
 #[tokio::test]
-async fn what_was_idle_for_longest_makes_room_first() {
+async fn the_longest_idle_session_is_removed_first() {
     let store = MemoryStore::with_capacity(1_000);
     for number in 0..1_000 {
         create(&store, number, START).await;
@@ -120,13 +120,13 @@ async fn what_was_idle_for_longest_makes_room_first() {
                 .or_default() += 1;
         }
     }
-    // Evicting anybody would leave 400 of each.
+    // Removing records at random would leave about 400 of each.
     assert!(kept["active"] > 450, "{kept:?}");
     assert!(kept["idle"] < 330, "{kept:?}");
 }
 
 #[tokio::test]
-async fn limits_of_their_own_leave_with_their_sessions() {
+async fn own_limits_are_removed_with_their_sessions() {
     let store = MemoryStore::with_capacity(10);
     let limits = Limits::default().with_idle(Duration::MAX).unwrap();
     let activity = Activity::began(START).with_limits(limits);

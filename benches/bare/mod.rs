@@ -1,5 +1,9 @@
 //! What is the layer compared with?
-#![allow(dead_code, reason = "each benchmark uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each benchmark uses a part of it"
+)]
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};

@@ -9,6 +9,8 @@
 //! It sees log-in and log-out in the application's own `Set-Cookie`, and answers `440 Login Time-out` before the application is asked. It
 //! speaks HTTP/1 and HTTP/2 with prior knowledge, HTTP/1 to the application, and passes WebSockets.
 
+#![allow(unreachable_pub, reason = "a program exports nothing")]
+
 use std::process::ExitCode;
 
 use clap::Parser;

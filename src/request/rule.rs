@@ -93,6 +93,7 @@ impl<F: Fn(RequestHead<'_>) -> bool + Send + Sync + 'static> Rule for F {}
 /// assert!(login(RequestHead::from(&request("/login?next=/"))));
 /// assert!(!login(RequestHead::from(&request("/login/"))));
 /// ```
+#[must_use]
 pub fn path(path: impl Into<String>) -> impl Rule + Clone {
     let path = encoded_path(&path.into());
     move |request: RequestHead<'_>| request.original_uri().path() == path
@@ -116,6 +117,7 @@ pub fn path(path: impl Into<String>) -> impl Rule + Clone {
 /// assert!(files(RequestHead::from(&request("/static/site.css"))));
 /// assert!(!files(RequestHead::from(&request("/static/%2e%2e/members"))));
 /// ```
+#[must_use]
 pub fn path_prefix(prefix: impl Into<String>) -> impl Rule + Clone {
     let mut prefix = encoded_path(&prefix.into());
     prefix.truncate(prefix.trim_end_matches('/').len());
@@ -134,6 +136,7 @@ pub fn path_prefix(prefix: impl Into<String>) -> impl Rule + Clone {
 /// let request = http::Request::head("/").body(()).unwrap();
 /// assert!(rule::method(http::Method::HEAD)(RequestHead::from(&request)));
 /// ```
+#[must_use]
 pub fn method(method: Method) -> impl Rule + Clone {
     move |request: RequestHead<'_>| *request.method() == method
 }
@@ -146,6 +149,7 @@ pub fn method(method: Method) -> impl Rule + Clone {
 /// let request = http::Request::get("/").header("X-Poll", "yes").body(()).unwrap();
 /// assert!(poll(RequestHead::from(&request)));
 /// ```
+#[must_use]
 pub fn header(name: HeaderName, value: impl Into<String>) -> impl Rule + Clone {
     let value = value.into();
     move |request: RequestHead<'_>| {
@@ -163,6 +167,7 @@ pub fn header(name: HeaderName, value: impl Into<String>) -> impl Rule + Clone {
 /// assert!(rule::query("poll", "1")(RequestHead::from(&request)));
 /// assert!(!rule::query("since", "70")(RequestHead::from(&request)));
 /// ```
+#[must_use]
 pub fn query(name: impl Into<String>, value: impl Into<String>) -> impl Rule + Clone {
     let (name, value) = (name.into(), value.into());
     move |request: RequestHead<'_>| has_query_pair(request.original_uri(), &name, &value)
@@ -176,6 +181,7 @@ pub fn query(name: impl Into<String>, value: impl Into<String>) -> impl Rule + C
 /// let request = http::Request::get("/owa/ev.owa2?UA=0").body(()).unwrap();
 /// assert!(rule::exchange()(RequestHead::from(&request)));
 /// ```
+#[must_use]
 pub fn exchange() -> impl Rule + Clone {
     let header = header(HeaderName::from_static("x-useractivity"), "0");
     let query = query("UA", "0");

@@ -108,3 +108,25 @@ fn json_string(text: &str) -> String {
     json.push('"');
     json
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_that_json_does_not_allow_is_escaped() {
+        for character in '\0'..=char::MAX {
+            let json = json_string(&character.to_string());
+            let inner = json
+                .strip_prefix('"')
+                .and_then(|json| json.strip_suffix('"'));
+            let expected = match character {
+                '"' => r#"\""#.to_owned(),
+                '\\' => r"\\".to_owned(),
+                '\0'..='\u{1f}' => format!("\\u00{:02x}", u32::from(character)),
+                plain => plain.to_string(),
+            };
+            assert_eq!(inner, Some(&*expected), "{character:?}");
+        }
+    }
+}

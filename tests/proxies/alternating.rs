@@ -1,17 +1,18 @@
-//! Does a session live, and end, on both proxies alike?
+//! Tests of a visitor whose requests go to each proxy in turn.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::servers::redis;
-use crate::{Site, databases, hello, log_in, log_out, logged_out, status_and_reason};
+use crate::common::http1::get;
+use crate::common::{databases, redis};
+use crate::{Site, hello, log_in, log_out, logged_out, status_and_reason};
 
 const REQUESTS: u32 = 300;
 
-/// As long as `CachedStore` may be mistaken about a revocation.
+/// How long `CachedStore` may miss a revocation.
 const MAX_STALENESS: Duration = Duration::from_secs(5);
 
-/// Logs in, and alternates between the proxies for a while.
+/// Logs in and sends requests that go to the proxies in turn.
 async fn alternates(site: &Site) {
     let mut visitor = site.visitor().await;
     log_in(&mut visitor).await;
@@ -27,7 +28,7 @@ async fn alternates(site: &Site) {
     }
 }
 
-/// Each proxy in turn logs out, and the other refuses the very next request.
+/// Checks that after a log-out on one proxy the other refuses the next request, for both proxies.
 async fn ends_at_once(site: &Site) {
     let mut visitor = site.visitor().await;
     let mut logged_out_by = Vec::new();
@@ -44,13 +45,13 @@ async fn ends_at_once(site: &Site) {
         if !logged_out_by.contains(&one.port()) {
             logged_out_by.push(one.port());
         } else {
-            // So that it is the other's turn.
-            visitor.ask(&crate::get("/", &[])).await;
+            // One more request, so that the other proxy answers next.
+            visitor.ask(&get("/", &[])).await;
         }
     }
 }
 
-/// A log-out on one proxy reaches the cache of the other in time.
+/// Checks that a log-out on one proxy reaches the cache of the other in time.
 async fn ends_soon(site: &Site) {
     let mut visitor = site.visitor().await;
     log_in(&mut visitor).await;
@@ -79,26 +80,27 @@ async fn ends_soon(site: &Site) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_redis() {
+async fn both_proxies_know_a_session_in_redis() {
     let server = redis::one();
     let site = Site::start(&["--store", &redis::url(&server)]).await;
     let before = commands(server.port());
     alternates(&site).await;
     assert!(commands(server.port()) - before >= u64::from(REQUESTS));
     ends_at_once(&site).await;
-    // The proxies go by its clock.
+    // The proxies use the clock of Redis.
     let asked = redis::info(server.port(), "commandstats");
     assert!(asked.contains("cmdstat_time:"), "{asked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_redis_with_a_near_cache() {
+async fn both_proxies_know_a_session_in_redis_behind_near_caches() {
     let server = redis::one();
     let site = Site::start(&["--store", &redis::url(&server), "--cached"]).await;
     let before = commands(server.port());
     let began = Instant::now();
     alternates(&site).await;
-    // Some for the log-in, and in each second some checks and writes of each proxy; not one for each request.
+    // The log-in needs some commands, and each proxy checks and writes a few times a second. Not
+    // every request may need one.
     let asked = commands(server.port()) - before;
     assert!(
         asked < 20 + 20 * (began.elapsed().as_secs() + 1),
@@ -108,7 +110,7 @@ async fn over_redis_with_a_near_cache() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_postgresql() {
+async fn both_proxies_know_a_session_in_postgresql() {
     let server = databases::start_postgresql();
     let url = databases::postgresql_url(server.port());
     let site = Site::start(&["--store", &url]).await;
@@ -117,7 +119,7 @@ async fn over_postgresql() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_postgresql_with_a_near_cache() {
+async fn both_proxies_know_a_session_in_postgresql_behind_near_caches() {
     let server = databases::start_postgresql();
     let url = databases::postgresql_url(server.port());
     let site = Site::start(&["--store", &url, "--cached"]).await;
@@ -125,7 +127,7 @@ async fn over_postgresql_with_a_near_cache() {
     ends_soon(&site).await;
 }
 
-/// How many commands Redis has run.
+/// Returns how many commands Redis has run.
 fn commands(port: u16) -> u64 {
     let stats = redis::info(port, "stats");
     let count = stats

@@ -1,12 +1,15 @@
-//! What do visitors get while the store does not answer?
+//! Tests of what visitors get while the store does not answer.
 
 use std::time::{Duration, Instant};
 
-use crate::raw::{Message, ask, get};
-use crate::servers::{Server, redis};
-use crate::{ALPHA, Site, address, log_in, proxy, website};
+use crate::common::http1::{Message, Wire, ask, get};
+use crate::common::servers::Server;
+use crate::common::{redis, website};
+use crate::{ALPHA, Site, address, log_in};
 
-/// The policy's limit, and what a busy machine adds.
+use super::proxy;
+
+/// The store timeout of the policy, and a second more for a busy machine.
 const SOON: Duration = Duration::from_millis(1_000 + 1_000);
 
 async fn answered_soon(server: &Server, headers: &[&str]) -> Message {
@@ -16,7 +19,7 @@ async fn answered_soon(server: &Server, headers: &[&str]) -> Message {
     answer
 }
 
-/// Asks until the session is live again, which it never stopped to be.
+/// Asks until the session is answered again. It must never be refused.
 async fn lives_again(server: &Server) {
     let began = Instant::now();
     loop {
@@ -45,7 +48,7 @@ async fn requests_are_answered_503_and_sessions_live_on() {
                 let answer = answered_soon(server, &[ALPHA]).await;
                 assert_eq!(answer.status(), 503, "{answer:?}");
                 assert_eq!(answer.header("set-cookie"), None);
-                // Nobody needs a store to greet who is not logged in.
+                // A request without a session needs no store.
                 assert_eq!(answered_soon(server, &[]).await.body, "hello");
             }
         }
@@ -57,10 +60,10 @@ async fn requests_are_answered_503_and_sessions_live_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_at_once_are_answered_as_soon() {
+async fn many_requests_at_once_are_answered_in_time() {
     let redis = redis::one();
     let proxy = proxy::start(website::start().await, &["--store", &redis::url(&redis)]);
-    log_in(&mut crate::Wire::connect(address(&proxy)).await).await;
+    log_in(&mut Wire::connect(address(&proxy)).await).await;
     redis.freeze();
     let to = address(&proxy);
     let visits: Vec<_> = (0..100)
@@ -88,7 +91,7 @@ async fn a_near_cache_goes_on_with_the_sessions_that_it_knows() {
         website::start().await,
         &["--store", &redis::url(&redis), "--cached"],
     );
-    log_in(&mut crate::Wire::connect(address(&proxy)).await).await;
+    log_in(&mut Wire::connect(address(&proxy)).await).await;
     lives_again(&proxy).await;
     redis.freeze();
     for _ in 0..10 {
@@ -101,7 +104,7 @@ async fn a_near_cache_goes_on_with_the_sessions_that_it_knows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_pass_unchecked_where_that_is_asked_for() {
+async fn requests_pass_unchecked_if_configured() {
     let redis = redis::one();
     let url = redis::url(&redis);
     let proxy = proxy::start(

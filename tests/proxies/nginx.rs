@@ -1,21 +1,22 @@
-//! How is nginx started in front of two proxies?
+//! Starts nginx in front of two proxies.
 
 use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
 
-use crate::servers::{Program, Server};
+use crate::common::servers::{Program, Server};
 
 const NGINX: Program = Program {
     also_in: &["/usr/sbin"],
     ..Program::new("nginx", "nginx-light")
 };
 
-/// The header in which it lists the proxies that it asked, of which the last one answered.
-pub const ASKED: &str = "asked";
+/// The header that lists the proxies that nginx asked. The last one answered.
+pub(crate) const ASKED: &str = "asked";
 
-/// One that asks two proxies in turn. It asks the other where one does not answer, and takes none for dead.
-pub fn start(proxies: [u16; 2]) -> Server {
+/// Starts nginx so that it asks two proxies in turn. If one does not answer, nginx asks the other
+/// and still asks the first next time.
+pub(crate) fn start(proxies: [u16; 2]) -> Server {
     let start = move |folder: &Path, port: u16| {
         fs::write(folder.join("nginx.conf"), configuration(port, proxies)).unwrap();
         let mut command = NGINX.command();
@@ -28,7 +29,7 @@ pub fn start(proxies: [u16; 2]) -> Server {
 }
 
 fn configuration(port: u16, [one, two]: [u16; 2]) -> String {
-    // One process, so that turns are exact, and nothing is left of it when it is killed.
+    // One process only. The turns are exact then, and a kill ends all of it.
     format!(
         "daemon off;
          master_process off;

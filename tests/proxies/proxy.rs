@@ -1,4 +1,4 @@
-//! How is a proxy started, killed and started again?
+//! Builds and starts the example `reverse_proxy` for the tests.
 
 use std::env::{consts::EXE_SUFFIX, current_exe};
 use std::net::{SocketAddr, TcpStream};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::servers::{Folder, Server, ending_with_us};
+use crate::common::servers::{Folder, Server, ending_with_us};
 
-/// The proxy in front of this application, with more options, on one port however often it is started.
-pub fn start(application: SocketAddr, options: &[&str]) -> Server {
+/// Starts a proxy in front of this application, with more options. A restart keeps the port.
+pub(crate) fn start(application: SocketAddr, options: &[&str]) -> Server {
     let binary = binary();
     let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
     let start = move |_: &Path, port: u16| {
@@ -25,22 +25,23 @@ pub fn start(application: SocketAddr, options: &[&str]) -> Server {
     Server::start_in("reverse_proxy", Folder::new("proxy"), start, ready)
 }
 
-/// The example with every store, as it is now.
+/// Builds the example with all features and returns its program.
 ///
-/// Cargo builds it together with the tests only if it is told to, so it is asked again; it has nothing to do if it did.
+/// Cargo does not always build examples together with tests. If the program is up to date, the
+/// build does nothing.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let test = current_exe().unwrap();
         let folder = test.parent().and_then(Path::parent).unwrap();
-        // The folder of the profile `dev` is called otherwise.
+        // The folder of the profile `dev` has another name.
         let profile = match folder.file_name().and_then(|name| name.to_str()) {
             Some("debug") => "dev",
             Some(profile) => profile,
             None => panic!("{} is in no folder of cargo", test.display()),
         };
         let mut cargo = Command::new(env!("CARGO"));
-        // What cargo tells this test of its package would look to build scripts like a change of theirs.
+        // Build scripts would see these variables of the test as a change and run again.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("CARGO_PKG_")
                 || name.to_string_lossy().starts_with("CARGO_MANIFEST_")

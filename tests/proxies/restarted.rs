@@ -1,4 +1,4 @@
-//! Does a session outlive the proxies that serve it?
+//! Tests of proxies that are restarted: sessions live on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use tower_login_timeout::{ActivityStore, AnyStore, Clock, SessionKey};
 
-use crate::raw::{Wire, ask};
-use crate::servers::{Folder, Server, redis};
-use crate::{
-    ALPHA, Site, address, get, hello, log_in, log_out, logged_out, proxy, status_and_reason,
-    website,
-};
+use crate::common::http1::{Wire, ask, get};
+use crate::common::servers::{Folder, Server};
+use crate::common::{redis, website};
+use crate::{ALPHA, Site, address, hello, log_in, log_out, logged_out, status_and_reason};
 
-/// One session that asks through nginx all the time, and counts what lets it live.
+use super::proxy;
+
+/// One session that sends requests through nginx all the time and counts the good answers.
 struct Visits {
     count: Arc<AtomicUsize>,
     over: Arc<AtomicBool>,
@@ -31,7 +31,7 @@ impl Visits {
         let visitor = tokio::spawn(async move {
             while !ends.load(Ordering::Relaxed) {
                 let answer = ask(nginx, &get("/", &[ALPHA])).await;
-                // nginx asks the other proxy if one does not answer, so not even a 502 is to be seen.
+                // nginx asks the other proxy if one does not answer. So not even a 502 is visible.
                 assert_eq!(
                     (answer.status(), &*answer.body),
                     (200, "hello"),
@@ -47,7 +47,7 @@ impl Visits {
         }
     }
 
-    /// Waits for so many more.
+    /// Waits for this many more answers.
     async fn more(&self, visits: usize) {
         let began = Instant::now();
         let wanted = self.count.load(Ordering::Relaxed) + visits;
@@ -57,7 +57,7 @@ impl Visits {
         }
     }
 
-    /// Ends them. Fails the test if one of them was refused.
+    /// Ends the visits. Fails the test if one of them was refused.
     async fn end(self) {
         self.over.store(true, Ordering::Relaxed);
         self.visitor.await.unwrap();
@@ -73,7 +73,7 @@ async fn one_proxy_restarts_under_load(options: &[&str]) {
             end(&mut site.proxies[number]);
             visits.more(50).await;
             site.proxies[number].restart();
-            // It knows the session that it has not seen since it started.
+            // The new process knows a session that it has not seen before.
             assert_eq!(status_and_reason(&site.proxies[number]).await, (200, None));
         }
     }
@@ -121,7 +121,7 @@ async fn the_session_lives_on_in_a_file() {
     assert_eq!(status_and_reason(&proxy).await, logged_out());
 }
 
-/// What a near cache has gathered is written before its proxy ends.
+/// A near cache writes its activity before its proxy ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clean_shutdown_loses_no_activity() {
     let server = redis::one();
@@ -133,7 +133,8 @@ async fn a_clean_shutdown_loses_no_activity() {
     log_in(&mut visitor).await;
     let began = Instant::now();
     let mut last_visit = clock.now();
-    // Shorter than a cache waits with writing, and longer than two measurements of Redis' time differ.
+    // This is shorter than the pause between two writes of the cache, and longer than the error of
+    // the measured time of Redis.
     while began.elapsed() < Duration::from_millis(500) {
         last_visit = clock.now();
         hello(&mut visitor).await;

@@ -1,4 +1,4 @@
-//! Which headers pass, and what if the application is not there?
+//! Tests of the headers that pass, and of an application that does not answer.
 
 use std::collections::HashSet;
 
@@ -9,8 +9,9 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::raw::{Wire, ask, get, request, soon};
-use crate::{proxy, scripted, website};
+use crate::common::http1::{Wire, ask, get, request, soon};
+use crate::common::website;
+use crate::{proxy, scripted};
 
 #[tokio::test]
 async fn several_set_cookie_headers_stay_apart() {
@@ -45,7 +46,7 @@ async fn the_application_is_told_who_asked_for_which_host() {
         "x-forwarded-for: 198.51.100.1, 192.0.2.9",
         "x-forwarded-host: forged.example",
         "x-forwarded-proto: forged",
-        // Who asks for it does not get rid of what we add.
+        // A client cannot remove what the proxy adds.
         "connection: x-forwarded-proto, x-forwarded-host",
     ];
     let later = ask(proxy.address, &get("/headers", &behind_others))
@@ -62,7 +63,7 @@ async fn the_application_is_told_who_asked_for_which_host() {
 }
 
 #[tokio::test]
-async fn what_concerns_one_connection_only_stays_on_it() {
+async fn headers_of_one_connection_are_not_passed_on() {
     let (script, proxy) = scripted(&[]).await;
     let mut client = Wire::connect(proxy.address).await;
     let sent = [
@@ -131,7 +132,7 @@ async fn connections_to_the_application_are_used_again() {
         let port = ask(proxy.address, &get("/port", &[])).await.body;
         ports.insert(port);
     }
-    // A connection may not be back yet when the next request comes.
+    // A connection may not be free again when the next request comes.
     assert!(ports.len() < 25, "{} connections", ports.len());
 }
 
@@ -203,7 +204,7 @@ async fn an_application_that_hangs_up_is_a_502_and_the_next_request_is_served() 
 }
 
 #[tokio::test]
-async fn what_no_reverse_proxy_can_pass_on_is_refused() {
+async fn a_connect_request_is_refused() {
     let proxy = proxy(website::start().await, &[]);
     let connect = "CONNECT other.example:443 HTTP/1.1\r\nhost: other.example:443\r\n\r\n";
     assert_eq!(ask(proxy.address, connect).await.status(), 400);

@@ -1,11 +1,11 @@
-//! Are mistakes on the command line refused, and explained?
+//! Tests of the command line: mistakes are refused with an explanation.
 
 use std::process::Output;
 
-use crate::example::{command, run};
+use crate::common::example::{command, run};
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn impossible_options_are_refused() {
     let needed = [
         "--listen",
         "127.0.0.1:0",

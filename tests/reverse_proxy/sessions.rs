@@ -1,12 +1,13 @@
-//! Which sessions does the proxy let pass, and what does it tell the others?
+//! Tests of which sessions pass, and what the others are answered.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::raw::{Message, ask, get, request};
-use crate::{proxy, website};
+use crate::common::http1::{Message, ask, get, request};
+use crate::common::website;
+use crate::proxy;
 
 const ALPHA: &str = "cookie: sid=alpha";
 const FORGED: &str = "cookie: sid=forged";
@@ -15,7 +16,7 @@ async fn log_in(proxy: SocketAddr) -> Message {
     ask(proxy, &request("POST", "/login", &[], "name=Ada")).await
 }
 
-/// Asks again and again until the session is over.
+/// Sends requests until the session is over.
 async fn asked_until_440(proxy: SocketAddr, path: &str) -> Message {
     let began = Instant::now();
     loop {

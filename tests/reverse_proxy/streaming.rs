@@ -1,6 +1,6 @@
-//! Do bodies pass as they come?
+//! Tests that bodies pass in parts, as they arrive.
 
-use crate::raw::{Wire, get, request};
+use crate::common::http1::{Wire, get, request};
 use crate::scripted;
 
 #[tokio::test]

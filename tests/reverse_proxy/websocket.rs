@@ -1,12 +1,12 @@
-//! Do WebSockets pass, and do they end with their session?
+//! Tests of WebSockets: bytes pass both ways, and the socket closes with its session.
 
-use crate::raw::{Wire, ask, get, request};
+use crate::common::http1::{Wire, ask, get, request};
 use crate::{Script, scripted};
 
 const UPGRADE: [&str; 2] = ["connection: keep-alive, Upgrade", "upgrade: WebSocket"];
 const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nx-accept: key\r\n\r\n";
 
-/// Has the application answer the next request.
+/// Lets the application answer the next request.
 async fn answered(script: &Script, client: &mut Wire, request: &str, response: &str) -> Wire {
     client.send(request).await;
     let mut application = script.accept().await;
@@ -52,7 +52,7 @@ async fn no_other_protocol_passes() {
     let received = application.message().await;
     assert_eq!(received.header("upgrade"), None);
     assert_eq!(received.header("http2-settings"), None);
-    // Nor does an application that upgrades unasked.
+    // The same for an application that upgrades although nobody asked.
     application.send(SWITCHING).await;
     assert_eq!(client.message().await.status(), 502);
 }
@@ -79,7 +79,7 @@ async fn an_expired_session_opens_none() {
 
 #[tokio::test]
 async fn it_closes_when_its_session_is_idle_or_logged_out() {
-    // Each on a connection of its own, so that nothing depends on which one the proxy takes.
+    // Each request has a new connection, so it does not matter which one the proxy uses.
     let logged_in = "HTTP/1.1 200 OK\r\nconnection: close\r\nset-cookie: sid=alpha\r\ncontent-length: 0\r\n\r\n";
     let logged_out = "HTTP/1.1 200 OK\r\nconnection: close\r\nset-cookie: sid=; Max-Age=0\r\ncontent-length: 0\r\n\r\n";
     let cookie = "cookie: sid=alpha";

@@ -1,4 +1,4 @@
-//! Does it work under tonic?
+//! Test of the layer in a tonic server.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,9 +19,9 @@ use tower::{Service, ServiceBuilder, service_fn};
 use tower_login_timeout::{HeaderId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy};
 
 use crate::IDLE;
-use crate::raw::soon;
+use crate::common::http1::soon;
 
-/// A service with one method, as `protoc` would have written it, but for messages that are plain text.
+/// A service with one method, like generated code, but with plain text as messages.
 #[derive(Clone)]
 struct Greeter;
 
@@ -135,6 +135,6 @@ async fn an_expired_session_is_unauthenticated_and_the_others_are_served() {
     let reason = status.metadata().get("login-timeout-reason").unwrap();
     assert_eq!(reason, "idle");
 
-    // The channel has taken no harm.
+    // The channel still works.
     assert!(greet(channel, None).await.is_ok());
 }

@@ -1,14 +1,14 @@
-//! What are the bytes on HTTP/1.1?
+//! Tests of the exact bytes on HTTP/1.1.
 
 use http::HeaderValue;
 use tower_login_timeout::LoginTimeoutResponse;
 
-use crate::raw::{Message, Wire, ask, get, request};
+use crate::common::http1::{Message, Wire, ask, get, request};
 use crate::{IDLE, layer, serve_hyper};
 
 const BODY: &str = "<html><body>Your session has expired. Please log in again.</body></html>";
 
-/// Everything but the date, whose value nobody knows.
+/// Returns the first line and all headers except the date, sorted.
 pub fn lines(message: &Message) -> Vec<String> {
     let mut lines: Vec<String> = message
         .headers
@@ -70,7 +70,7 @@ async fn head_is_answered_without_a_body() {
         .await;
     let answer = wire.head().await;
     assert_eq!(answer.start, "HTTP/1.1 440 Login Time-out");
-    // Were there a body, it would stand before the next answer.
+    // A body would arrive before the next answer.
     let next = wire.ask(&get("/", &[])).await;
     assert_eq!(next.start, "HTTP/1.1 200 OK");
 }

@@ -1,4 +1,4 @@
-//! What does a client see on HTTP/2?
+//! Tests of the answers on HTTP/2.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use hyper::ext::ReasonPhrase;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::raw::soon;
+use crate::common::http1::soon;
 use crate::{IDLE, layer, serve_hyper};
 
 async fn send(address: SocketAddr, request: http::request::Builder) -> Response<Incoming> {

@@ -1,0 +1,152 @@
+//! Tests of the cache while the shared store fails or hangs.
+
+use tokio::time::{Instant, sleep};
+use tower_login_timeout::{
+    Activity, ActivityStore, Announced, BoxError, Policy, Reason, SessionKey, Timestamp,
+};
+
+use crate::common::scripted::Fault;
+
+use super::world::{
+    MAX_STALE_ON_ERROR, MAX_STALENESS, MILLI, REFRESH_AFTER, Refused, SECOND, SHARED_TIMEOUT,
+    World, settle,
+};
+
+#[tokio::test(start_paused = true)]
+async fn live_sessions_go_on_for_max_stale_on_error_and_then_it_is_an_error() {
+    for fault in [Fault::Fails, Fault::Hangs] {
+        let world = World::new();
+        let key = world.begin_hot("a").await;
+        let verified = Instant::now();
+        world.shared.set_all(fault.clone());
+        while verified.elapsed() < MAX_STALE_ON_ERROR - SHARED_TIMEOUT {
+            assert_eq!(
+                world.request(key).await,
+                Ok(()),
+                "{fault:?} {:?}",
+                verified.elapsed()
+            );
+            sleep(700 * MILLI).await;
+        }
+        sleep(SECOND).await;
+        let touch = world.policy.touch(world.now());
+        let answer = tokio::time::timeout(SECOND, world.cache.touch(key, touch)).await;
+        assert!(!matches!(answer, Ok(Ok(_))), "{fault:?} {answer:?}");
+        world.shared.heal();
+        assert_eq!(world.request(key).await, Ok(()), "and it is back");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_makes_one_request_wait_rather_than_all() {
+    let world = World::new();
+    let (a, b) = (world.begin_hot("a").await, world.begin_hot("b").await);
+    sleep(MAX_STALENESS).await;
+    world.shared.set_all(Fault::Hangs);
+    let asked = Instant::now();
+    assert_eq!(world.request(a).await, Ok(()));
+    assert_eq!(asked.elapsed(), SHARED_TIMEOUT);
+    assert_eq!(world.request_now(b), Some(Ok(())));
+    assert_eq!(world.request_now(a), Some(Ok(())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_failure_long_ago_does_not_stretch_max_staleness() {
+    let world = World::new();
+    let (a, b) = (world.begin_hot("a").await, world.begin_hot("b").await);
+    world.shared.set_all(Fault::Fails);
+    sleep(REFRESH_AFTER).await;
+    assert_eq!(world.request_now(a), Some(Ok(())));
+    settle().await;
+    world.shared.heal();
+    world.revoke_elsewhere(b).await;
+    sleep(MAX_STALENESS).await;
+    assert_eq!(
+        world.request(b).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_is_over_does_not_stretch_max_staleness() {
+    let world = World::new();
+    let (a, b) = (world.begin_hot("a").await, world.begin_hot("b").await);
+    sleep(MAX_STALENESS).await;
+    world.revoke_elsewhere(b).await;
+    world.shared.set_all(Fault::Fails);
+    assert_eq!(world.request(a).await, Ok(()));
+    world.shared.heal();
+    assert_eq!(
+        world.request(SessionKey::of("c")).await,
+        Err(Refused::Expired(Reason::Unknown))
+    );
+    assert_eq!(
+        world.request(b).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_never_an_unknown_session() {
+    let world = World::new();
+    let (key, error) = (
+        SessionKey::of("nobody"),
+        Err(Refused::Error("the server is down".into())),
+    );
+    world.shared.set_all(Fault::Fails);
+    assert_eq!(world.request(key).await, error);
+    assert_eq!(world.request(key).await, error);
+    let down = |error: BoxError| assert_eq!(error.to_string(), "the server is down");
+    down(world.cache.load(key).await.unwrap_err());
+    down(world.cache.revoke(key, Timestamp::MAX).await.unwrap_err());
+    let activity = Activity::began(world.now());
+    down(
+        world
+            .cache
+            .create(key, activity, Timestamp::MAX)
+            .await
+            .unwrap_err(),
+    );
+    down(
+        world
+            .cache
+            .begin(key, activity, Timestamp::MAX)
+            .await
+            .unwrap_err(),
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_looks_idle_is_not_refused_while_the_store_fails() {
+    let policy = Policy::builder().with_idle(4 * SECOND).build().unwrap();
+    let world = World::with(|builder| builder, policy);
+    let key = world.begin_hot("a").await;
+    world.shared.set_all(Fault::Fails);
+    sleep(4 * SECOND).await;
+    assert!(matches!(world.request(key).await, Err(Refused::Error(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_known_revocation_holds_while_the_store_fails() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    world.cache.revoke(key, Timestamp::MAX).await.unwrap();
+    world.shared.set_all(Fault::Fails);
+    assert!(matches!(world.request(key).await, Err(Refused::Error(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_holds_that_comes_while_a_question_fails() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    sleep(MAX_STALENESS).await;
+    world.shared.set_all(Fault::Hangs);
+    let request = tokio::spawn(world.cache.touch(key, world.policy.touch(world.now())));
+    settle().await;
+    world.shared.announce(Announced::Revoked(key));
+    let answer = tokio::time::timeout(SECOND, request).await;
+    assert!(
+        answer.is_err(),
+        "nothing is left to answer with: {answer:?}"
+    );
+}

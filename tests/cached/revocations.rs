@@ -1,0 +1,172 @@
+//! Tests of how soon the cache sees a revocation.
+
+use tokio::time::{Instant, sleep};
+use tower_login_timeout::{Activity, ActivityStore, Announced, Reason, SessionKey, Timestamp};
+
+use crate::common::scripted::Fault;
+
+use super::world::{
+    FLUSH_EVERY, MAX_STALENESS, MILLI, Refused, SECOND, World, now_or_never, settle,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_that_is_pushed_is_seen_at_once() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    // Another node revokes it, through its own handle.
+    world.shared.revoke(key, Timestamp::MAX).await.unwrap();
+    settle().await;
+    assert_eq!(
+        world.request(key).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_that_is_not_pushed_is_seen_within_max_staleness() {
+    let world = World::new();
+    for busy in [100 * MILLI, 900 * MILLI, 2 * SECOND, MAX_STALENESS] {
+        let key = world.begin_hot(&format!("{busy:?}")).await;
+        world.revoke_elsewhere(key).await;
+        let revoked = Instant::now();
+        while world.request(key).await.is_ok() {
+            sleep(busy).await;
+            assert!(revoked.elapsed() <= MAX_STALENESS);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_through_this_handle_is_seen_when_it_returns() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    let clone = world.cache.clone();
+    assert!(clone.revoke(key, Timestamp::MAX).await.unwrap());
+    assert_eq!(
+        world.request(key).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn announcements_that_were_missed_make_every_answer_stale_at_once() {
+    let world = World::new();
+    let (a, b) = (world.begin_hot("a").await, world.begin_hot("b").await);
+    world.revoke_elsewhere(a).await;
+    world.shared.announce(Announced::Missed);
+    settle().await;
+    assert_eq!(
+        world.request(a).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
+    let asked = world.shared.questions();
+    assert_eq!(world.request(b).await, Ok(()));
+    assert_eq!(world.shared.questions(), asked + 1, "asked once");
+    assert_eq!(world.request_now(b), Some(Ok(())));
+    assert_eq!(world.shared.questions(), asked + 1, "and trusted again");
+}
+
+/// Checks that an answer is not kept if the session is revoked before the answer arrives.
+async fn overtaken(revoke: impl AsyncFn(&World, SessionKey)) {
+    let world = World::new();
+    world.begin_hot("another, so that somebody listens").await;
+    let key = world.begin("a").await;
+    world.shared.set_all(Fault::AnswersLate);
+    let slow = tokio::spawn(world.cache.touch(key, world.policy.touch(world.now())));
+    settle().await;
+    world.shared.heal();
+    revoke(&world, key).await;
+    settle().await;
+    world.shared.open_gate();
+    assert!(
+        slow.await.unwrap().unwrap().is_some(),
+        "it was asked before"
+    );
+    assert_eq!(
+        world.request(key).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_overtaken_by_a_revocation_here_is_not_kept() {
+    overtaken(async |world, key| {
+        world.cache.revoke(key, Timestamp::MAX).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_overtaken_by_a_pushed_revocation_is_not_kept() {
+    overtaken(async |world, key| {
+        world.shared.revoke(key, Timestamp::MAX).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_overtaken_by_missed_announcements_is_not_kept() {
+    overtaken(async |world, key| {
+        world.revoke_elsewhere(key).await;
+        world.shared.announce(Announced::Missed);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_asked_while_a_revocation_runs_is_not_kept() {
+    let world = World::new();
+    world.begin_hot("another, so that somebody listens").await;
+    let key = world.begin("a").await;
+    // The revocation has been sent to the shared store and is not done yet.
+    world.shared.set_all(Fault::Hangs);
+    let mut revoking = Box::pin(world.cache.revoke(key, Timestamp::MAX));
+    assert!(now_or_never(&mut revoking).is_none());
+    world.shared.heal();
+    assert_eq!(world.request(key).await, Ok(()));
+    assert_eq!(world.request_now(key), Some(Ok(())), "kept while it lives");
+    // Now it is done there, and the caller stops waiting for it.
+    world.revoke_elsewhere(key).await;
+    drop(revoking);
+    assert_eq!(
+        world.request(key).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_issued_anew_is_live_at_once() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    world.cache.revoke(key, Timestamp::MAX).await.unwrap();
+    assert_eq!(
+        world.request(key).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
+    // It is created again on another node.
+    let anew = Activity::began(world.now());
+    world
+        .shared
+        .memory
+        .create(key, anew, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!(world.request(key).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn creating_a_session_again_drops_its_old_activity() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    sleep(500 * MILLI).await;
+    assert_eq!(world.request_now(key), Some(Ok(())));
+    let anew = Activity::began(world.now().saturating_sub(SECOND));
+    world.cache.create(key, anew, Timestamp::MAX).await.unwrap();
+    assert_eq!(world.cache.load(key).await.unwrap(), Some(anew));
+    sleep(2 * FLUSH_EVERY).await;
+    assert_eq!(
+        world.stored(key).await,
+        anew,
+        "activity of before is not written"
+    );
+}

@@ -1,0 +1,280 @@
+//! A store for tests that counts what it is asked, and fails, hangs, waits or panics when told to.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Ready, pending};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::yield_now;
+use tower_login_timeout::{Activity, ActivityStore, MemoryStore, SessionKey, Timestamp, Touch};
+
+/// The operations of a store, in the order in which the trait has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Create,
+    Begin,
+    Load,
+    Touch,
+    Revoke,
+    TouchMany,
+}
+
+/// What goes wrong with an operation.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It answers with an error.
+    Fails,
+    /// It never answers.
+    Hangs,
+    /// It answers one poll later.
+    Yields,
+    /// It does its work once it is notified.
+    Waits(Arc<Notify>),
+    /// It does its work at once, and answers when the gate is opened.
+    AnswersLate,
+    /// It panics.
+    Panics,
+}
+
+/// A memory store whose operations go wrong as the test says. Clones share the faults.
+#[derive(Clone, Default)]
+pub struct ScriptedStore {
+    /// The records. A test uses them directly to play another node.
+    pub memory: MemoryStore,
+    pub script: Arc<Script>,
+}
+
+pub struct Script {
+    faults: Mutex<Faults>,
+    calls: Mutex<Vec<Operation>>,
+    questions: AtomicUsize,
+    gate: Semaphore,
+    #[cfg(feature = "cached")]
+    pub shared: shared::Part,
+}
+
+#[derive(Default)]
+struct Faults {
+    of_all: Option<Fault>,
+    of_one: Vec<(Operation, Fault)>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            faults: Mutex::default(),
+            calls: Mutex::default(),
+            questions: AtomicUsize::new(0),
+            gate: Semaphore::new(0),
+            #[cfg(feature = "cached")]
+            shared: shared::Part::default(),
+        }
+    }
+}
+
+/// The error of an operation that fails.
+#[derive(Debug)]
+pub struct Down;
+
+impl fmt::Display for Down {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server is down")
+    }
+}
+
+impl std::error::Error for Down {}
+
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Down>> + Send>>;
+
+impl ScriptedStore {
+    /// Creates a store that keeps its records in this memory.
+    pub fn over(memory: MemoryStore) -> Self {
+        Self {
+            memory,
+            ..Self::default()
+        }
+    }
+
+    /// Makes one operation go wrong from now on.
+    pub fn set(&self, operation: Operation, fault: Fault) {
+        let mut faults = self.script.faults.lock().unwrap();
+        faults.of_one.push((operation, fault));
+    }
+
+    /// Makes every operation go wrong from now on.
+    pub fn set_all(&self, fault: Fault) {
+        self.script.faults.lock().unwrap().of_all = Some(fault);
+    }
+
+    /// Makes every operation work again.
+    pub fn heal(&self) {
+        *self.script.faults.lock().unwrap() = Faults::default();
+    }
+
+    /// Lets one answer go that [`Fault::AnswersLate`] holds back.
+    pub fn open_gate(&self) {
+        self.script.gate.add_permits(1);
+    }
+
+    /// Returns the operations since the last call of this function.
+    pub fn calls(&self) -> Vec<Operation> {
+        std::mem::take(&mut *self.script.calls.lock().unwrap())
+    }
+
+    /// Counts how often the store was asked about one session, by `touch` or `load`.
+    pub fn questions(&self) -> usize {
+        self.script.questions.load(Ordering::SeqCst)
+    }
+
+    fn fault(&self, operation: Operation) -> Option<Fault> {
+        let faults = self.script.faults.lock().unwrap();
+        let of_one = faults.of_one.iter().rev().find(|(at, _)| *at == operation);
+        of_one
+            .map(|(_, fault)| fault.clone())
+            .or_else(|| faults.of_all.clone())
+    }
+
+    /// Does the work as the faults allow. They count as they are at the first poll.
+    fn run<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        work: impl FnOnce(&MemoryStore) -> T + Send + 'static,
+    ) -> Answer<T> {
+        self.script.calls.lock().unwrap().push(operation);
+        let this = self.clone();
+        Box::pin(async move {
+            match this.fault(operation) {
+                None => {}
+                Some(Fault::Fails) => return Err(Down),
+                Some(Fault::Hangs) => pending().await,
+                Some(Fault::Yields) => yield_now().await,
+                Some(Fault::Waits(go)) => go.notified().await,
+                Some(Fault::AnswersLate) => {
+                    let answer = work(&this.memory);
+                    this.script.gate.acquire().await.unwrap().forget();
+                    return Ok(answer);
+                }
+                Some(Fault::Panics) => panic!("the client has a bug"),
+            }
+            Ok(work(&this.memory))
+        })
+    }
+}
+
+/// Returns the answer of the memory store, which is always ready.
+fn now<T>(ready: Ready<Result<T, Infallible>>) -> T {
+    ready.into_inner().unwrap_or_else(|never| match never {})
+}
+
+impl ActivityStore for ScriptedStore {
+    type Error = Down;
+    type Future<T: Send + 'static> = Answer<T>;
+
+    fn create(&self, key: SessionKey, activity: Activity, keep_until: Timestamp) -> Answer<()> {
+        self.run(Operation::Create, move |memory| {
+            now(memory.create(key, activity, keep_until))
+        })
+    }
+
+    fn begin(
+        &self,
+        key: SessionKey,
+        activity: Activity,
+        keep_until: Timestamp,
+    ) -> Answer<Activity> {
+        self.run(Operation::Begin, move |memory| {
+            now(memory.begin(key, activity, keep_until))
+        })
+    }
+
+    fn load(&self, key: SessionKey) -> Answer<Option<Activity>> {
+        self.script.questions.fetch_add(1, Ordering::SeqCst);
+        self.run(Operation::Load, move |memory| now(memory.load(key)))
+    }
+
+    fn touch(&self, key: SessionKey, touch: Touch) -> Answer<Option<Activity>> {
+        self.script.questions.fetch_add(1, Ordering::SeqCst);
+        self.run(
+            Operation::Touch,
+            move |memory| now(memory.touch(key, touch)),
+        )
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<bool> {
+        #[cfg(feature = "cached")]
+        let script = Arc::clone(&self.script);
+        self.run(Operation::Revoke, move |memory| {
+            let revoked = now(memory.revoke(key, keep_until));
+            #[cfg(feature = "cached")]
+            script.shared.announce_revoked(key);
+            revoked
+        })
+    }
+}
+
+/// The part of the store that only a near cache needs.
+#[cfg(feature = "cached")]
+mod shared {
+    use std::sync::Mutex;
+
+    use tokio::sync::broadcast::Sender;
+    use tower_login_timeout::{Announced, Revocations, SessionKey, SharedStore, Touch};
+
+    use super::{Answer, Operation, ScriptedStore, now};
+
+    pub struct Part {
+        batches: Mutex<Vec<Vec<(SessionKey, Touch)>>>,
+        listeners: Sender<Announced>,
+    }
+
+    impl Default for Part {
+        fn default() -> Self {
+            Self {
+                batches: Mutex::default(),
+                listeners: Sender::new(16),
+            }
+        }
+    }
+
+    impl Part {
+        pub fn announce_revoked(&self, key: SessionKey) {
+            // It is an error if nobody listens, and not of interest here.
+            let _ = self.listeners.send(Announced::Revoked(key));
+        }
+    }
+
+    impl ScriptedStore {
+        /// Returns every batch of touches so far.
+        pub fn batches(&self) -> Vec<Vec<(SessionKey, Touch)>> {
+            self.script.shared.batches.lock().unwrap().clone()
+        }
+
+        /// Tells those who listen for revocations. Somebody must.
+        pub fn announce(&self, announced: Announced) {
+            let sent = self.script.shared.listeners.send(announced);
+            sent.expect("nobody listens");
+        }
+
+        /// Counts those who listen for revocations.
+        pub fn listeners(&self) -> usize {
+            self.script.shared.listeners.receiver_count()
+        }
+    }
+
+    impl SharedStore for ScriptedStore {
+        fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Answer<()> {
+            let batches = &self.script.shared.batches;
+            batches.lock().unwrap().push(touches.clone());
+            self.run(Operation::TouchMany, move |memory| {
+                now(memory.touch_many(touches))
+            })
+        }
+
+        fn revocations(&self) -> Revocations {
+            self.script.shared.listeners.subscribe().into()
+        }
+    }
+}

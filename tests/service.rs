@@ -1,0 +1,17 @@
+//! Tests of the layer around a service, without a network.
+
+mod common;
+
+mod service {
+    #[cfg(feature = "axum")]
+    mod axum;
+    mod contract;
+    mod deadlines;
+    mod login;
+    #[cfg(feature = "axum")]
+    mod nest;
+    mod races;
+    mod response;
+    mod settings;
+    mod store_failure;
+}
