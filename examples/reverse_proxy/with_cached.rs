@@ -1,11 +1,11 @@
-//! How does a near cache stand in front of the store?
+//! The proxy with a near cache in front of its store.
 
 use tower_login_timeout::{BoxError, CachedStore};
 
 use crate::options::Options;
 use crate::store;
 
-/// Serves from memory where it can, and writes what it gathered before it ends.
+/// Serves, and writes the gathered activity before it ends.
 pub async fn serve(options: Options) -> Result<(), BoxError> {
     let (shared, clock) = store::open(&options.store).await?;
     let store = CachedStore::new(shared);
