@@ -1,7 +1,7 @@
 //! Measures how long an answer from a near cache takes.
 //!
-//! Prints lines of `name value unit`. A `MemoryStore` is behind the cache, so that checks and flushes
-//! in the background cost next to nothing. They are included.
+//! Prints lines of `name value unit`. A `MemoryStore` is behind the cache, so that checks and
+//! flushes in the background cost next to nothing. They are included.
 
 use std::time::{Duration, Instant};
 

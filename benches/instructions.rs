@@ -1,7 +1,7 @@
 //! Sends requests through the layer, for `scripts/instructions` to count the instructions.
 //!
-//! The arguments say which requests and how many: `live 2000`. A first argument of `bare-…` leaves the
-//! layer out.
+//! The arguments say which requests and how many: `live 2000`. A first argument of `bare-…` leaves
+//! the layer out.
 
 use std::error::Error;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use tower_login_timeout::{CookieId, LoginTimeoutLayer, ManualClock, MemoryStore,
 
 mod bare;
 
-/// As many as a small site has. The table is then not empty, and fits in the caches, whose misses are not counted.
+/// As many as a small site has. The table is then not empty, and fits in the caches, whose misses
+/// are not counted.
 const SESSIONS: usize = 1_000;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,7 +1,8 @@
 //! Measures checks a second in each store, and with a near cache in front of it.
 //!
 //! Prints lines of `name value unit`. Each store's server is started for it. Redis is also compared
-//! with a bare `GET` of its client. `cargo bench --bench stores --all-features -- redis` runs one store.
+//! with a bare `GET` of its client. `cargo bench --bench stores --all-features -- redis` runs one
+//! store.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -178,8 +179,8 @@ fn touches_of<S: ActivityStore>(
 struct Measured {
     nanos: Vec<u32>,
     per_second: f64,
-    /// What this process computed, in microseconds for each operation: it is disturbed less by others on the same
-    /// machine.
+    /// What this process computed, in microseconds for each operation: it is disturbed less by
+    /// others on the same machine.
     cpu_micros: f64,
 }
 

@@ -38,8 +38,8 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    // The layer needs no more than this. The handlers below set and remove the cookie, as they would
-    // without it.
+    // The layer needs no more than this. The handlers below set and remove the cookie, as they
+    // would without it.
     let layer = LoginTimeoutLayer::new(
         Policy::builder().with_idle(IDLE).build()?,
         CookieId::new("sid")?,
@@ -102,7 +102,8 @@ impl Users {
     }
 }
 
-/// Shows the page of a member. With the feature `axum`, the argument is simply `session: Option<SessionHandle>`.
+/// Shows the page of a member. With the feature `axum`, the argument is simply `session:
+/// Option<SessionHandle>`.
 async fn members(
     session: Option<Extension<SessionHandle>>,
     State(users): State<Users>,

@@ -34,7 +34,8 @@ impl Service<Request<()>> for Bare {
 /// What a browser accepts.
 const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-/// A request as routers and servers pass it on: they have attached something, so its map of extensions is there.
+/// A request as routers and servers pass it on: they have attached something, so its map of
+/// extensions is there.
 pub fn routed(cookie: &str) -> Request<()> {
     let mut request = first(cookie);
     request.extensions_mut().insert("route");

@@ -11,8 +11,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Removes the headers that concern one connection only: those that `Connection` names, and those of
-/// RFC 9110, 7.6.1.
+/// Removes the headers that concern one connection only: those that `Connection` names, and those
+/// of RFC 9110, 7.6.1.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
         .filter_map(|name| name.parse().ok())
@@ -51,7 +51,8 @@ pub fn add_forwarded(headers: &mut HeaderMap, client: IpAddr, host: Option<Heade
     }
 }
 
-/// Joins the lines of cookies. HTTP/2 splits them, and HTTP/1 must not have several (RFC 9113, 8.2.3).
+/// Joins the lines of cookies. HTTP/2 splits them, and HTTP/1 must not have several (RFC 9113,
+/// 8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
     let lines: Vec<&[u8]> = headers
         .get_all(COOKIE)

@@ -12,8 +12,8 @@ use tower_login_timeout::{
 };
 
 /// Puts idle and absolute session timeouts in front of an application.
-// The store's URL may hold a password. So there is no `Debug`, and clap does not parse the URL, because
-// its error would show it.
+// The store's URL may hold a password. So there is no `Debug`, and clap does not parse the URL,
+// because its error would show it.
 #[derive(Parser)]
 #[command(name = "reverse_proxy")]
 pub struct Options {
@@ -50,8 +50,9 @@ pub struct Options {
     touch_every: Duration,
 
     /// Where activity is remembered: `memory`, which forgets it when this process ends, or one of
-    /// sqlite:FILE, postgres://…, mysql://…, redis://…, redis+sentinel://…, redis+cluster://…,
-    /// if its feature is compiled in. In the environment, a password is not seen by other users of the machine
+    /// sqlite:FILE, postgres://…, mysql://…, redis://…, redis+sentinel://…, redis+cluster://…, if
+    /// its feature is compiled in. In the environment, a password is not seen by other users of the
+    /// machine
     #[arg(
         long,
         value_name = "URL",
