@@ -105,6 +105,7 @@
 //!
 //! No feature changes what another one does, or what the crate does without it.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "_shared", feature = "_sql"))))]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 mod clock;
@@ -150,6 +151,16 @@ pub use session::touch::Touch;
 pub use session::verdict::{Expired, Reason, Verdict};
 pub use store::activity_store::{ActivityStore, BoxError};
 #[cfg(feature = "_shared")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "redis",
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mysql",
+        feature = "cached"
+    )))
+)]
 pub use store::any::{any_store::AnyStore, error::AnyStoreError};
 #[cfg(feature = "cached")]
 pub use store::cached::cached_store::CachedStore;
@@ -166,6 +177,16 @@ pub use store::redis::{
     builder::RedisStoreBuilder, error::RedisStoreError, redis_store::RedisStore,
 };
 #[cfg(feature = "_shared")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "redis",
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mysql",
+        feature = "cached"
+    )))
+)]
 pub use store::shared_store::{Announced, Revocations, SharedStore};
 #[cfg(feature = "mysql")]
 pub use store::sql::mysql::MySqlStore;
@@ -174,8 +195,22 @@ pub use store::sql::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use store::sql::sqlite::SqliteStore;
 #[cfg(feature = "_sql")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql")))
+)]
 pub use store::sql::{dialect::SqlDatabase, error::SqlError, sql_store::SqlStore};
 #[cfg(feature = "_shared")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "redis",
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mysql",
+        feature = "cached"
+    )))
+)]
 pub use store::store_clock::StoreClock;
 pub use tracker::{SessionHandle, Tracker};
 
