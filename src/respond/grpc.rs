@@ -20,17 +20,16 @@ const NOT_IN_MESSAGE: &AsciiSet = &CONTROLS.add(b'%');
 pub(super) fn content_type(request: RequestHead<'_>) -> Option<HeaderValue> {
     let value = request.headers().get(CONTENT_TYPE)?.as_bytes();
     let media_type = value.split(|byte| *byte == b';').next()?.trim_ascii();
-    let (start, rest) = media_type.split_at_checked(b"application/grpc".len())?;
-    let is_grpc = start.eq_ignore_ascii_case(b"application/grpc");
-    let rest = rest.to_ascii_lowercase();
-    let suffix = rest.strip_prefix(b"-web").unwrap_or(&rest);
-    // Text is a form of gRPC-Web alone.
-    let suffix = match suffix.strip_prefix(b"-text") {
-        Some(after) if suffix.len() < rest.len() => after,
-        _ => suffix,
+    let rest = after(media_type, b"application/grpc")?;
+    let suffix = match after(rest, b"-web") {
+        // The text form is one of gRPC-Web alone.
+        Some(rest) => after(rest, b"-text").unwrap_or(rest),
+        None => rest,
     };
-    let is_whole = matches!(suffix.first(), None | Some(b'+'));
-    (is_grpc && is_whole).then(|| HeaderValue::from_bytes(media_type).ok())?
+    match suffix.first() {
+        None | Some(b'+') => HeaderValue::from_bytes(media_type).ok(),
+        Some(_) => None,
+    }
 }
 
 /// Makes the response: its headers carry the status, since it has no messages.
@@ -49,6 +48,12 @@ pub(super) fn response(request: RequestHead<'_>, message: &str) -> Response<Byte
         headers.insert(MESSAGE, message);
     }
     response
+}
+
+/// Returns what follows the prefix, in upper or lower case.
+fn after<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 #[cfg(test)]
