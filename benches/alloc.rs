@@ -1,4 +1,4 @@
-//! How many heap allocations does the layer add to a request?
+//! Counts the heap allocations that the layer adds to a request, and the heap that a session takes.
 //!
 //! Prints them as `name value unit`, and fails where there are more than the design allows.
 
@@ -42,7 +42,7 @@ fn main() {
     bytes_per_session();
 }
 
-/// The memory store's heap, by the session.
+/// Prints how much of the memory store's heap a session takes.
 fn bytes_per_session() {
     for (name, sessions) in [("1M", 1_000_000_u32), ("10M", 10_000_000)] {
         let info = measure(|| {
@@ -52,7 +52,7 @@ fn bytes_per_session() {
                 let key = SessionKey::of(number.to_le_bytes());
                 now(store.create(key, activity, Timestamp::MAX)).unwrap();
             }
-            // Kept until it has been counted.
+            // Keeps the store until its memory has been counted.
             std::mem::forget(store);
         });
         let bytes = info.bytes_current as f64 / f64::from(sessions);

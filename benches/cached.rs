@@ -1,7 +1,7 @@
-//! What does an answer from a near cache cost?
+//! Measures how long an answer from a near cache takes.
 //!
-//! Prints lines of `name value unit`. Behind the cache is memory, so that what is checked and flushed in the background costs next to nothing;
-//! all of it is included.
+//! Prints lines of `name value unit`. A `MemoryStore` is behind the cache, so that checks and
+//! flushes in the background cost next to nothing. They are included.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// So many callers, each touching one random session after the other.
+/// Lets callers touch one random session after the other, and prints how long a touch takes.
 async fn measure(name: &str, sessions: u64, policy: Policy, callers: u64) -> Result<(), BoxError> {
     let store = CachedStore::new(MemoryStore::new());
     let keys: Vec<_> = (0..sessions)

@@ -1,7 +1,7 @@
-//! How many instructions does the layer add to a request?
+//! Sends requests through the layer, for `scripts/instructions` to count the instructions.
 //!
-//! Sends the requests that its arguments ask for, for `scripts/instructions` to count: `live 2000`. A first argument of `bare-…` leaves the
-//! layer out.
+//! The arguments say which requests and how many: `live 2000`. A first argument of `bare-…` leaves
+//! the layer out.
 
 use std::error::Error;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use tower_login_timeout::{CookieId, LoginTimeoutLayer, ManualClock, MemoryStore,
 
 mod bare;
 
-/// As many as a small site has, so that the table is neither empty nor a matter of caches, which are not counted.
+/// As many as a small site has. The table is then not empty, and fits in the caches, whose misses
+/// are not counted.
 const SESSIONS: usize = 1_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -37,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "expired" => routed("theme=dark; sid=unknown"),
             _ => routed(&format!("theme=dark; sid={}", id(number % SESSIONS))),
         };
-        // So that a live session's activity is written each time.
+        // Time passes, so that the activity of a live session is written each time.
         clock.advance(Duration::from_millis(1));
         if path.starts_with("bare-") {
             let _ = now(Bare.call(request));

@@ -1,4 +1,4 @@
-//! What does each part of a request cost?
+//! Measures how long each part of a request takes.
 //!
 //! `cargo bench --bench layer`. Times are noisy: compare them within one run.
 
@@ -114,7 +114,7 @@ fn cookie() -> CookieId {
 }
 
 fn random_ids(sessions: usize) -> impl Iterator<Item = String> + Clone {
-    // A full cycle through all numbers in a scattered order.
+    // Goes through all numbers once, in a scattered order.
     (0..sessions).map(move |turn| id((turn * 7_919 + 13) % sessions))
 }
 

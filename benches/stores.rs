@@ -1,23 +1,22 @@
-//! What does a check cost in each store, and with a near cache in front of it?
+//! Measures checks a second in each store, and with a near cache in front of it.
 //!
-//! Prints lines of `name value unit`. Each store's own server is started for it; Redis is also compared with the least that its client can
-//! do. `cargo bench --bench stores --all-features -- redis` runs one of them.
+//! Prints lines of `name value unit`. Each store's server is started for it. Redis is also compared
+//! with a bare `GET` of its client. `cargo bench --bench stores --all-features -- redis` runs one
+//! store.
 
-#[path = "../tests/sql/servers.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod databases;
-#[path = "../tests/servers/mod.rs"]
-mod servers;
+#[path = "../tests/common/mod.rs"]
+mod common;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::databases;
+use common::redis::{one_with, url};
+use common::servers::Folder;
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
-use servers::Folder;
-use servers::redis::{one_with, url};
 use tokio::task::JoinSet;
 use tower_login_timeout::{
     Activity, ActivityStore, AnyStore, BoxError, CachedStore, Clock, MemoryStore, Policy,
@@ -26,7 +25,7 @@ use tower_login_timeout::{
 
 const SESSIONS: u64 = 10_000;
 const CALLERS: [u64; 3] = [1, 64, 512];
-/// What is compared takes turns, so that a noisy neighbour disturbs all alike.
+/// The compared stores take turns, so that other work on the machine disturbs all alike.
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_millis(1_000);
 
@@ -180,8 +179,8 @@ fn touches_of<S: ActivityStore>(
 struct Measured {
     nanos: Vec<u32>,
     per_second: f64,
-    /// What this process computed, in microseconds for each operation: it is disturbed less by others on the same
-    /// machine.
+    /// What this process computed, in microseconds for each operation: it is disturbed less by
+    /// others on the same machine.
     cpu_micros: f64,
 }
 

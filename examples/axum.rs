@@ -38,7 +38,8 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    // This is all that the layer needs. The handlers below set and remove the cookie, as they would without it.
+    // The layer needs no more than this. The handlers below set and remove the cookie, as they
+    // would without it.
     let layer = LoginTimeoutLayer::new(
         Policy::builder().with_idle(IDLE).build()?,
         CookieId::new("sid")?,
@@ -75,9 +76,11 @@ Ctrl-C stops it.",
     }
 }
 
-/// Who is logged in. The key of a session is the hash of its id, so nobody who reads this table can act as anybody in it.
+/// The users that are logged in, by session key.
 ///
-/// A real site keeps this in its database, and removes what has expired.
+/// A key is the hash of an id, so a reader of this table cannot act as one of them.
+///
+/// A real site keeps them in its database, and removes expired ones.
 #[derive(Clone, Default)]
 struct Users(Arc<Mutex<HashMap<SessionKey, String>>>);
 
@@ -99,7 +102,8 @@ impl Users {
     }
 }
 
-/// With the feature `axum`, the argument is simply `session: Option<SessionHandle>`.
+/// Shows the page of a member. With the feature `axum`, the argument is simply `session:
+/// Option<SessionHandle>`.
 async fn members(
     session: Option<Extension<SessionHandle>>,
     State(users): State<Users>,
@@ -131,7 +135,7 @@ async fn login_form() -> Html<String> {
     )
 }
 
-/// A real site checks a password, or better.
+/// Logs a user in. A real site checks a password, or better.
 async fn log_in(
     State(users): State<Users>,
     Form(mut form): Form<HashMap<String, String>>,

@@ -81,7 +81,7 @@ Ctrl-C stops it.",
     }
 }
 
-/// The application: it knows nothing of the layer but the handle that says how much time is left.
+/// The application. It uses the handle to say how much time is left, and nothing else of the layer.
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, getrandom::Error> {
     let session = request.extensions().get::<SessionHandle>();
     match (request.method(), request.uri().path(), session) {

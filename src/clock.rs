@@ -7,12 +7,31 @@ use std::time::{Duration, SystemTime};
 
 use crate::session::time::Timestamp;
 
-/// Where the time comes from.
+/// Tells the time.
 ///
-/// The layer reads it once when a request arrives and once when its response is ready. Nothing else in this crate asks for the
-/// time, so a test that holds a [`ManualClock`] decides when sessions expire.
+/// The layer asks the clock when a request arrives, and again when its response is ready if the
+/// service had to wait. Nothing else in this crate asks for the time of day, so a test that holds a
+/// [`ManualClock`] decides when sessions expire.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_login_timeout::{Clock, ManualClock, Timestamp};
+///
+/// /// A clock that is ahead of another one.
+/// struct Ahead<C>(C, Duration);
+///
+/// impl<C: Clock> Clock for Ahead<C> {
+///     fn now(&self) -> Timestamp {
+///         self.0.now().saturating_add(self.1)
+///     }
+/// }
+///
+/// let clock = ManualClock::at(Timestamp::UNIX_EPOCH);
+/// let ahead = Ahead(clock, Duration::from_millis(5));
+/// assert_eq!(ahead.now(), Timestamp::from_unix_millis(5));
+/// ```
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// Returns the time now.
     fn now(&self) -> Timestamp;
 }
 
@@ -22,7 +41,9 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// The operating system's clock, the default.
+/// Tells the operating system's time. This is the default.
+///
+/// A system clock that is set before 1970 reads as 1970.
 ///
 /// ```
 /// use tower_login_timeout::{Clock, SystemClock, Timestamp};
@@ -34,17 +55,16 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        // A clock set before 1970 gives the epoch.
         let since_epoch = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
-        // Down, unlike durations: a moment that has not come yet must not be reported.
+        // Rounds down: a moment that has not come yet must not be reported.
         let millis = since_epoch.as_secs().saturating_mul(1_000);
         Timestamp::from_unix_millis(millis.saturating_add(u64::from(since_epoch.subsec_millis())))
     }
 }
 
-/// A clock that moves when it is told to, for tests. Clones show the same time.
+/// Tells the time that a test sets. Clones show the same time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -59,13 +79,13 @@ impl Clock for SystemClock {
 pub struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
-    /// A clock that stands at 2023-11-14T22:13:20Z.
+    /// Creates a clock that stands at 2023-11-14T22:13:20Z.
     #[must_use]
     pub fn new() -> Self {
         Self::at(Timestamp::from_unix_millis(1_700_000_000_000))
     }
 
-    /// A clock that stands at this moment.
+    /// Creates a clock that stands at this moment.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         Self(Arc::new(AtomicU64::new(now.as_unix_millis())))
@@ -80,13 +100,13 @@ impl ManualClock {
                     .as_unix_millis(),
             )
         };
-        // It always has a later time, so this cannot fail.
+        // `later` always returns a time, so this cannot fail.
         let _ = self
             .0
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
     }
 
-    /// Sets the clock, backwards too.
+    /// Sets the clock, forward or backward.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_unix_millis(), Ordering::SeqCst);
     }

@@ -1,27 +1,52 @@
-//! How does an axum handler get its session?
+//! `SessionHandle` as an axum extractor.
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 
-use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum_core::response::{IntoResponse, Response};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
 use crate::tracker::SessionHandle;
 
-/// The request has no live session: it is anonymous or exempt, or the handler is not behind a
-/// [`LoginTimeoutLayer`](crate::LoginTimeoutLayer).
+/// Rejects a request that has no live session, with `403 Forbidden`.
 ///
-/// Answers `403 Forbidden`.
+/// A handler that takes a [`SessionHandle`] is not called for requests that are anonymous, exempt
+/// or unchecked, or where no [`LoginTimeoutLayer`](crate::LoginTimeoutLayer) is around the handler.
+/// One that takes an `Option<SessionHandle>` is called.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use axum::{Router, body::Body, http::Request, routing::get};
+/// use tower::ServiceExt;
+/// use tower_login_timeout::{CookieId, LoginTimeoutLayer, MemoryStore, Policy, SessionHandle};
+///
+/// let identify = CookieId::new("sid")?;
+/// let timeouts = LoginTimeoutLayer::new(Policy::default(), identify, MemoryStore::new());
+/// timeouts.tracker().start("sesame").await?;
+/// let app = Router::new()
+///     .route("/members", get(|session: SessionHandle| async move {
+///         format!("{} s left", session.remaining().as_secs())
+///     }))
+///     .layer(timeouts);
+///
+/// let anonymous = Request::get("/members").body(Body::empty())?;
+/// assert_eq!(app.clone().oneshot(anonymous).await?.status(), 403);
+/// let member = Request::get("/members").header("cookie", "sid=sesame").body(Body::empty())?;
+/// assert_eq!(app.oneshot(member).await?.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct NoSession;
 
 impl fmt::Display for NoSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no session: please log in")
+        f.write_str("this request has no live session: please log in")
     }
 }
 

@@ -105,6 +105,7 @@
 //!
 //! No feature changes what another one does, or what the crate does without it.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "_shared", feature = "_sql"))))]
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 mod clock;
@@ -136,8 +137,10 @@ pub use middleware::service::LoginTimeout;
 pub use request::head::RequestHead;
 pub use request::rule;
 pub use respond::format::ResponseFormat;
+pub use respond::phrase::PhraseError;
 pub use respond::response::LoginTimeoutResponse;
 pub use respond::response_for_expired::ResponseForExpired;
+pub use respond::response_for_unavailable::ResponseForUnavailable;
 pub use session::activity::Activity;
 pub use session::change::Change;
 pub use session::key::SessionKey;
@@ -149,6 +152,16 @@ pub use session::touch::Touch;
 pub use session::verdict::{Expired, Reason, Verdict};
 pub use store::activity_store::{ActivityStore, BoxError};
 #[cfg(feature = "_shared")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "redis",
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mysql",
+        feature = "cached"
+    )))
+)]
 pub use store::any::{any_store::AnyStore, error::AnyStoreError};
 #[cfg(feature = "cached")]
 pub use store::cached::builder::CachedStoreBuilder;
@@ -169,6 +182,16 @@ pub use store::redis::{
     builder::RedisStoreBuilder, error::RedisStoreError, redis_store::RedisStore,
 };
 #[cfg(feature = "_shared")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "redis",
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mysql",
+        feature = "cached"
+    )))
+)]
 pub use store::shared_store::{Announced, Revocations, SharedStore};
 #[cfg(feature = "mysql")]
 pub use store::sql::mysql::MySqlStore;
@@ -177,12 +200,26 @@ pub use store::sql::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use store::sql::sqlite::SqliteStore;
 #[cfg(feature = "_sql")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql")))
+)]
 pub use store::sql::{dialect::SqlDatabase, error::SqlError, sql_store::SqlStore};
 #[cfg(feature = "_shared")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "redis",
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mysql",
+        feature = "cached"
+    )))
+)]
 pub use store::store_clock::StoreClock;
 pub use tracker::{SessionHandle, Tracker};
 
-/// The README's code compiles and runs.
-#[cfg(doctest)]
+/// The README's code compiles and runs. It needs most features, so only a test with all of them does that.
+#[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,6 @@
 //! Tests of the near cache in front of another store.
+
+#![allow(unreachable_pub, reason = "a program exports nothing")]
 #![cfg(feature = "cached")]
 
 mod common;

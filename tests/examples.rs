@@ -88,6 +88,34 @@ async fn the_bare_hyper_server_speaks_http2_on_the_same_port() {
 }
 
 #[tokio::test]
+async fn the_440_of_the_api_can_be_read_by_a_page_of_another_origin() {
+    let api = Example::start("cors", &["127.0.0.1:0", "127.0.0.1:0"]);
+    let page = api.line("The page is on ");
+    let origin = format!("origin: {}", page.trim_end_matches('/'));
+
+    let preflight = ["access-control-request-method: GET", &origin];
+    let answer = ask(api.address, &request("OPTIONS", "/data", &preflight, "")).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(
+        answer.header("access-control-allow-credentials"),
+        Some("true")
+    );
+
+    let log_in = ask(api.address, &request("POST", "/login", &[&origin], "")).await;
+    let session = cookie(&log_in);
+    let answer = ask(api.address, &get("/data", &[&origin, &session])).await;
+    assert_eq!((answer.status(), &*answer.body), (200, "the data"));
+
+    let answer = ask(api.address, &get("/data", &[&origin, "cookie: sid=over"])).await;
+    assert_eq!(answer.status(), 440);
+    let allowed = answer.header("access-control-allow-origin");
+    assert_eq!(allowed, origin.strip_prefix("origin: "));
+    let exposed = answer.header("access-control-expose-headers");
+    assert_eq!(exposed, Some("login-timeout-reason"));
+    assert!(answer.header("set-cookie").unwrap().starts_with("sid=;"));
+}
+
+#[tokio::test]
 async fn ctrl_c_stops_each() {
     let upstream = [
         "--listen",
@@ -100,6 +128,7 @@ async fn ctrl_c_stops_each() {
     for (name, arguments) in [
         ("axum", &["127.0.0.1:0"][..]),
         ("hyper", &["127.0.0.1:0"]),
+        ("cors", &["127.0.0.1:0", "127.0.0.1:0"]),
         ("reverse_proxy", &upstream),
     ] {
         let example = Example::start(name, arguments);
@@ -125,6 +154,7 @@ fn each_says_so_if_its_port_is_taken() {
     for (name, arguments) in [
         ("axum", &[&*address][..]),
         ("hyper", &[&address]),
+        ("cors", &[&address]),
         ("reverse_proxy", &upstream),
     ] {
         let output = example::run(name, arguments);

@@ -12,8 +12,8 @@ mod common;
 mod proxies {
     mod alternating;
     mod frozen;
-    pub mod nginx;
-    pub mod proxy;
+    pub(crate) mod nginx;
+    pub(crate) mod proxy;
     mod restarted;
 }
 

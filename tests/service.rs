@@ -9,7 +9,10 @@ mod service {
     mod contract;
     mod deadlines;
     mod login;
+    #[cfg(feature = "axum")]
+    mod nest;
     mod races;
     mod response;
+    mod settings;
     mod store_failure;
 }

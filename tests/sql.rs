@@ -1,5 +1,7 @@
 //! Tests of the SQL stores against real databases: SQLite, PostgreSQL and MariaDB.
 
+#![allow(unreachable_pub, reason = "a program exports nothing")]
+
 mod common;
 
 mod sql {

@@ -1,4 +1,6 @@
 //! Tests of what a client sees of the layer through a real socket: HTTP/1, HTTP/2, gRPC and axum.
+
+#![allow(unreachable_pub, reason = "a program exports nothing")]
 #![cfg(feature = "hyper")]
 
 use std::convert::Infallible;

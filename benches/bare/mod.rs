@@ -1,5 +1,9 @@
 //! What is the layer compared with?
-#![allow(dead_code, reason = "each benchmark uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each benchmark uses a part of it"
+)]
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -30,7 +34,8 @@ impl Service<Request<()>> for Bare {
 /// What a browser accepts.
 const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-/// A request as routers and servers pass it on: they have attached something, so its map of extensions is there.
+/// A request as routers and servers pass it on: they have attached something, so its map of
+/// extensions is there.
 pub fn routed(cookie: &str) -> Request<()> {
     let mut request = first(cookie);
     request.extensions_mut().insert("route");

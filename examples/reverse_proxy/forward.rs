@@ -1,4 +1,4 @@
-//! How does a request reach the application, and its response the client?
+//! Requests that go on to the application, and the responses that come back.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tower_login_timeout::SessionHandle;
 
 use crate::{headers, tunnel};
 
-/// The application's body, as it comes in, or a short one of our own.
+/// The body of the application's response as it comes in, or a short one of the proxy's.
 pub type Body = Either<Incoming, Full<Bytes>>;
 
 /// Passes requests on to one application.
@@ -38,7 +38,7 @@ impl Forward {
         Self { upstream, client }
     }
 
-    /// Passes one request on and gives its response back. Neither body is held.
+    /// Passes one request on and returns its response. No body is held in memory.
     pub async fn pass(self, mut request: Request<Incoming>, client: SocketAddr) -> Response<Body> {
         let session = request.extensions().get::<SessionHandle>().cloned();
         let downstream =
@@ -70,7 +70,7 @@ impl Forward {
         response.map(|_| Either::Right(Full::default()))
     }
 
-    /// The request as the application gets it, unless its target cannot be written for another server.
+    /// Makes the request for the application, unless its target has no path, as that of `CONNECT`.
     fn outgoing(
         &self,
         request: Request<Incoming>,

@@ -1,4 +1,4 @@
-//! Which headers may pass, and which are added?
+//! The headers that a proxy removes and adds.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Removes what concerns one connection only: the headers that `Connection` names, and those that are known to (RFC 9110, 7.6.1).
+/// Removes the headers that concern one connection only: those that `Connection` names, and those
+/// of RFC 9110, 7.6.1.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
         .filter_map(|name| name.parse().ok())
@@ -31,7 +32,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// What a request to the application says of the client and of the host that it meant.
+/// Adds what the application should know of the client, and of the host that the client asked.
 pub fn add_forwarded(headers: &mut HeaderMap, client: IpAddr, host: Option<HeaderValue>) {
     let mut chain: Vec<u8> = Vec::new();
     for line in headers.get_all(X_FORWARDED_FOR) {
@@ -50,7 +51,8 @@ pub fn add_forwarded(headers: &mut HeaderMap, client: IpAddr, host: Option<Heade
     }
 }
 
-/// HTTP/2 splits cookies into several lines, which HTTP/1 must not have (RFC 9113, 8.2.3).
+/// Joins the lines of cookies. HTTP/2 splits them, and HTTP/1 must not have several (RFC 9113,
+/// 8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
     let lines: Vec<&[u8]> = headers
         .get_all(COOKIE)
@@ -65,18 +67,18 @@ pub fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether the client can take trailers.
+/// Returns whether the client can take trailers.
 pub fn takes_trailers(headers: &HeaderMap) -> bool {
     tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"))
 }
 
-/// Says that we can take trailers.
+/// Says that the proxy can take trailers.
 pub fn ask_for_trailers(headers: &mut HeaderMap) {
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.append(CONNECTION, HeaderValue::from_static("te"));
 }
 
-/// Whether the connection is to become a WebSocket.
+/// Returns whether the connection is to become a WebSocket.
 ///
 /// No other protocol passes: `h2c`, for one, would take requests past the session check.
 pub fn asks_for_websocket(headers: &HeaderMap) -> bool {

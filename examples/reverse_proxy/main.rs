@@ -1,13 +1,16 @@
 //! A reverse proxy that ends idle sessions, for an application in any language.
 //!
 //! ```text
-//! cargo run --example reverse_proxy -- --listen 127.0.0.1:8440 --upstream http://127.0.0.1:8000 --cookie sessionid --idle 20m
+//! cargo run --example reverse_proxy -- --upstream http://127.0.0.1:8000 --cookie sessionid --idle 20m
 //! cargo run --example reverse_proxy --features redis,cached -- --store redis://127.0.0.1:6379 --cached --upstream …
 //! cargo run --example reverse_proxy -- --help
 //! ```
 //!
-//! It sees log-in and log-out in the application's own `Set-Cookie`, and answers `440 Login Time-out` before the application is asked. It
-//! speaks HTTP/1 and HTTP/2 with prior knowledge, HTTP/1 to the application, and passes WebSockets.
+//! It sees log-in and log-out in the application's `Set-Cookie`, and answers `440 Login Time-out`
+//! before the application gets the request. It speaks HTTP/1 and HTTP/2 with prior knowledge to
+//! clients, HTTP/1 to the application, and passes WebSockets.
+
+#![allow(unreachable_pub, reason = "a program exports nothing")]
 
 use std::process::ExitCode;
 
@@ -18,17 +21,36 @@ use tower_login_timeout::{ActivityStore, BoxError, Clock, LoginTimeoutLayer, rul
 use forward::Forward;
 use options::Options;
 
-#[cfg_attr(not(feature = "cached"), path = "not_cached.rs")]
-mod cached;
+#[cfg(feature = "cached")]
+use with_cached as cached;
+#[cfg(unix)]
+use with_signals as stop;
+#[cfg(feature = "_shared")]
+use with_stores as store;
+#[cfg(not(feature = "cached"))]
+use without_cached as cached;
+#[cfg(not(unix))]
+use without_signals as stop;
+#[cfg(not(feature = "_shared"))]
+use without_stores as store;
+
 mod forward;
 mod headers;
 mod options;
 mod serve;
-#[cfg_attr(not(unix), path = "ctrl_c.rs")]
-mod stop;
-#[cfg_attr(not(feature = "_shared"), path = "memory_only.rs")]
-mod store;
 mod tunnel;
+#[cfg(feature = "cached")]
+mod with_cached;
+#[cfg(unix)]
+mod with_signals;
+#[cfg(feature = "_shared")]
+mod with_stores;
+#[cfg(not(feature = "cached"))]
+mod without_cached;
+#[cfg(not(unix))]
+mod without_signals;
+#[cfg(not(feature = "_shared"))]
+mod without_stores;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -49,7 +71,7 @@ async fn run(options: Options) -> Result<(), BoxError> {
     serve(options, store, clock).await
 }
 
-/// Serves until we are asked to end.
+/// Serves until a signal ends the process.
 async fn serve(
     options: Options,
     store: impl ActivityStore,

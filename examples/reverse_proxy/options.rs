@@ -1,4 +1,4 @@
-//! What was asked for?
+//! The options of the command line.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use tower_login_timeout::{
 };
 
 /// Puts idle and absolute session timeouts in front of an application.
-// Nothing here is shown by `Debug`, and the store's URL is not parsed by clap, which would show it: it may hold a password.
+// The store's URL may hold a password. So there is no `Debug`, and clap does not parse the URL,
+// because its error would show it.
 #[derive(Parser)]
 #[command(name = "reverse_proxy")]
 pub struct Options {
@@ -49,8 +50,9 @@ pub struct Options {
     touch_every: Duration,
 
     /// Where activity is remembered: `memory`, which forgets it when this process ends, or one of
-    /// sqlite:FILE, postgres://…, mysql://…, redis://…, redis+sentinel://…, redis+cluster://…,
-    /// if its feature is compiled in. In the environment, a password is not seen by other users of the machine
+    /// sqlite:FILE, postgres://…, mysql://…, redis://…, redis+sentinel://…, redis+cluster://…, if
+    /// its feature is compiled in. In the environment, a password is not seen by other users of the
+    /// machine
     #[arg(
         long,
         value_name = "URL",
@@ -87,6 +89,10 @@ pub struct Options {
     /// Send page navigations of ended sessions there, rather than answer 440
     #[arg(long, value_name = "PATH", value_parser = path)]
     login_page: Option<String>,
+
+    /// The parameter that tells the log-in page where to return to; Django's is `next`
+    #[arg(long, value_name = "NAME", default_value = "returnUrl")]
+    return_url_name: String,
 
     /// Tell live sessions how many seconds they have left, in `login-timeout-remaining`
     #[arg(long)]
@@ -143,13 +149,16 @@ impl Options {
     }
 
     pub fn response(&self) -> LoginTimeoutResponse {
-        let response = LoginTimeoutResponse::new().with_format(match self.format {
+        let format = match self.format {
             FormatChoice::Negotiated => ResponseFormat::Negotiated,
             FormatChoice::Html => ResponseFormat::Html,
             FormatChoice::Json => ResponseFormat::Json,
             FormatChoice::Problem => ResponseFormat::Problem,
             FormatChoice::Text => ResponseFormat::Text,
-        });
+        };
+        let response = LoginTimeoutResponse::new()
+            .with_format(format)
+            .with_return_url_name(&*self.return_url_name);
         match &self.login_page {
             Some(page) => response.with_login_page(page),
             None => response,
@@ -157,7 +166,7 @@ impl Options {
     }
 }
 
-/// The host and port of a URL that has nothing else.
+/// Reads a URL that has a host and a port and nothing else.
 fn upstream(url: &str) -> Result<Authority, String> {
     let uri: Uri = url.parse().map_err(|error| format!("{error}"))?;
     if uri.scheme() != Some(&Scheme::HTTP) || uri.path() != "/" || uri.query().is_some() {
@@ -168,6 +177,7 @@ fn upstream(url: &str) -> Result<Authority, String> {
         .ok_or_else(|| "write http://HOST:PORT".to_owned())
 }
 
+/// Checks that a path begins with a slash and can stand in a header.
 fn path(path: &str) -> Result<String, String> {
     if !path.starts_with('/') || HeaderValue::from_str(path).is_err() {
         return Err("write a path that starts with a slash, such as /static".to_owned());

@@ -1,4 +1,4 @@
-//! How are connections accepted, and how are they closed?
+//! The server: accepts connections, and closes them when it ends.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -18,10 +18,10 @@ use tower_login_timeout::{ActivityStore, BoxError, LoginTimeoutLayer};
 use crate::forward::Forward;
 use crate::stop::Stop;
 
-/// How long open requests may take after we were asked to end.
+/// How long open requests may take after the first signal.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Serves until we are asked to end, then lets open requests finish.
+/// Serves until a signal comes, then lets open requests finish.
 pub async fn until_asked_to_end<St: ActivityStore>(
     listener: TcpListener,
     layer: LoginTimeoutLayer<St>,
@@ -40,7 +40,7 @@ pub async fn until_asked_to_end<St: ActivityStore>(
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Such as too many open files: it passes when connections close.
+                    // Too many open files, for example. That passes when connections close.
                     eprintln!("cannot accept a connection: {error}");
                     sleep(Duration::from_millis(100)).await;
                     continue;
@@ -57,7 +57,7 @@ pub async fn until_asked_to_end<St: ActivityStore>(
         let connection = server
             .serve_connection_with_upgrades(io(stream), TowerToHyperService::new(service))
             .into_owned();
-        // A client that goes away is no news.
+        // An error means that the client went away, which needs no message.
         let connection = graceful.watch(connection);
         tokio::spawn(async { drop(connection.await) });
     }
@@ -78,7 +78,7 @@ fn announce(listener: &TcpListener) -> Result<(), BoxError> {
 }
 
 fn io(stream: TcpStream) -> TokioIo<TcpStream> {
-    // Small writes must not wait for each other; a stream that refuses still works.
+    // Small writes must not wait for each other. A stream that refuses this still works.
     let _ = stream.set_nodelay(true);
     TokioIo::new(stream)
 }

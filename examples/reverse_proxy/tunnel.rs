@@ -1,4 +1,4 @@
-//! How long does a WebSocket live?
+//! The two ends of a WebSocket, joined until the session ends.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tower_login_timeout::{SessionHandle, Verdict};
 /// A log-out closes a WebSocket within this time.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Passes bytes both ways until one side closes, or the session ends. They do not count as its activity.
+/// Passes bytes both ways until one side closes or the session ends. They do not count as activity.
 pub async fn join(client: OnUpgrade, upstream: OnUpgrade, session: Option<SessionHandle>) {
     let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) else {
         return;
@@ -31,7 +31,7 @@ async fn end_of(session: Option<SessionHandle>) {
         let look_again_in = match session.check().await {
             Ok(Verdict::Active { remaining, .. }) => remaining.min(LOOK_EVERY),
             Ok(_) => return,
-            // A store that is away for a moment ends no session.
+            // A store that fails for a moment ends no session.
             Err(_) => LOOK_EVERY,
         };
         sleep(look_again_in).await;

@@ -1,4 +1,4 @@
-//! What is reported, and how loudly?
+//! Events that are reported through `tracing`.
 
 use std::error::Error;
 use std::fmt;
@@ -8,23 +8,27 @@ use crate::session::key::SessionKey;
 use crate::session::verdict::Expired;
 use crate::store::error::StoreError;
 
-/// A session was refused. The query is left out, since it may hold secrets.
+/// Reports that a session was refused.
+///
+/// The path is the one that the client asked for. The query is left out, since it may hold secrets.
 pub(crate) fn expired(expired: &Expired, key: Option<SessionKey>, request: RequestHead<'_>) {
     tracing::info!(
         reason = expired.reason().as_str(),
         idle_for = ?expired.idle_for(),
-        path = request.uri().path(),
+        path = request.original_uri().path(),
         session = ?key,
         "session expired"
     );
 }
 
-/// The store failed.
+/// Reports that the store failed.
 pub(crate) fn store_failed(error: &StoreError) {
     tracing::error!(error = %Chain(error), "session not checked or not recorded");
 }
 
-/// An error with what caused it, since a subscriber may show no more than the first.
+/// Shows an error with its sources.
+///
+/// Most subscribers show the first error alone, and the first says only that the store failed.
 struct Chain<'a>(&'a dyn Error);
 
 impl fmt::Display for Chain<'_> {

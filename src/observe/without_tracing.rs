@@ -1,4 +1,4 @@
-//! What if nobody listens?
+//! Events that go nowhere, without the feature `tracing`.
 
 use crate::request::head::RequestHead;
 use crate::session::key::SessionKey;

@@ -1,16 +1,24 @@
-//! What is every port shown of a request?
+//! A request without its body, as identifiers, rules and responses see it.
 
 use http::{Extensions, HeaderMap, Method, Request, Uri, request};
 
-/// A request without its body: what identifiers, rules and responses are shown.
+#[cfg(feature = "axum")]
+use super::with_axum::original_uri;
+#[cfg(not(feature = "axum"))]
+use super::without_axum::original_uri;
+
+/// Shows a request without its body to identifiers, rules and responses.
 ///
 /// ```
 /// use http::Request;
 /// use tower_login_timeout::RequestHead;
 ///
-/// let request = Request::get("/poll?since=7").body(()).unwrap();
+/// let request = Request::get("/poll?since=7").header("x-poll", "yes").body(()).unwrap();
 /// let head = RequestHead::from(&request);
+/// assert_eq!(head.method(), "GET");
 /// assert_eq!(head.uri().path(), "/poll");
+/// assert_eq!(head.headers()["x-poll"], "yes");
+/// assert!(head.extensions().is_empty());
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
@@ -21,25 +29,47 @@ pub struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
-    /// The request's method.
+    /// Returns the request's method.
     #[must_use]
     pub fn method(&self) -> &'a Method {
         self.method
     }
 
-    /// The request's target.
+    /// Returns the request's target, as the wrapped service sees it.
+    ///
+    /// Inside axum's `Router::nest` this is the target without the prefix:
+    /// [`original_uri`](RequestHead::original_uri) has the prefix.
     #[must_use]
     pub fn uri(&self) -> &'a Uri {
         self.uri
     }
 
-    /// The request's headers.
+    /// Returns the request's target as the client sent it.
+    ///
+    /// With the feature `axum`, that is `axum::extract::OriginalUri`, which the outermost `Router`
+    /// notes in each request. Without that feature, or outside every `Router`, it is
+    /// [`uri`](RequestHead::uri).
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_login_timeout::RequestHead;
+    ///
+    /// let request = Request::get("/poll").body(()).unwrap();
+    /// let head = RequestHead::from(&request);
+    /// assert_eq!(head.original_uri(), head.uri());
+    /// ```
+    #[must_use]
+    pub fn original_uri(&self) -> &'a Uri {
+        original_uri(self.extensions).unwrap_or(self.uri)
+    }
+
+    /// Returns the request's headers.
     #[must_use]
     pub fn headers(&self) -> &'a HeaderMap {
         self.headers
     }
 
-    /// What layers further out have attached to the request.
+    /// Returns what layers further out have attached to the request.
     #[must_use]
     pub fn extensions(&self) -> &'a Extensions {
         self.extensions

@@ -1,57 +1,155 @@
-//! Which requests?
+//! Rules that select requests, for [`with_passive`](crate::LoginTimeoutLayer::with_passive) and
+//! [`with_exempt`](crate::LoginTimeoutLayer::with_exempt).
 //!
-//! Predicates for [`with_passive`](crate::LoginTimeoutLayer::with_passive) and
-//! [`with_exempt`](crate::LoginTimeoutLayer::with_exempt). Each is a closure, and any closure of yours will do as well:
+//! Each function returns a closure. Any other closure from [`RequestHead`] to `bool` is a rule too:
 //!
 //! ```
 //! use tower_login_timeout::{RequestHead, rule};
 //!
-//! fn is_match(rule: impl Fn(RequestHead<'_>) -> bool, uri: &str) -> bool {
+//! fn matches(rule: impl rule::Rule, uri: &str) -> bool {
 //!     let request = http::Request::get(uri).body(()).unwrap();
 //!     rule(RequestHead::from(&request))
 //! }
 //!
-//! assert!(is_match(rule::path("/poll"), "/poll?since=7"));
-//! assert!(is_match(rule::path_prefix("/static"), "/static/site.css"));
-//! assert!(!is_match(rule::path_prefix("/static"), "/statics"));
-//! assert!(is_match(|request: RequestHead<'_>| request.uri().query().is_none(), "/"));
+//! assert!(matches(rule::path("/poll"), "/poll?since=7"));
+//! assert!(matches(rule::path_prefix("/static"), "/static/site.css"));
+//! assert!(!matches(rule::path_prefix("/static"), "/statics"));
+//! assert!(matches(|request: RequestHead<'_>| request.uri().query().is_none(), "/"));
 //! ```
+//!
+//! # Paths
+//!
+//! [`path`], [`path_prefix`] and [`query`] compare the target as the client sent it
+//! ([`RequestHead::original_uri`]). So a rule names the whole path, also where the layer is inside
+//! axum's `Router::nest`, and means the same request wherever the layer is:
+//!
+//! ```
+//! # #[cfg(not(feature = "axum"))]
+//! # fn main() {}
+//! # #[cfg(feature = "axum")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use tower::ServiceExt;
+//! use tower_login_timeout::{CookieId, LoginTimeoutLayer, MemoryStore, Policy, rule};
+//!
+//! let identify = CookieId::new("sid")?;
+//! let timeouts = LoginTimeoutLayer::new(Policy::default(), identify, MemoryStore::new())
+//!     .with_exempt(rule::path("/account/login"));
+//! let account = Router::new()
+//!     .route("/login", get(|| async { "the form" }))
+//!     .route("/invoices", get(|| async { "the invoices" }))
+//!     .layer(timeouts);
+//! let app = Router::new().nest("/account", account);
+//!
+//! let request = |path| Request::get(path).header("cookie", "sid=unknown").body(Body::empty());
+//! assert_eq!(app.clone().oneshot(request("/account/login")?).await?.status(), 200);
+//! assert_eq!(app.oneshot(request("/account/invoices")?).await?.status(), 440);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! That takes the feature `axum`. Without it, a rule inside `nest` sees the path without its
+//! prefix.
+//!
+//! A path that is given to a rule may begin with a slash or not. Characters that cannot stand in a
+//! path, such as a space or an umlaut, are percent-encoded as browsers do. Nothing is decoded:
+//! `/%61` is not `/a`.
 
 use http::{HeaderName, Method, Uri};
 
-use crate::request::head::RequestHead;
+use super::address::encoded_path;
+use super::head::RequestHead;
 
-/// A question about a request. Every closure from [`RequestHead`] to `bool` is one.
+/// Decides whether a request matches. Every closure from [`RequestHead`] to `bool` is a rule.
+///
+/// ```
+/// use tower_login_timeout::{RequestHead, rule::Rule};
+///
+/// fn is_upload(max: u64) -> impl Rule {
+///     move |request: RequestHead<'_>| {
+///         let length = request.headers().get("content-length");
+///         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+///         length.is_some_and(|length: u64| length > max)
+///     }
+/// }
+///
+/// let request = http::Request::post("/").header("content-length", "2000").body(()).unwrap();
+/// assert!(is_upload(1000)(RequestHead::from(&request)));
+/// assert!(!is_upload(3000)(RequestHead::from(&request)));
+/// ```
 pub trait Rule: Fn(RequestHead<'_>) -> bool + Send + Sync + 'static {}
 
 impl<F: Fn(RequestHead<'_>) -> bool + Send + Sync + 'static> Rule for F {}
 
-/// Requests for exactly this path, compared as it is on the wire.
+/// Matches requests for exactly this path. The query does not matter.
+///
+/// `poll` means `/poll`, and an empty path means `/`. [How paths are compared](self#paths).
+///
+/// ```
+/// # use tower_login_timeout::{RequestHead, rule};
+/// let login = rule::path("/login");
+/// let request = |uri| http::Request::get(uri).body(()).unwrap();
+/// assert!(login(RequestHead::from(&request("/login?next=/"))));
+/// assert!(!login(RequestHead::from(&request("/login/"))));
+/// ```
+#[must_use]
 pub fn path(path: impl Into<String>) -> impl Rule + Clone {
-    let path = path.into();
-    move |request: RequestHead<'_>| request.uri().path() == path
+    let path = encoded_path(&path.into());
+    move |request: RequestHead<'_>| request.original_uri().path() == path
 }
 
-/// Requests for this path and all below it: `/static` matches `/static` and `/static/site.css`, not `/statics`.
+/// Matches requests for this path and all paths below it.
 ///
-/// A path with an empty segment, one that is `.` or begins with `..`, a backslash or a percent-encoded `.`, `/`, `\` or `%` never matches: the
-/// application might resolve it to another place than the one it seems to name.
+/// `/static` matches `/static` and `/static/site.css`, not `/statics`. `static` and `/static/` mean
+/// the same. All paths are below `/` and below the empty prefix, so both match every request: check
+/// a prefix that comes from a configuration before you exempt it.
+///
+/// Some paths match no prefix, because the application might resolve them to another path than the
+/// one that they seem to name: a path with an empty segment, with a segment that is `.` or begins
+/// with `..`, with a backslash, or with a percent-encoded `.`, `/`, `\` or `%`. So a prefix that
+/// has such a part itself matches nothing.
+///
+/// ```
+/// # use tower_login_timeout::{RequestHead, rule};
+/// let files = rule::path_prefix("/static");
+/// let request = |uri| http::Request::get(uri).body(()).unwrap();
+/// assert!(files(RequestHead::from(&request("/static/site.css"))));
+/// assert!(!files(RequestHead::from(&request("/static/%2e%2e/members"))));
+/// ```
+#[must_use]
 pub fn path_prefix(prefix: impl Into<String>) -> impl Rule + Clone {
-    let prefix = prefix.into();
+    let mut prefix = encoded_path(&prefix.into());
+    prefix.truncate(prefix.trim_end_matches('/').len());
     move |request: RequestHead<'_>| {
-        let path = request.uri().path();
-        path.strip_prefix(prefix.trim_end_matches('/'))
+        let path = request.original_uri().path();
+        path.strip_prefix(&*prefix)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             && is_canonical(path)
     }
 }
 
-/// Requests with this method.
+/// Matches requests with this method.
+///
+/// ```
+/// # use tower_login_timeout::{RequestHead, rule};
+/// let request = http::Request::head("/").body(()).unwrap();
+/// assert!(rule::method(http::Method::HEAD)(RequestHead::from(&request)));
+/// ```
+#[must_use]
 pub fn method(method: Method) -> impl Rule + Clone {
     move |request: RequestHead<'_>| *request.method() == method
 }
 
-/// Requests that have this header with exactly this value.
+/// Matches requests that have this header with exactly this value, in any of its lines.
+///
+/// ```
+/// # use tower_login_timeout::{RequestHead, rule};
+/// let poll = rule::header(http::HeaderName::from_static("x-poll"), "yes");
+/// let request = http::Request::get("/").header("X-Poll", "yes").body(()).unwrap();
+/// assert!(poll(RequestHead::from(&request)));
+/// ```
+#[must_use]
 pub fn header(name: HeaderName, value: impl Into<String>) -> impl Rule + Clone {
     let value = value.into();
     move |request: RequestHead<'_>| {
@@ -60,14 +158,30 @@ pub fn header(name: HeaderName, value: impl Into<String>) -> impl Rule + Clone {
     }
 }
 
-/// Requests whose query has this pair, compared as it is on the wire.
+/// Matches requests whose query has this pair. Both are compared as they are on the wire, without
+/// decoding.
+///
+/// ```
+/// # use tower_login_timeout::{RequestHead, rule};
+/// let request = http::Request::get("/inbox?poll=1&since=7").body(()).unwrap();
+/// assert!(rule::query("poll", "1")(RequestHead::from(&request)));
+/// assert!(!rule::query("since", "70")(RequestHead::from(&request)));
+/// ```
+#[must_use]
 pub fn query(name: impl Into<String>, value: impl Into<String>) -> impl Rule + Clone {
     let (name, value) = (name.into(), value.into());
-    move |request: RequestHead<'_>| has_query_pair(request.uri(), &name, &value)
+    move |request: RequestHead<'_>| has_query_pair(request.original_uri(), &name, &value)
 }
 
-/// Requests that Exchange's Outlook Web Access does not count as the user's activity: with the header `X-UserActivity: 0`, or
-/// with `UA=0` in the query.
+/// Matches requests that Exchange's Outlook Web Access does not count as the user's activity: with
+/// the header `X-UserActivity: 0`, or with `UA=0` in the query.
+///
+/// ```
+/// # use tower_login_timeout::{RequestHead, rule};
+/// let request = http::Request::get("/owa/ev.owa2?UA=0").body(()).unwrap();
+/// assert!(rule::exchange()(RequestHead::from(&request)));
+/// ```
+#[must_use]
 pub fn exchange() -> impl Rule + Clone {
     let header = header(HeaderName::from_static("x-useractivity"), "0");
     let query = query("UA", "0");
@@ -81,6 +195,12 @@ fn has_query_pair(uri: &Uri, name: &str, value: &str) -> bool {
         .any(|pair| pair.split_once('=').unwrap_or((pair, "")) == (name, value))
 }
 
+/// Returns whether every server resolves the path to itself.
+///
+/// A rule that exempts `/static` must not exempt `/static/../members`, and what `..` looks like
+/// depends on the server: some decode before they resolve dots, some take a backslash for a slash,
+/// Java servers drop what follows a semicolon first, and some drop control characters after the
+/// dots. So this refuses more paths than any one server resolves.
 fn is_canonical(path: &str) -> bool {
     let hides_a_separator = |path: &str| {
         path.contains('\\')
@@ -93,9 +213,7 @@ fn is_canonical(path: &str) -> bool {
     let mut resolves_to_itself = !path.starts_with("//");
     while let Some(segment) = inner_segments.next() {
         let is_last = inner_segments.peek().is_none();
-        // Java servers drop what follows a semicolon before they resolve the dots.
         let name = segment.split(';').next().unwrap_or_default();
-        // Some servers drop what cannot be seen after the dots.
         resolves_to_itself &=
             name != "." && !name.starts_with("..") && (!name.is_empty() || is_last);
     }
@@ -120,7 +238,35 @@ mod tests {
             assert!(!matches(path_prefix(prefix), "/statics"));
             assert!(!matches(path_prefix(prefix), "/a/static"));
         }
-        assert!(matches(path_prefix("/"), "/anything"));
+    }
+
+    #[test]
+    fn a_slash_in_front_is_added_where_it_is_missing() {
+        for prefix in ["static", "static/", "//static"] {
+            assert!(matches(path_prefix(prefix), "/static/a"), "{prefix}");
+            assert!(!matches(path_prefix(prefix), "/statics"), "{prefix}");
+        }
+        assert!(matches(path("poll"), "/poll"));
+        assert!(!matches(path("poll"), "/polls"));
+        assert!(matches(path(""), "/"));
+        assert!(!matches(path(""), "/anything"));
+    }
+
+    #[test]
+    fn every_path_is_below_the_empty_prefix() {
+        for prefix in ["", "/", "//"] {
+            assert!(matches(path_prefix(prefix), "/"), "{prefix:?}");
+            assert!(matches(path_prefix(prefix), "/a/b"), "{prefix:?}");
+            assert!(!matches(path_prefix(prefix), "/a/../b"), "{prefix:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_encoded_as_browsers_do() {
+        assert!(matches(path("/für mich"), "/f%C3%BCr%20mich"));
+        assert!(matches(path_prefix("für mich"), "/f%C3%BCr%20mich/a"));
+        assert!(matches(path("/wer?"), "/wer%3F"));
+        assert!(!matches(path("/%61"), "/a"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which format does the client prefer?
+//! Content negotiation by `Accept` (RFC 9110, 12.5.1).
 
 use std::cmp::Reverse;
 use std::iter::repeat;
@@ -9,7 +9,7 @@ use memchr::memchr;
 
 use super::format::ResponseFormat;
 
-/// What can be chosen, the first where all else is equal.
+/// The media types that can be chosen. Where all else is equal, the first counts.
 const OFFERED: [(&[u8], &[u8], ResponseFormat); 4] = [
     (b"text", b"html", ResponseFormat::Html),
     (b"application", b"json", ResponseFormat::Json),
@@ -17,12 +17,13 @@ const OFFERED: [(&[u8], &[u8], ResponseFormat); 4] = [
     (b"text", b"plain", ResponseFormat::Text),
 ];
 
-/// The format that `Accept` prefers (RFC 9110, 12.5.1), or nothing if it names none of ours.
+/// Returns the format that `Accept` prefers, or nothing if it names none of ours.
 ///
-/// The weight decides, then how exactly the format is named, then which is named first: scripts write
-/// `application/json, text/plain, */*` and mean JSON.
+/// The weight decides first, then how exactly the format is named, then which is named first. The
+/// RFC leaves the last two open; scripts write `application/json, text/plain, */*` and mean JSON.
 pub(super) fn preferred(headers: &HeaderMap) -> Option<ResponseFormat> {
-    // For each format the most exact range that covers it, the first of those: its weight counts, whatever coarser ones say.
+    // For each format, the most exact range that covers it, and the first of several. The weight of
+    // that range counts, whatever the coarser ones say: `text/html;q=0, */*` accepts all but HTML.
     let mut covered = [None; OFFERED.len()];
     for (order, range) in ranges(headers).enumerate() {
         for (best, (main, sub, _)) in covered.iter_mut().zip(OFFERED) {
@@ -43,7 +44,7 @@ pub(super) fn preferred(headers: &HeaderMap) -> Option<ResponseFormat> {
         .map(|(_, format)| format)
 }
 
-/// Whether `Accept` asks for HTML by name.
+/// Returns whether `Accept` asks for HTML by name.
 pub(super) fn names_html(headers: &HeaderMap) -> bool {
     ranges(headers).any(|range| range.weight > 0 && range.exactness(b"text", b"html") == Some(2))
 }
@@ -74,12 +75,13 @@ impl<'a> Range<'a> {
         Some(Self { main, sub, weight })
     }
 
-    /// How exactly this range names the media type, if it covers it at all.
+    /// Returns how exactly this range names the media type: 2 by name, 1 by its main type, 0 as
+    /// anything.
     fn exactness(&self, main: &[u8], sub: &[u8]) -> Option<u8> {
         match (self.main, self.sub) {
             (b"*", b"*") => Some(0),
             (own, b"*") if own.eq_ignore_ascii_case(main) => Some(1),
-            // The second half first: it is what tells most types apart.
+            // Compares the second half first, since most types differ there.
             (own, exact) if exact.eq_ignore_ascii_case(sub) && own.eq_ignore_ascii_case(main) => {
                 Some(2)
             }
@@ -88,13 +90,13 @@ impl<'a> Range<'a> {
     }
 }
 
-/// What is before and after the first separator.
+/// Splits at the first separator.
 fn halves(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let (before, after) = text.split_at(memchr(separator, text)?);
     Some((before, &after[1..]))
 }
 
-/// A weight such as `0.8` in thousandths, unless it is malformed.
+/// Returns a weight such as `0.8` in thousandths, unless it is malformed.
 fn thousandths(weight: &[u8]) -> Option<u16> {
     let (whole, fraction) = match weight {
         [whole] => (whole, &[][..]),

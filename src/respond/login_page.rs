@@ -1,42 +1,50 @@
-//! Who is sent to the log-in page, and how do they come back?
+//! The redirect to the log-in page, and the way back from it.
 
 use bytes::Bytes;
 use http::header::{LOCATION, VARY};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 
 use super::accept;
-use super::format::percent_encoded;
+use crate::request::address::{encoded_address, encoded_query_value};
 use crate::request::head::RequestHead;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
-/// What tells a page navigation from a script.
+/// The headers that tell a page navigation from a script.
 pub(super) const VARIES: &str = "accept, sec-fetch-mode, x-requested-with";
 
-/// Where visitors log in.
+/// The address of the page where visitors log in.
 #[derive(Clone, Debug)]
 pub(super) struct LoginPage(String);
 
 impl LoginPage {
-    /// The page at this address, encoded as a browser would send it.
+    /// Creates a page at this address, encoded as a browser would send it.
     pub(super) fn new(address: &str) -> Self {
-        Self(percent_encoded(address, is_uri_byte))
+        Self(encoded_address(address))
     }
 
-    /// The redirect, for page navigations to any other page.
-    pub(super) fn redirect(&self, request: RequestHead<'_>) -> Option<Response<Bytes>> {
-        let is_login_page = self.0.split(['?', '#']).next() == Some(request.uri().path());
+    /// Makes the redirect, for navigations to any page but this one.
+    ///
+    /// The parameter of this name tells the page where the visitor wanted to go.
+    pub(super) fn redirect(
+        &self,
+        request: RequestHead<'_>,
+        return_url_name: &str,
+    ) -> Option<Response<Bytes>> {
+        let uri = request.original_uri();
+        let is_login_page = self.0.split(['?', '#']).next() == Some(uri.path());
         if is_login_page || !is_navigation(request) {
             return None;
         }
-        let location = match return_url(request.uri()) {
-            Some(return_url) => {
+        let location = match return_url(uri) {
+            Some(return_url) if !return_url_name.is_empty() => {
                 let (page, fragment) = self.0.split_at(self.0.find('#').unwrap_or(self.0.len()));
                 let separator = if page.contains('?') { '&' } else { '?' };
-                format!("{page}{separator}returnUrl={return_url}{fragment}")
+                let name = encoded_query_value(return_url_name);
+                format!("{page}{separator}{name}={return_url}{fragment}")
             }
-            None => self.0.clone(),
+            Some(_) | None => self.0.clone(),
         };
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::SEE_OTHER;
@@ -57,7 +65,8 @@ fn is_navigation(request: RequestHead<'_>) -> bool {
         }
 }
 
-/// The path and query that was asked for, encoded as a query value, if a browser takes it for a path on the same site.
+/// Returns the path and query that was asked for, encoded as a query value, if a browser takes it
+/// for a path on the same site.
 ///
 /// Browsers take `//host` and `/\host` for another site, and skip tabs and line ends.
 fn return_url(uri: &Uri) -> Option<String> {
@@ -66,17 +75,7 @@ fn return_url(uri: &Uri) -> Option<String> {
     let is_same_site = bytes.next() == Some(b'/')
         && !matches!(bytes.next(), Some(b'/' | b'\\'))
         && path_and_query.bytes().all(|byte| byte > b' ');
-    is_same_site.then(|| percent_encoded(path_and_query, is_unreserved))
-}
-
-/// RFC 3986, 2: what may stand in an address, its percent signs included.
-fn is_uri_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte)
-}
-
-/// RFC 3986, 2.3, and the slash, which may stand in a query.
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte)
+    is_same_site.then(|| encoded_query_value(path_and_query))
 }
 
 #[cfg(test)]
@@ -91,7 +90,7 @@ mod tests {
         }
         let request = request.body(()).unwrap();
         let page = LoginPage::new(page);
-        let response = page.redirect(RequestHead::from(&request))?;
+        let response = page.redirect(RequestHead::from(&request), "returnUrl")?;
         assert_eq!(response.status(), StatusCode::SEE_OTHER);
         Some(response.headers()[LOCATION].to_str().unwrap().to_owned())
     }
@@ -161,7 +160,8 @@ mod tests {
             .body(())
             .unwrap();
         let page = LoginPage::new("/login");
-        assert!(page.redirect(RequestHead::from(&request)).is_none());
+        let redirect = page.redirect(RequestHead::from(&request), "returnUrl");
+        assert!(redirect.is_none());
     }
 
     #[test]
@@ -173,6 +173,21 @@ mod tests {
         let found = location("/login\r\nset-cookie: a=b", "/a", &NAVIGATION);
         let harmless = "/login%0D%0Aset-cookie:%20a=b?returnUrl=/a";
         assert_eq!(found.unwrap(), harmless);
+    }
+
+    #[test]
+    fn the_parameter_has_the_name_that_was_set() {
+        for (name, location) in [
+            ("next", "/login?next=/a"),
+            ("a&b=", "/login?a%26b%3D=/a"),
+            ("", "/login"),
+        ] {
+            let request = Request::get("/a").header("sec-fetch-mode", "navigate");
+            let request = request.body(()).unwrap();
+            let page = LoginPage::new("/login");
+            let response = page.redirect(RequestHead::from(&request), name).unwrap();
+            assert_eq!(response.headers()[LOCATION], location, "{name:?}");
+        }
     }
 
     #[test]

@@ -1,17 +1,16 @@
-//! Responses to requests whose session may not act.
+//! Responses that the layer gives in place of the wrapped service's.
 
 mod accept;
 pub(crate) mod format;
+mod grpc;
 mod login_page;
+mod message;
+pub(crate) mod phrase;
 pub(crate) mod response;
 pub(crate) mod response_for_expired;
+pub(crate) mod response_for_unavailable;
 pub(crate) mod unavailable;
 #[cfg(feature = "hyper")]
 mod with_hyper;
 #[cfg(not(feature = "hyper"))]
 mod without_hyper;
-
-#[cfg(feature = "hyper")]
-use with_hyper as phrase;
-#[cfg(not(feature = "hyper"))]
-use without_hyper as phrase;

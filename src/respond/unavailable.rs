@@ -1,10 +1,10 @@
-//! The response to a request that cannot be checked, since the store fails.
+//! The response while the store fails, unless the application makes its own.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
-/// The answer while the store fails: 503, and when to try again.
+/// Makes a `503 Service Unavailable` that is not stored and says when to try again.
 pub(crate) fn unavailable() -> Response<Bytes> {
     let mut response = Response::new(Bytes::from_static(
         b"The session could not be checked. Please try again.",

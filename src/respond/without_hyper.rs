@@ -1,7 +1,7 @@
-//! What if nothing writes a reason phrase?
+//! The reason phrase of a response, without the feature `hyper`: not written.
 
 use bytes::Bytes;
 use http::Response;
 
-/// There is no way to tell a server the phrase.
-pub(super) fn write(_: &mut Response<Bytes>, _: &str) {}
+/// Does nothing: `http` has no place for a reason phrase.
+pub(super) fn set_phrase(_: &mut Response<Bytes>, _: &str) {}

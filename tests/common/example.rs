@@ -15,6 +15,7 @@ const GENEROUS: Duration = Duration::from_secs(30);
 /// A running example. It is killed when this is dropped.
 pub struct Example {
     child: Child,
+    lines: mpsc::Receiver<String>,
     pub address: SocketAddr,
 }
 
@@ -44,7 +45,22 @@ impl Example {
             let _ = child.wait();
             panic!("the example {name} did not say where it listens, but: {first_line:?}");
         };
-        Self { child, address }
+        let lines = receiver;
+        Self {
+            child,
+            lines,
+            address,
+        }
+    }
+
+    /// Waits for the line that begins so, and returns what follows.
+    pub fn line(&self, start: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(GENEROUS).unwrap();
+            if let Some(rest) = line.strip_prefix(start) {
+                return rest.to_owned();
+            }
+        }
     }
 
     /// Presses Ctrl-C.

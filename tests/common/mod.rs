@@ -1,6 +1,10 @@
 //! Helpers that several test binaries share.
 
-#![allow(dead_code, reason = "each test binary uses a part of the helpers")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses a part of the helpers"
+)]
 
 #[cfg(unix)]
 pub mod databases;

@@ -12,11 +12,11 @@ const NGINX: Program = Program {
 };
 
 /// The header that lists the proxies that nginx asked. The last one answered.
-pub const ASKED: &str = "asked";
+pub(crate) const ASKED: &str = "asked";
 
 /// Starts nginx so that it asks two proxies in turn. If one does not answer, nginx asks the other
 /// and still asks the first next time.
-pub fn start(proxies: [u16; 2]) -> Server {
+pub(crate) fn start(proxies: [u16; 2]) -> Server {
     let start = move |folder: &Path, port: u16| {
         fs::write(folder.join("nginx.conf"), configuration(port, proxies)).unwrap();
         let mut command = NGINX.command();

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use crate::common::servers::{Folder, Server, ending_with_us};
 
 /// Starts a proxy in front of this application, with more options. A restart keeps the port.
-pub fn start(application: SocketAddr, options: &[&str]) -> Server {
+pub(crate) fn start(application: SocketAddr, options: &[&str]) -> Server {
     let binary = binary();
     let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
     let start = move |_: &Path, port: u16| {

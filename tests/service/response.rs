@@ -47,7 +47,9 @@ async fn the_reason_phrase_goes_out_through_hyper() {
     };
     let response = answer(LoginTimeoutResponse::new(), &[]).await;
     assert_eq!(phrase(&response).unwrap(), "Login Time-out");
-    let exchange = LoginTimeoutResponse::new().with_phrase("Login Timeout");
+    let exchange = LoginTimeoutResponse::new()
+        .with_phrase("Login Timeout")
+        .unwrap();
     assert_eq!(
         phrase(&answer(exchange, &[]).await).unwrap(),
         "Login Timeout"
@@ -56,11 +58,6 @@ async fn the_reason_phrase_goes_out_through_hyper() {
     assert_eq!(
         phrase(&answer(unauthorized, &[]).await).unwrap(),
         "Unauthorized"
-    );
-    let broken = LoginTimeoutResponse::new().with_phrase("a\r\nx: y");
-    assert_eq!(
-        phrase(&answer(broken, &[]).await).unwrap(),
-        "Login Time-out"
     );
     let grpc = LoginTimeoutResponse::new().with_format(ResponseFormat::Grpc);
     assert_eq!(phrase(&answer(grpc, &[]).await), None);

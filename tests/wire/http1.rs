@@ -53,6 +53,7 @@ async fn the_reason_phrase_and_the_removal_are_as_configured() {
     let (layer, _) = layer().await;
     let response = LoginTimeoutResponse::new()
         .with_phrase("Login Timeout")
+        .unwrap()
         .with_header(http::header::RETRY_AFTER, HeaderValue::from_static("0"));
     let address = serve_hyper(layer.with_response(response)).await;
     let answer = ask(address, &get("/", &["cookie: sid=forged"])).await;

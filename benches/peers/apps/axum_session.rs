@@ -1,4 +1,4 @@
-//! What is an application with axum_session?
+//! A small application with axum_session.
 
 use axum::Router;
 use axum::routing::get;

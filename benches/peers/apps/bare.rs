@@ -1,4 +1,4 @@
-//! What is an application before any of them?
+//! A small application without any of them.
 
 use axum::Router;
 use axum::routing::get;

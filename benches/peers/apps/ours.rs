@@ -1,4 +1,4 @@
-//! What is an application with this crate?
+//! A small application with this crate.
 
 use axum::Router;
 use axum::routing::get;

@@ -1,4 +1,4 @@
-//! What is an application with tower-sessions?
+//! A small application with tower-sessions.
 
 use axum::Router;
 use axum::routing::get;

@@ -1,4 +1,4 @@
-//! What does it cost to build?
+//! Measures what a contender adds to a build.
 
 use std::collections::BTreeSet;
 use std::env;

@@ -1,4 +1,4 @@
-//! What does the reader see at a glance?
+//! Draws the charts.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Who takes part, and as what?
+//! The contenders, and the application of each.
 
 use std::time::Duration;
 

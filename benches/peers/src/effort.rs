@@ -1,4 +1,4 @@
-//! How much is measured?
+//! How many rounds are measured, and how long each takes.
 
 /// A full run, or a quick one that shows that everything works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What was measured?
+//! The measured figures, with their quartiles.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What does a request cost?
+//! Measures requests inside the process, without a server.
 
 use http::StatusCode;
 use tower_login_timeout::ManualClock;

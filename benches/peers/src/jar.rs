@@ -1,4 +1,4 @@
-//! Which session cookies were handed out?
+//! The session cookies that a contender handed out.
 
 use http::HeaderMap;
 use http::header::SET_COOKIE;

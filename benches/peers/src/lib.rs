@@ -1,21 +1,14 @@
-//! What does the layer cost, beside what people would use instead?
+//! Measures the layer beside what people would use instead.
 //!
-//! `scripts/bench-peers` runs everything. Each room measures one thing:
+//! `scripts/bench-peers` runs everything. `--only` takes the names of the measurements:
 //!
 //! ```text
-//! contenders     who takes part, and as what?
-//! stand          how is any of them run?
-//! request        what does a request look like when a server hands it over?
-//! in_process     what does a request cost?
-//! allocations    how often does a request allocate, and how much heap does a session take?   [bin/count]
-//! memory         how much memory does a session take?
-//! stall          how long may a request stall while sessions expire?
-//! loopback       how many requests a second does a whole server answer?
-//! redis          … and with Redis behind?
-//! build_cost     what does it cost to build?
-//! figures        what was measured?
-//! report         what does the reader see?
-//! charts         … and at a glance?
+//! in_process     a request inside the process
+//! memory         the memory of a session
+//! stall          the longest requests while sessions expire
+//! loopback       a whole server
+//! redis          a whole server with Redis behind it
+//! build_cost     the build of a small application
 //! ```
 #![warn(unreachable_pub)]
 

@@ -1,4 +1,4 @@
-//! How many requests a second does a whole server answer?
+//! Measures requests a second of a whole server on loopback.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! Where and with what was it measured?
+//! The machine and the versions that were measured.
 
 use std::fs;
 use std::process::Command;

@@ -1,7 +1,7 @@
-//! What is measured, in what order, and where does it go?
+//! The command: measures everything, and writes the report and the charts.
 //!
-//! `peers [--quick] [--only room,room]`. With `--only`, it prints the figures and writes nothing. The other commands are for the
-//! processes that it starts itself.
+//! `peers [--quick] [--only memory,redis]`. With `--only`, it prints the figures and writes nothing.
+//! The other commands are for the processes that it starts itself.
 
 use std::env;
 use std::path::Path;
@@ -15,10 +15,10 @@ use peers::{
 
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A room to measure in.
-type Room = fn(&mut Figures, Effort) -> Result<(), Failure>;
+/// Measures one thing and notes the figures.
+type Measurement = fn(&mut Figures, Effort) -> Result<(), Failure>;
 
-const ROOMS: [(&str, Room); 6] = [
+const MEASUREMENTS: [(&str, Measurement); 6] = [
     ("in_process", in_process::measure),
     ("memory", memory::measure),
     ("stall", stall::measure),
@@ -33,8 +33,8 @@ fn main() -> Result<(), Failure> {
     match arguments[..] {
         [] => everything(Effort::Full),
         ["--quick"] => everything(Effort::Quick),
-        ["--only", rooms] => only(rooms, Effort::Full),
-        ["--quick", "--only", rooms] => only(rooms, Effort::Quick),
+        ["--only", names] => only(names, Effort::Full),
+        ["--quick", "--only", names] => only(names, Effort::Quick),
         ["rss", id, sessions] => memory::rss(Contender::of(id)?, sessions.parse()?),
         ["stall", id, sessions] => stall::one(Contender::of(id)?, sessions.parse()?),
         ["serve", id, sessions, file, url] => {
@@ -47,7 +47,7 @@ fn main() -> Result<(), Failure> {
             };
             loopback::serve(app, sessions, Path::new(file))
         }
-        _ => Err("usage: peers [--quick] [--only room,room]".into()),
+        _ => Err("usage: peers [--quick] [--only measurement,measurement]".into()),
     }
 }
 
@@ -59,7 +59,7 @@ fn everything(effort: Effort) -> Result<(), Failure> {
             busy * 100.0
         ));
     }
-    for (name, measure) in ROOMS {
+    for (name, measure) in MEASUREMENTS {
         eprintln!("== {name}");
         measure(&mut figures, effort)?;
     }
@@ -68,11 +68,11 @@ fn everything(effort: Effort) -> Result<(), Failure> {
     report::write(&figures, effort, &charts, &folder.join("RESULTS.md"))
 }
 
-fn only(rooms: &str, effort: Effort) -> Result<(), Failure> {
+fn only(names: &str, effort: Effort) -> Result<(), Failure> {
     let mut figures = Figures::default();
-    for room in rooms.split(',') {
-        let found = ROOMS.iter().find(|(name, _)| *name == room);
-        let (_, measure) = found.ok_or_else(|| format!("there is no room {room:?}"))?;
+    for wanted in names.split(',') {
+        let found = MEASUREMENTS.iter().find(|(name, _)| *name == wanted);
+        let (_, measure) = found.ok_or_else(|| format!("there is no measurement {wanted:?}"))?;
         measure(&mut figures, effort)?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! How much memory does a session take?
+//! Measures the memory that a session takes.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Who else takes part: programs, their folders and their ports?
+//! Starts the programs that take part, each with a folder and a port.
 
 use std::env;
 use std::fs;

@@ -1,4 +1,4 @@
-//! How many requests a second does a whole server answer with Redis behind?
+//! Measures requests a second of a whole server with Redis behind it.
 
 use std::time::Duration;
 

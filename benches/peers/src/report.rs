@@ -1,4 +1,4 @@
-//! What does the reader see?
+//! Writes RESULTS.md.
 
 use std::fmt::Write;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What does a request look like when a server hands it over?
+//! Requests as a server hands them over.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

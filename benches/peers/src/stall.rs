@@ -1,4 +1,4 @@
-//! How long may a request stall while sessions expire?
+//! Measures how long a request may stall while sessions expire.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How is any contender run?
+//! Runs any contender in the same way.
 
 use std::convert::Infallible;
 use std::future::poll_fn;

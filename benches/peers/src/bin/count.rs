@@ -1,4 +1,4 @@
-//! How often does a request allocate, and how much heap does a session take?
+//! Counts the allocations of a request and the heap of a session.
 //!
 //! `count allocations <contender> <sessions>` and `count heap <contender> <sessions>`, which `peers` asks.
 

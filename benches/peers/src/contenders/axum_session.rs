@@ -1,4 +1,4 @@
-//! How is axum_session set up?
+//! The contender `axum_session`.
 
 use std::convert::Infallible;
 

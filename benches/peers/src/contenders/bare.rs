@@ -1,4 +1,4 @@
-//! What does the service do by itself?
+//! The contender `bare`: the service alone.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! What does a plain layer take that does only what must be done?
+//! The contender `least`: a plain layer that does only what a timeout must do.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};

@@ -1,4 +1,4 @@
-//! How is this crate set up?
+//! The contender `ours`: this crate.
 
 use axum::Router;
 use tower::{Layer, service_fn};

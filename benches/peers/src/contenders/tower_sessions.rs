@@ -1,4 +1,4 @@
-//! How is tower-sessions set up?
+//! The contenders `tower-sessions` and `tower-sessions-sliding`.
 
 use std::convert::Infallible;
 use std::time::Duration;

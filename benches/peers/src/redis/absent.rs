@@ -1,4 +1,4 @@
-//! What is said where this crate is built without Redis?
+//! The error for the measurement with Redis, without the feature `redis`.
 
 use crate::Failure;
 use crate::effort::Effort;

@@ -1,4 +1,4 @@
-//! How is tower-sessions set up with its Redis store?
+//! Sets tower-sessions up with its Redis store.
 
 use axum::Router;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! What was Redis asked?
+//! Starts Redis, and reads how often it was asked.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

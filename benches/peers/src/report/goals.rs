@@ -1,4 +1,4 @@
-//! What is to be reached?
+//! The ratios that are to be reached.
 
 use crate::effort::Effort;
 use crate::figures::{Figures, plain, short};

@@ -1,10 +1,10 @@
-//! When are we asked to end?
+//! The signals that end the process: Ctrl-C and SIGTERM.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Notices Ctrl-C, and SIGTERM, which is how supervisors ask.
+/// Listens for Ctrl-C, and for SIGTERM, which supervisors send.
 pub struct Stop {
     interrupt: Signal,
     terminate: Signal,
@@ -18,7 +18,7 @@ impl Stop {
         })
     }
 
-    /// Waits until we are asked, once more if we were before.
+    /// Waits for the next signal.
     pub async fn asked(&mut self) -> io::Result<()> {
         tokio::select! {
             _ = self.interrupt.recv() => Ok(()),

@@ -1,8 +1,8 @@
-//! Where is activity remembered, if no other store is compiled in?
+//! The store in memory, where no feature of another store is on.
 
 use tower_login_timeout::{BoxError, MemoryStore, SystemClock};
 
-/// Opens the store in this process, which is the only one. The text may hold a password, so that no error shows it.
+/// Opens the store in memory. The text may hold a password, so no error shows it.
 pub async fn open(url: &str) -> Result<(MemoryStore, SystemClock), BoxError> {
     let feature = match url.split(':').next() {
         Some("memory") if matches!(url, "memory" | "memory:") => {

@@ -1,10 +1,10 @@
-//! Where is activity remembered?
+//! The store that `--store` names.
 
 use std::sync::Arc;
 
 use tower_login_timeout::{AnyStore, BoxError, Clock};
 
-/// Opens the store that this text names, and the clock of everyone who shares it.
+/// Opens the store that this text names, and the clock of all who share it.
 pub async fn open(url: &str) -> Result<(AnyStore, Arc<dyn Clock>), BoxError> {
     let url = if url == "memory" { "memory:" } else { url };
     let store = AnyStore::connect(url).await?;

@@ -1,4 +1,4 @@
-//! How does a near cache stand in front of the store?
+//! The proxy with a near cache in front of its store.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::store;
 /// How long the last flush may take.
 const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 
-/// Serves from memory where it can, and writes what it gathered before it ends.
+/// Serves, and writes the gathered activity before it ends.
 pub async fn serve(options: Options) -> Result<(), BoxError> {
     let (shared, clock) = store::open(&options.store).await?;
     let store = CachedStore::new(shared);

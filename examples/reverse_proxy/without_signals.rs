@@ -1,9 +1,10 @@
-//! When are we asked to end, where there are no signals but Ctrl-C?
+//! The signal that ends the process on systems without Unix signals: Ctrl-C.
 
 use std::io;
 
 use tokio::signal::ctrl_c;
 
+/// Listens for Ctrl-C.
 pub struct Stop;
 
 impl Stop {
@@ -11,7 +12,7 @@ impl Stop {
         Ok(Self)
     }
 
-    /// Waits until we are asked, once more if we were before.
+    /// Waits for the next signal.
     pub async fn asked(&mut self) -> io::Result<()> {
         ctrl_c().await
     }

@@ -1,9 +1,10 @@
-//! What if the near cache is not compiled in?
+//! The error for `--cached` without the feature `cached`.
 
 use tower_login_timeout::BoxError;
 
 use crate::options::Options;
 
+/// Refuses to serve.
 pub async fn serve(_: Options) -> Result<(), BoxError> {
     Err(
         "`--cached` is not compiled in: add `--features cached` to the command of cargo, and the feature of the store"
