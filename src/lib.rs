@@ -39,51 +39,66 @@
 //!
 //! A [`LoginTimeoutLayer`] answers one question before the wrapped service runs: may this session still act?
 //!
-//! 1. [Who is asking](IdentifySession)? A [cookie](CookieId), a [bearer token](BearerToken), a [header](HeaderId), or a closure of yours.
-//!    The id is hashed to a [`SessionKey`] at once, and is never stored, logged or compared itself.
-//! 2. [What is remembered](ActivityStore) of the session? When it began and when it was last active, in a [`MemoryStore`], in
-//!    [Redis or a database](#which-store), or in a store of yours.
-//! 3. [May it live](Policy)? Not if it was idle for too long, is too old, was ended, or is unknown. Then the service is not called.
-//! 4. [What do we say](LoginTimeoutResponse)? `440 Login Time-out` in the format that the client prefers, without its cookie, so that its
-//!    next request is an anonymous one and can reach the log-in page.
+//! 1. The [identifier](IdentifySession) reads the session id: from a [cookie](CookieId), a [bearer token](BearerToken), a
+//!    [header](HeaderId), or with a closure of yours. The id is hashed to a [`SessionKey`] at once. Only the key is stored,
+//!    logged or compared.
+//! 2. The [store](ActivityStore) has the session's record: when it began, and when it was last active. It is a
+//!    [`MemoryStore`], [Redis or a database](#which-store), or a store of yours.
+//! 3. The [policy](Policy) decides. A session that was idle for too long, is too old, was ended or is unknown may not act.
+//!    Then the wrapped service is not called.
+//! 4. The [response](LoginTimeoutResponse) is `440 Login Time-out` in the format that the client prefers. It removes the
+//!    cookie, so that the client's next request is anonymous and can reach the log-in page.
 //!
-//! It keeps no session data and logs nobody in: it sits beside whatever does.
+//! The layer keeps no session data and logs nobody in. It sits beside the crate that does.
 //!
 //! # How sessions begin and end
 //!
-//! With a cookie, without a line of code: the layer sees the `Set-Cookie` that your application answers a log-in with, and
-//! [the one that removes it](CookieId#what-begins-and-ends-a-session).
+//! With a cookie, they need no code: the layer watches the `Set-Cookie` of a log-in, of a new id, and
+//! [of a log-out](CookieId#what-begins-and-ends-a-session).
 //!
-//! With a token that your application hands out, a [`Tracker`] is told: [`start`](Tracker::start) at log-in, [`revoke`](Tracker::revoke) at
-//! log-out. Where tokens are minted elsewhere, [`begin_unknown`](PolicyBuilder::begin_unknown) begins a session with the first request.
+//! With a token, the application tells a [`Tracker`]: [`start`](Tracker::start) at log-in, [`revoke`](Tracker::revoke) at
+//! log-out. Where another system issues the tokens, [`begin_unknown`](PolicyBuilder::begin_unknown) begins a session with
+//! the first request.
 //!
-//! In a handler, the [`SessionHandle`] among the request's extensions knows how much time is left, and can extend or end the session.
+//! A handler finds a [`SessionHandle`] in the request's extensions. It says how much time is left, and can extend or end
+//! the session.
 //!
 //! # Which requests count
 //!
-//! Polling would keep a session alive for ever. [`with_passive`](LoginTimeoutLayer::with_passive) marks requests that are checked but do not
-//! count as activity, and [`with_exempt`](LoginTimeoutLayer::with_exempt) those that are not even checked: the log-in page, static files. The
-//! module [`rule`] has what is needed most.
+//! Polling would keep a session alive for ever. [`with_passive`](LoginTimeoutLayer::with_passive) marks requests that are
+//! checked and do not count as activity. [`with_exempt`](LoginTimeoutLayer::with_exempt) marks requests that are not even
+//! checked: the log-in page, static files. The module [`rule`] has the usual rules.
 //!
 //! # Which store
 //!
-//! A [`MemoryStore`] belongs to one process and is empty when that starts. For sessions that survive a restart, or several nodes behind a load
-//! balancer, there are `SqliteStore`, `PostgresStore`, `MySqlStore` and `RedisStore`, each behind a feature, and `CachedStore` in front of any of
-//! them. `AnyStore` chooses one by a text such as `redis://localhost`. The README has a table of what each promises.
+//! A [`MemoryStore`] belongs to one process, and is empty when that starts. For sessions that survive a restart, or several
+//! nodes behind a load balancer, there are `SqliteStore`, `PostgresStore`, `MySqlStore` and `RedisStore`, each behind a
+//! feature, and `CachedStore` in front of any of them. `AnyStore` chooses one by a URL such as `redis://localhost`. The README
+//! has a table of what each promises.
 //!
-//! A store of your own implements [`ActivityStore`]. With the feature `conformance`, the contract is a suite of tests that it can be run through.
+//! A store of your own implements [`ActivityStore`]. The feature `conformance` adds a test suite for it.
+//!
+//! # Anonymous visitors with a session cookie
+//!
+//! Some frameworks give every visitor a session cookie, logged in or not (Express with `saveUninitialized`, PHP, Rails). The
+//! layer begins a session for each such cookie. So a visitor who comes back with an old cookie is told that the session has
+//! expired, although nobody had logged in. Use the cookie that only a log-in sets, if there is one. Otherwise tell the two
+//! apart by the reason: [`Reason::Unknown`] stands for an id that the store does not know any more, and a
+//! [`ResponseForExpired`] of yours can send such visitors to the start page.
 //!
 //! # Testing your application
 //!
-//! Nothing here asks the time but the layer's [`Clock`]. Give it a [`ManualClock`], as the example above does, and sessions expire without
-//! anyone sleeping.
+//! The layer asks the time of its [`Clock`] only. Give it a [`ManualClock`], as the example above does, and a test makes
+//! sessions expire without sleeping.
 //!
 //! # What is guaranteed
 //!
-//! - An expired, revoked, unknown or conflicting session never reaches the wrapped service.
+//! - The wrapped service sees the session that was checked, or none. An expired, revoked, unknown or conflicting session
+//!   never reaches it, however its cookie is spelled.
 //! - A live session is never answered 440.
-//! - Nothing revives a session that has ended: not a slow request, a retry, a replay or a late write.
-//! - The absolute timeout holds whatever the activity.
+//! - Nothing revives a session that has ended: no slow request, retry, replay, late write or `Set-Cookie`. Only
+//!   [`Tracker::start`] begins its id anew.
+//! - The absolute timeout holds whatever the activity, and under every id that the application gives the session.
 //! - A store that fails or hangs is answered `503 Service Unavailable` within the
 //!   [store timeout](PolicyBuilder::with_store_timeout), or [let pass](StoreFailure::Allow).
 //! - The wrapped service needs to be [`Clone`], nothing else. Its errors pass untouched.
@@ -94,7 +109,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `hyper` (default) | the reason phrase on HTTP/1, where hyper alone would write `440 <none>` |
-//! | `axum` | [`SessionHandle`] as an extractor |
+//! | `axum` | [`SessionHandle`] as an extractor; rules see the whole path inside axum's `nest` |
 //! | `tracing` | an event for each expiry and each store failure |
 //! | `signed`, `private` | session ids in signed and encrypted cookies |
 //! | `redis`, `redis-tls` | `RedisStore`: one server, Sentinel or Cluster, of Redis or Valkey |
@@ -103,10 +118,9 @@
 //! | `conformance` | the contract of a store as a test suite |
 //! | `full` | all of these |
 //!
-//! No feature changes what another one does, or what the crate does without it.
+//! No feature changes what another one does.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "_shared", feature = "_sql"))))]
-#![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 mod clock;
 #[cfg(feature = "axum")]

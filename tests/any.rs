@@ -4,7 +4,6 @@
 mod common;
 
 mod any {
-    mod names;
     #[cfg(all(
         feature = "redis",
         feature = "sqlite",
@@ -13,6 +12,7 @@ mod any {
         feature = "conformance"
     ))]
     mod lazy;
+    mod names;
     #[cfg(all(
         feature = "redis",
         feature = "sqlite",

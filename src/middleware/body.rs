@@ -1,4 +1,4 @@
-//! What carries the answer?
+//! The response body.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -40,6 +40,13 @@ impl<B> ResponseBody<B> {
         Self {
             kind: Kind::Short { bytes },
         }
+    }
+}
+
+/// An empty body, so that layers which make responses of their own fit outside: tower-http's `CorsLayer` and `TimeoutLayer`.
+impl<B> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self::short(Bytes::new())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::identify::identify_session::IdentifySession;
 use crate::request::head::RequestHead;
 use crate::request::rule::Rule;
 use crate::respond::response_for_expired::ResponseForExpired;
+use crate::respond::response_for_unavailable::ResponseForUnavailable;
 use crate::session::policy::Policy;
 use crate::store::activity_store::ActivityStore;
 use crate::store::timeout::WithTimeout;
@@ -23,6 +24,7 @@ pub(super) struct Config<St> {
     pub(super) passive: Rules,
     pub(super) exempt: Rules,
     pub(super) respond: Arc<dyn ResponseForExpired>,
+    pub(super) respond_unavailable: Arc<dyn ResponseForUnavailable>,
     pub(super) remaining: RemainingHeader,
 }
 

@@ -463,7 +463,7 @@ impl Question {
     ) -> Decision {
         observe::store_failed(error);
         match config.policy.store_failure() {
-            StoreFailure::Reject => Decision::Respond(config.unavailable(request)),
+            StoreFailure::Reject => Decision::Respond(config.unavailable(error)),
             StoreFailure::Allow => {
                 if let Some(ambiguity) = &self.ambiguity {
                     ambiguity.resolve(config, self.key, request);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderName, HeaderValue, Method, Response};
 
 use crate::middleware::body::ResponseBody;
 use crate::middleware::config::{Config, RemainingHeader};
@@ -12,13 +12,13 @@ use crate::middleware::recording::{NotRecorded, Recorded};
 use crate::middleware::state::SessionState;
 use crate::observe;
 use crate::request::head::RequestHead;
-use crate::respond::unavailable::unavailable;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::policy::StoreFailure;
 use crate::session::time::Timestamp;
 use crate::session::verdict::{Expired, Reason, Verdict};
 use crate::store::activity_store::ActivityStore;
+use crate::store::error::StoreError;
 
 /// More time than any limit that somebody sets: the years that a timestamp has.
 const NO_LIMIT: Duration = Duration::from_millis(Timestamp::MAX.as_unix_millis());
@@ -50,8 +50,8 @@ impl<St: ActivityStore> Config<St> {
     }
 
     /// Responds to a request that cannot be checked or recorded.
-    pub(super) fn unavailable<B>(&self, _: &Request<B>) -> Response<Bytes> {
-        unavailable()
+    pub(super) fn unavailable(&self, error: &StoreError) -> Response<Bytes> {
+        self.respond_unavailable.response_for_unavailable(error)
     }
 
     /// Passes on the wrapped service's response, for a session that was last known like this.
@@ -91,7 +91,7 @@ impl<St: ActivityStore> Config<St> {
             Err(NotRecorded::LogIn(error)) => {
                 observe::store_failed(&error);
                 match self.policy.store_failure() {
-                    StoreFailure::Reject => unavailable().map(ResponseBody::short),
+                    StoreFailure::Reject => self.unavailable(&error).map(ResponseBody::short),
                     StoreFailure::Allow => self.pass(response, state.activity()),
                 }
             }
@@ -99,9 +99,9 @@ impl<St: ActivityStore> Config<St> {
                 observe::store_failed(&error);
                 match self.policy.store_failure() {
                     StoreFailure::Reject => {
-                        let mut answer = unavailable();
-                        self.identify.forget(answer.headers_mut());
-                        answer.map(ResponseBody::short)
+                        let mut response = self.unavailable(&error);
+                        self.identify.forget(response.headers_mut());
+                        response.map(ResponseBody::short)
                     }
                     StoreFailure::Allow => self.pass(response, None),
                 }

@@ -1,18 +1,17 @@
 //! Tests of a store that connects in the background: real servers that are down at first.
 
-mod servers;
-
 use std::error::Error;
 use std::fs;
 use std::time::Duration;
 
-use servers::Folder;
-use servers::redis;
 use tokio::time::{Instant, sleep, timeout};
 use tower_login_timeout::{
     Activity, ActivityStore, Announced, AnyStore, CachedStore, Clock, Policy, SessionKey,
     SharedStore, SystemClock, conformance,
 };
+
+use crate::common::redis;
+use crate::common::servers::Folder;
 
 const SECOND: Duration = Duration::from_secs(1);
 

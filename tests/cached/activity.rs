@@ -241,11 +241,19 @@ async fn a_flush_that_fails_is_tried_again_with_what_came_since() {
     world.request_now(a).unwrap().unwrap();
     world.request_now(b).unwrap().unwrap();
     let first = world.now();
-    world.cache.flush(Duration::from_secs(10)).await.expect_err("it fails");
+    world
+        .cache
+        .flush(Duration::from_secs(10))
+        .await
+        .expect_err("it fails");
     sleep(100 * MILLI).await;
     world.request_now(a).unwrap().unwrap();
     let second = world.now();
-    world.cache.flush(Duration::from_secs(10)).await.expect_err("it fails again");
+    world
+        .cache
+        .flush(Duration::from_secs(10))
+        .await
+        .expect_err("it fails again");
     world.shared.heal();
     sleep(FLUSH_EVERY).await;
     assert_eq!(world.stored(a).await.last_activity(), second);

@@ -77,6 +77,10 @@ impl ActivityStore for Store {
         boxed(self.memory.touch(key, touch))
     }
 
+    fn change(&self, key: SessionKey, change: Change) -> Self::Future<Option<Activity>> {
+        now(self.memory.change(key, change))
+    }
+
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<bool> {
         boxed(self.memory.revoke(key, keep_until))
     }

@@ -3,17 +3,16 @@
 //! The node is this program again, started with libfaketime, which lets the wall clock of one
 //! process step. It needs the Debian package `faketime`.
 
-mod servers;
-mod support;
-
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
 
-use servers::{Folder, redis};
-use support::{Site, policy};
 use tower_login_timeout::{Clock, RedisStore, SystemClock};
+
+use crate::common::redis;
+use crate::common::servers::Folder;
+use crate::common::site::{Site, policy};
 
 const SECOND: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_secs(20 * 60);
@@ -29,7 +28,12 @@ fn a_step_of_the_wall_clock_ends_no_session() {
     let offset = folder.path().join("offset");
     fs::write(&offset, "+0").unwrap();
     let node = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "node", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "redis::clock_step::node",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(URL, redis::url(&server))
         .env(OFFSET, &offset)
         .env("LD_PRELOAD", library())
