@@ -96,7 +96,7 @@ mod broken {
         fn touch(&self, key: SessionKey, touch: Touch) -> Answer<Option<Activity>> {
             self.0.touch(key, touch)
         }
-        fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<bool> {
+        fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
             self.0.revoke(key, keep_until)
         }
     }

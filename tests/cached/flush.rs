@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tower_login_timeout::{
-    Activity, ActivityStore, BoxError, CachedStore, MemoryStore, Policy, Revocations, SessionKey,
+    Activity, ActivityStore, BoxError, CachedStore, Change, MemoryStore, Policy, Revocations, SessionKey,
     SharedStore, Timestamp, Touch,
 };
 
@@ -77,11 +77,11 @@ impl ActivityStore for Store {
         boxed(self.memory.touch(key, touch))
     }
 
-    fn change(&self, key: SessionKey, change: Change) -> Self::Future<Option<Activity>> {
-        now(self.memory.change(key, change))
+    fn change(&self, key: SessionKey, change: Change) -> Answer<Option<Activity>> {
+        boxed(self.memory.change(key, change))
     }
 
-    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<bool> {
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
         boxed(self.memory.revoke(key, keep_until))
     }
 }
