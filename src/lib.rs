@@ -1,4 +1,5 @@
-//! Idle and absolute session timeouts for any Tower service, answered `440 Login Time-out` before it runs.
+//! Idle and absolute session timeouts for any Tower service, answered `440 Login Time-out` before
+//! it runs.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -37,68 +38,75 @@
 //!
 //! # What it does
 //!
-//! A [`LoginTimeoutLayer`] answers one question before the wrapped service runs: may this session still act?
+//! A [`LoginTimeoutLayer`] answers one question before the wrapped service runs: may this session
+//! still act?
 //!
-//! 1. The [identifier](IdentifySession) reads the session id: from a [cookie](CookieId), a [bearer token](BearerToken), a
-//!    [header](HeaderId), or with a closure of yours. The id is hashed to a [`SessionKey`] at once. Only the key is stored,
-//!    logged or compared.
-//! 2. The [store](ActivityStore) has the session's record: when it began, and when it was last active. It is a
-//!    [`MemoryStore`], [Redis or a database](#which-store), or a store of yours.
-//! 3. The [policy](Policy) decides. A session that was idle for too long, is too old, was ended or is unknown may not act.
-//!    Then the wrapped service is not called.
-//! 4. The [response](LoginTimeoutResponse) is `440 Login Time-out` in the format that the client prefers. It removes the
-//!    cookie, so that the client's next request is anonymous and can reach the log-in page.
+//! 1. The [identifier](IdentifySession) reads the session id: from a [cookie](CookieId), a [bearer
+//!    token](BearerToken), a [header](HeaderId), or with a closure of yours. The id is hashed to a
+//!    [`SessionKey`] at once. Only the key is stored, logged or compared.
+//! 2. The [store](ActivityStore) has the session's record: when it began, and when it was last
+//!    active. It is a [`MemoryStore`], [Redis or a database](#which-store), or a store of yours.
+//! 3. The [policy](Policy) decides. A session that was idle for too long, is too old, was ended or
+//!    is unknown may not act. Then the wrapped service is not called.
+//! 4. The [response](LoginTimeoutResponse) is `440 Login Time-out` in the format that the client
+//!    prefers. It removes the cookie, so that the client's next request is anonymous and can reach
+//!    the log-in page.
 //!
 //! The layer keeps no session data and logs nobody in. It sits beside the crate that does.
 //!
 //! # How sessions begin and end
 //!
-//! With a cookie, they need no code: the layer watches the `Set-Cookie` of a log-in, of a new id, and
-//! [of a log-out](CookieId#what-begins-and-ends-a-session).
+//! With a cookie, they need no code: the layer watches the `Set-Cookie` of a log-in, of a new id,
+//! and [of a log-out](CookieId#what-begins-and-ends-a-session).
 //!
-//! With a token, the application tells a [`Tracker`]: [`start`](Tracker::start) at log-in, [`revoke`](Tracker::revoke) at
-//! log-out. Where another system issues the tokens, [`begin_unknown`](PolicyBuilder::begin_unknown) begins a session with
-//! the first request.
+//! With a token, the application tells a [`Tracker`]: [`start`](Tracker::start) at log-in,
+//! [`revoke`](Tracker::revoke) at log-out. Where another system issues the tokens,
+//! [`begin_unknown`](PolicyBuilder::begin_unknown) begins a session with the first request.
 //!
-//! A handler finds a [`SessionHandle`] in the request's extensions. It says how much time is left, and can extend or end
-//! the session.
+//! A handler finds a [`SessionHandle`] in the request's extensions. It says how much time is left,
+//! and can extend or end the session.
 //!
 //! # Which requests count
 //!
-//! Polling would keep a session alive for ever. [`with_passive`](LoginTimeoutLayer::with_passive) marks requests that are
-//! checked and do not count as activity. [`with_exempt`](LoginTimeoutLayer::with_exempt) marks requests that are not even
-//! checked: the log-in page, static files. The module [`rule`] has the usual rules.
+//! Polling would keep a session alive for ever. [`with_passive`](LoginTimeoutLayer::with_passive)
+//! marks requests that are checked and do not count as activity.
+//! [`with_exempt`](LoginTimeoutLayer::with_exempt) marks requests that are not even checked: the
+//! log-in page, static files. The module [`rule`] has the usual rules.
 //!
 //! # Which store
 //!
-//! A [`MemoryStore`] belongs to one process, and is empty when that starts. For sessions that survive a restart, or several
-//! nodes behind a load balancer, there are `SqliteStore`, `PostgresStore`, `MySqlStore` and `RedisStore`, each behind a
-//! feature, and `CachedStore` in front of any of them. `AnyStore` chooses one by a URL such as `redis://localhost`. The README
+//! A [`MemoryStore`] belongs to one process, and is empty when that starts. For sessions that
+//! survive a restart, or several nodes behind a load balancer, there are `SqliteStore`,
+//! `PostgresStore`, `MySqlStore` and `RedisStore`, each behind a feature, and `CachedStore` in
+//! front of any of them. `AnyStore` chooses one by a URL such as `redis://localhost`. The README
 //! has a table of what each promises.
 //!
-//! A store of your own implements [`ActivityStore`]. The feature `conformance` adds a test suite for it.
+//! A store of your own implements [`ActivityStore`]. The feature `conformance` adds a test suite
+//! for it.
 //!
 //! # Anonymous visitors with a session cookie
 //!
-//! Some frameworks give every visitor a session cookie, logged in or not (Express with `saveUninitialized`, PHP, Rails). The
-//! layer begins a session for each such cookie. So a visitor who comes back with an old cookie is told that the session has
-//! expired, although nobody had logged in. Use the cookie that only a log-in sets, if there is one. Otherwise tell the two
-//! apart by the reason: [`Reason::Unknown`] stands for an id that the store does not know any more, and a
+//! Some frameworks give every visitor a session cookie, logged in or not (Express with
+//! `saveUninitialized`, PHP, Rails). The layer begins a session for each such cookie. So a visitor
+//! who comes back with an old cookie is told that the session has expired, although nobody had
+//! logged in. Use the cookie that only a log-in sets, if there is one. Otherwise tell the two apart
+//! by the reason: [`Reason::Unknown`] stands for an id that the store does not know any more, and a
 //! [`ResponseForExpired`] of yours can send such visitors to the start page.
 //!
 //! # Testing your application
 //!
-//! The layer asks the time of its [`Clock`] only. Give it a [`ManualClock`], as the example above does, and a test makes
-//! sessions expire without sleeping.
+//! The layer asks the time of its [`Clock`] only. Give it a [`ManualClock`], as the example above
+//! does, and a test makes sessions expire without sleeping.
 //!
 //! # What is guaranteed
 //!
-//! - The wrapped service sees the session that was checked, or none. An expired, revoked, unknown or conflicting session
-//!   never reaches it, however its cookie is spelled.
+//! - The wrapped service sees the session that was checked, or none. An expired, revoked, unknown
+//!   or conflicting session never reaches it, however its cookie is spelled.
 //! - A live session is never answered 440.
-//! - Nothing revives a session that has ended: no slow request, retry, replay, late write or `Set-Cookie`. Only
-//!   [`Tracker::start`] begins its id anew.
-//! - The absolute timeout holds whatever the activity, and under every id that the application gives the session.
+//! - Nothing revives a session that has ended: no slow request, retry, replay, late write or
+//!   `Set-Cookie`. Only [`Tracker::start`] begins its id anew.
+//! - The absolute timeout holds whatever the activity, and under every id that the application
+//!   gives the session.
 //! - A store that fails or hangs is answered `503 Service Unavailable` within the
 //!   [store timeout](PolicyBuilder::with_store_timeout), or [let pass](StoreFailure::Allow).
 //! - The wrapped service needs to be [`Clone`], nothing else. Its errors pass untouched.
@@ -233,7 +241,8 @@ pub use store::sql::{dialect::SqlDatabase, error::SqlError, sql_store::SqlStore}
 pub use store::store_clock::StoreClock;
 pub use tracker::{SessionHandle, Tracker};
 
-/// The README's code compiles and runs. It needs most features, so only a test with all of them does that.
+/// The README's code compiles and runs. It needs most features, so only a test with all of them
+/// does that.
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

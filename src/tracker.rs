@@ -20,14 +20,17 @@ use crate::store::error::StoreError;
 use crate::store::lifecycle;
 use crate::store::timeout::WithTimeout;
 
-/// A handle that begins, checks and ends sessions from anywhere: a log-in handler, an administrator's page, a job.
+/// A handle that begins, checks and ends sessions from anywhere: a log-in handler, an
+/// administrator's page, a job.
 ///
 /// An application that keeps its session id in a cookie needs none for log-in and log-out, since
-/// [`CookieId`](crate::CookieId) watches them. An application that hands out tokens calls [`start`](Tracker::start) when
-/// it does, unless the policy [begins unknown ids](crate::PolicyBuilder::begin_unknown).
+/// [`CookieId`](crate::CookieId) watches them. An application that hands out tokens calls
+/// [`start`](Tracker::start) when it does, unless the policy [begins unknown
+/// ids](crate::PolicyBuilder::begin_unknown).
 ///
-/// [`LoginTimeoutLayer::tracker`](crate::LoginTimeoutLayer::tracker) returns the layer's own. A session is named by its
-/// id, in whichever [spelling](SessionKey#spellings-of-one-id) the application has it, or by its [`SessionKey`].
+/// [`LoginTimeoutLayer::tracker`](crate::LoginTimeoutLayer::tracker) returns the layer's own. A
+/// session is named by its id, in whichever [spelling](SessionKey#spellings-of-one-id) the
+/// application has it, or by its [`SessionKey`].
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -64,7 +67,8 @@ impl Tracker {
 
     /// Begins a session with this id, now, with the policy's limits.
     ///
-    /// It replaces the record of the id, if there is one. Nothing else brings back an id that has ended.
+    /// It replaces the record of the id, if there is one. Nothing else brings back an id that has
+    /// ended.
     ///
     /// # Errors
     ///
@@ -73,7 +77,8 @@ impl Tracker {
         self.start_with(session, Limits::default()).await
     }
 
-    /// Begins a session with this id, now, with limits of its own. It replaces the record of the id, if there is one.
+    /// Begins a session with this id, now, with limits of its own. It replaces the record of the
+    /// id, if there is one.
     ///
     /// # Errors
     ///
@@ -87,7 +92,8 @@ impl Tracker {
         self.0.create(session.into(), activity).await
     }
 
-    /// Sets the limits of a live session, whose absolute clock runs on. Returns whether the session is live.
+    /// Sets the limits of a live session, whose absolute clock runs on. Returns whether the session
+    /// is live.
     ///
     /// # Errors
     ///
@@ -115,7 +121,8 @@ impl Tracker {
         Ok(self.policy().decide(activity, self.now()))
     }
 
-    /// Returns whether the session may act, and counts as activity if so. It never begins a session.
+    /// Returns whether the session may act, and counts as activity if so. It never begins a
+    /// session.
     ///
     /// # Errors
     ///
@@ -142,10 +149,11 @@ impl Tracker {
         self.0.load(session.into()).await
     }
 
-    /// Ends the session for good, under all its ids. Returns whether the store knew the id: an unknown id is not
-    /// remembered as revoked.
+    /// Ends the session for good, under all its ids. Returns whether the store knew the id: an
+    /// unknown id is not remembered as revoked.
     ///
-    /// Once polled, it runs to its end even if its caller is dropped, as a handler is whose client hangs up.
+    /// Once polled, it runs to its end even if its caller is dropped, as a handler is whose client
+    /// hangs up.
     ///
     /// # Errors
     ///
@@ -175,8 +183,8 @@ impl fmt::Debug for Tracker {
 
 /// The handle of the live session that a request presented, in the request's extensions.
 ///
-/// Each request that was checked and passed has one. Anonymous and exempt requests have none. A handler that logs
-/// somebody in with a token uses a [`Tracker`].
+/// Each request that was checked and passed has one. Anonymous and exempt requests have none. A
+/// handler that logs somebody in with a token uses a [`Tracker`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -189,8 +197,8 @@ impl fmt::Debug for Tracker {
 /// assert_eq!(time_left(&Request::new(())), None);
 /// ```
 ///
-/// With the feature `axum` it is an extractor: `session: SessionHandle` answers `403 Forbidden` where there is none,
-/// `session: Option<SessionHandle>` does not.
+/// With the feature `axum` it is an extractor: `session: SessionHandle` answers `403 Forbidden`
+/// where there is none, `session: Option<SessionHandle>` does not.
 #[derive(Clone, Debug)]
 pub struct SessionHandle {
     tracker: Tracker,
@@ -219,8 +227,8 @@ impl SessionHandle {
         self.activity.created_at()
     }
 
-    /// Returns when the session was last active, as recorded. That is this request, unless it is passive or within
-    /// `touch_every` of the last recorded one.
+    /// Returns when the session was last active, as recorded. That is this request, unless it is
+    /// passive or within `touch_every` of the last recorded one.
     #[must_use]
     pub const fn last_activity(&self) -> Timestamp {
         self.activity.last_activity()
@@ -232,7 +240,8 @@ impl SessionHandle {
         self.activity.limits()
     }
 
-    /// Returns how long the session lives from now on if it is not active again. Zero once it is over.
+    /// Returns how long the session lives from now on if it is not active again. Zero once it is
+    /// over.
     ///
     /// It goes by the record as of this request. [`check`](SessionHandle::check) asks the store.
     #[must_use]
@@ -244,8 +253,8 @@ impl SessionHandle {
         }
     }
 
-    /// Asks the store whether the session may still act, for work that takes long: a WebSocket or an event stream must
-    /// not outlive its session.
+    /// Asks the store whether the session may still act, for work that takes long: a WebSocket or
+    /// an event stream must not outlive its session.
     ///
     /// # Errors
     ///
@@ -254,8 +263,8 @@ impl SessionHandle {
         self.tracker.check(self.key).await
     }
 
-    /// Counts as activity now: for a message on a WebSocket, or in a passive request that turns out to be the user's. It
-    /// never brings back a session that has ended.
+    /// Counts as activity now: for a message on a WebSocket, or in a passive request that turns out
+    /// to be the user's. It never brings back a session that has ended.
     ///
     /// # Errors
     ///
@@ -264,7 +273,8 @@ impl SessionHandle {
         self.tracker.touch(self.key).await
     }
 
-    /// Begins a session with this id: a new one, whose absolute timeout counts from now, after the user has authenticated again.
+    /// Begins a session with this id: a new one, whose absolute timeout counts from now, after the
+    /// user has authenticated again.
     ///
     /// # Errors
     ///
@@ -286,7 +296,8 @@ impl SessionHandle {
         self.tracker.start_with(id, limits).await
     }
 
-    /// Sets the limits of this session, whose absolute clock runs on. Returns whether the session is live.
+    /// Sets the limits of this session, whose absolute clock runs on. Returns whether the session
+    /// is live.
     ///
     /// # Errors
     ///
@@ -297,8 +308,9 @@ impl SessionHandle {
 
     /// Ends this session for good, under all its ids.
     ///
-    /// A cookie that the same response sets continues the session that the request presented, so it ends too. To end one
-    /// session and begin another in one request, also [`start`](SessionHandle::start) the new one.
+    /// A cookie that the same response sets continues the session that the request presented, so it
+    /// ends too. To end one session and begin another in one request, also
+    /// [`start`](SessionHandle::start) the new one.
     ///
     /// # Errors
     ///
@@ -308,7 +320,8 @@ impl SessionHandle {
     }
 }
 
-/// The parts that a tracker is made of. The layer's configuration has them, so a handle is one more reference to that.
+/// The parts that a tracker is made of. The layer's configuration has them, so a handle is one more
+/// reference to that.
 pub(crate) trait TrackerParts: Send + Sync + 'static {
     type Store: ActivityStore;
 

@@ -10,9 +10,9 @@ use crate::session::key::SessionKey;
 
 /// An identifier that reads the token of `Authorization: Bearer <token>` (RFC 6750).
 ///
-/// Other schemes are no id. The scheme is read in any case, and any white space may follow it, since applications read
-/// it so. A token of other characters than RFC 6750 allows is [`Presented::Ambiguous`]: some applications end it at the
-/// first space or comma, and some do not.
+/// Other schemes are no id. The scheme is read in any case, and any white space may follow it,
+/// since applications read it so. A token of other characters than RFC 6750 allows is
+/// [`Presented::Ambiguous`]: some applications end it at the first space or comma, and some do not.
 ///
 /// ```
 /// use tower_login_timeout::{BearerToken, IdentifySession, Presented, RequestHead, SessionKey};

@@ -9,11 +9,12 @@ use crate::session::key::SessionKey;
 
 /// An identifier that reads the value of a header, such as `X-Session-Id` or gRPC metadata.
 ///
-/// An empty value is no id. Two values, a value with a comma or white space in it, and one with bytes beyond ASCII are
-/// [`Presented::Ambiguous`].
+/// An empty value is no id. Two values, a value with a comma or white space in it, and one with
+/// bytes beyond ASCII are [`Presented::Ambiguous`].
 ///
-/// CGI, WSGI, Rack and PHP know headers by names in which `-`, `_` and every other sign are the same. So a header whose
-/// name differs from this one in such signs alone is read too, and the application gets it under the right name.
+/// CGI, WSGI, Rack and PHP know headers by names in which `-`, `_` and every other sign are the
+/// same. So a header whose name differs from this one in such signs alone is read too, and the
+/// application gets it under the right name.
 ///
 /// ```
 /// use http::HeaderName;

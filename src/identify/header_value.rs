@@ -4,8 +4,8 @@ use crate::session::key::SessionKey;
 
 /// Returns the ids that a reader may find in a value: the whole, and each part between separators.
 ///
-/// Readers differ in what ends an id: white space, a comma, which joins values, a semicolon, quotes. Bytes beyond ASCII
-/// are white space to some, and letters in Latin-1 to others.
+/// Readers differ in what ends an id: white space, a comma, which joins values, a semicolon,
+/// quotes. Bytes beyond ASCII are white space to some, and letters in Latin-1 to others.
 pub(super) fn readings(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let value = value.trim_ascii();
     let whole = [value.to_vec(), from_latin1(value)].into_iter();

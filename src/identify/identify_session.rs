@@ -8,8 +8,9 @@ use crate::session::key::SessionKey;
 
 /// Tells which session a request presents, and which session a response begins or ends.
 ///
-/// [`CookieId`](crate::CookieId), [`BearerToken`](crate::BearerToken) and [`HeaderId`](crate::HeaderId) are ready to use.
-/// Any closure from [`RequestHead`] to `Option<SessionKey>` is an identifier too, if it names its argument's type:
+/// [`CookieId`](crate::CookieId), [`BearerToken`](crate::BearerToken) and
+/// [`HeaderId`](crate::HeaderId) are ready to use. Any closure from [`RequestHead`] to
+/// `Option<SessionKey>` is an identifier too, if it names its argument's type:
 ///
 /// ```
 /// use tower_login_timeout::{IdentifySession, Presented, RequestHead, SessionKey};
@@ -28,23 +29,25 @@ pub trait IdentifySession: Send + Sync + 'static {
     /// Returns the ids that the request presents.
     fn identify(&self, request: RequestHead<'_>) -> Presented;
 
-    /// Changes the request's headers, so that the wrapped service can read this id from them and no other one.
+    /// Changes the request's headers, so that the wrapped service can read this id from them and no
+    /// other one.
     ///
-    /// The layer calls it where `identify` found readers that differ. `live` is the id
-    /// that was found live, if one was. No reader may find one of `ended`, which the store knows as ended. An
-    /// identifier that never answers so need not implement it.
+    /// The layer calls it where `identify` found readers that differ. `live` is the id that was
+    /// found live, if one was. No reader may find one of `ended`, which the store knows as ended.
+    /// An identifier that never answers so need not implement it.
     fn keep_only(&self, headers: &mut HeaderMap, live: Option<SessionKey>, ended: &[SessionKey]) {
         let _ = (headers, live, ended);
     }
 
-    /// Returns what the wrapped service's response does to the client's session. The clock is for attributes such as
-    /// `Expires`.
+    /// Returns what the wrapped service's response does to the client's session. The clock is for
+    /// attributes such as `Expires`.
     fn issued(&self, response: &HeaderMap, clock: &dyn Clock) -> Issued {
         let _ = (response, clock);
         Issued::Nothing
     }
 
-    /// Adds to a response's headers what makes the client forget its id: a `Set-Cookie` that removes a cookie.
+    /// Adds to a response's headers what makes the client forget its id: a `Set-Cookie` that
+    /// removes a cookie.
     fn forget(&self, response: &mut HeaderMap) {
         let _ = response;
     }
@@ -81,13 +84,14 @@ pub enum Presented {
     One(SessionKey),
     /// What is presented depends on the reader: these ids, at most [`Presented::MOST`], or none.
     ///
-    /// The layer looks up all of them, and has the headers [changed](IdentifySession::keep_only) so that the wrapped
-    /// service sees the live one alone.
+    /// The layer looks up all of them, and has the headers [changed](IdentifySession::keep_only) so
+    /// that the wrapped service sees the live one alone.
     Ambiguous(Vec<SessionKey>),
-    /// What is presented depends on how a server joins the lines of the request: these ids, each in one line, or one of
-    /// those that are glued together from two.
+    /// What is presented depends on how a server joins the lines of the request: these ids, each in
+    /// one line, or one of those that are glued together from two.
     ///
-    /// The layer has the headers changed as above. It looks up the glued ids only if it finds none of the others live.
+    /// The layer has the headers changed as above. It looks up the glued ids only if it finds none
+    /// of the others live.
     Split {
         /// The ids in one line each.
         ids: Vec<SessionKey>,
@@ -118,8 +122,8 @@ impl Presented {
         Self::Ambiguous(distinct)
     }
 
-    /// Collects ids in several lines, and those that are glued together from two. Drops what is beyond
-    /// [`MOST`](Presented::MOST) of each.
+    /// Collects ids in several lines, and those that are glued together from two. Drops what is
+    /// beyond [`MOST`](Presented::MOST) of each.
     #[must_use]
     pub fn split(mut ids: Vec<SessionKey>, mut glued: Vec<SessionKey>) -> Self {
         ids.truncate(Self::MOST);
@@ -174,8 +178,8 @@ where
 
 /// An identifier that combines two: [`IdentifySession::or`] creates it.
 ///
-/// Both read every request. A request that presents one id in both places presents that id. If it presents two, the
-/// wrapped service sees the live one alone, and two live ones are refused.
+/// Both read every request. A request that presents one id in both places presents that id. If it
+/// presents two, the wrapped service sees the live one alone, and two live ones are refused.
 #[derive(Clone, Copy, Debug)]
 pub struct Either<A, B> {
     first: A,

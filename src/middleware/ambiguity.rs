@@ -6,7 +6,8 @@ use crate::middleware::config::Config;
 use crate::session::key::SessionKey;
 use crate::store::activity_store::ActivityStore;
 
-/// The ids of a request in which different readers find different ids, beside the one that is checked.
+/// The ids of a request in which different readers find different ids, beside the one that is
+/// checked.
 ///
 /// Few requests have one, so it is behind a pointer.
 pub(super) struct Ambiguity {

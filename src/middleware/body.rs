@@ -8,10 +8,11 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a response that passed this layer: the wrapped service's, or a short one of our own.
+    /// The body of a response that passed this layer: the wrapped service's, or a short one of our
+    /// own.
     ///
-    /// It is a [`Body`] wherever the wrapped service's body is one whose data can be made from [`Bytes`], as that of axum, hyper and
-    /// tonic can.
+    /// It is a [`Body`] wherever the wrapped service's body is one whose data can be made from
+    /// [`Bytes`], as that of axum, hyper and tonic can.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]
@@ -43,7 +44,8 @@ impl<B> ResponseBody<B> {
     }
 }
 
-/// An empty body, so that layers which make responses of their own fit outside: tower-http's `CorsLayer` and `TimeoutLayer`.
+/// An empty body, so that layers which make responses of their own fit outside: tower-http's
+/// `CorsLayer` and `TimeoutLayer`.
 impl<B> Default for ResponseBody<B> {
     fn default() -> Self {
         Self::short(Bytes::new())

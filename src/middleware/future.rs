@@ -33,8 +33,8 @@ use crate::tracker::{SessionHandle, Tracker};
 pin_project! {
     /// The response future of a [`LoginTimeout`](crate::LoginTimeout).
     ///
-    /// It can be dropped at any time. What it has written is whole, nothing is left behind, and a log-in or log-out
-    /// whose recording has begun is recorded all the same.
+    /// It can be dropped at any time. What it has written is whole, nothing is left behind, and a
+    /// log-in or log-out whose recording has begun is recorded all the same.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, St, B>
     where
@@ -181,7 +181,8 @@ where
     {
         let mut question = Question::new(config, key, ambiguity, &request);
         let mut check = question.check(config);
-        // Most stores answer at once. Then nothing has to wait, so no service is cloned and no request moved.
+        // Most stores answer at once. Then nothing has to wait, so no service is cloned and no
+        // request moved.
         let at_once = Pin::new(&mut check).poll(&mut Context::from_waker(Waker::noop()));
         let decision = at_once
             .map_err(StoreError::failed)
@@ -212,7 +213,8 @@ fn others(ambiguity: &Option<Box<Ambiguity>>) -> &[SessionKey] {
     ambiguity.as_deref().map_or(&[], Ambiguity::others)
 }
 
-/// Takes the service that was polled ready, which is the one to be called, and leaves a clone in its place.
+/// Takes the service that was polled ready, which is the one to be called, and leaves a clone in
+/// its place.
 pub(super) fn take_ready<S: Clone>(ready: &mut S) -> S {
     let clone = ready.clone();
     mem::replace(ready, clone)
@@ -364,7 +366,8 @@ where
 }
 
 impl Question {
-    /// Asks whether the session may act. Where several ids are presented, the selection may set another key later.
+    /// Asks whether the session may act. Where several ids are presented, the selection may set
+    /// another key later.
     fn new<St: ActivityStore, B>(
         config: &Config<St>,
         key: SessionKey,

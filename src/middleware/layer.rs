@@ -20,8 +20,8 @@ use crate::store::error::StoreError;
 use crate::store::memory::memory_store::MemoryStore;
 use crate::tracker::Tracker;
 
-/// A layer that answers `440 Login Time-out` in place of the wrapped service when a session has been idle for too long,
-/// has lived too long, was ended, or is not known.
+/// A layer that answers `440 Login Time-out` in place of the wrapped service when a session has
+/// been idle for too long, has lived too long, was ended, or is not known.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -58,16 +58,18 @@ use crate::tracker::Tracker;
 /// # Which requests are checked
 ///
 /// A request that presents no session id passes: whether it may is the application's business. An
-/// [exempt](LoginTimeoutLayer::with_exempt) request passes too. Any other is checked, and counts as activity unless it is
-/// [passive](LoginTimeoutLayer::with_passive). It counts at its start. It counts again when its response is ready, if the
-/// service waited for longer than [`touch_every`](crate::PolicyBuilder::with_touch_every) and longer than a second.
+/// [exempt](LoginTimeoutLayer::with_exempt) request passes too. Any other is checked, and counts as
+/// activity unless it is [passive](LoginTimeoutLayer::with_passive). It counts at its start. It
+/// counts again when its response is ready, if the service waited for longer than
+/// [`touch_every`](crate::PolicyBuilder::with_touch_every) and longer than a second.
 ///
 /// # Where to put it
 ///
-/// Put it outside the layer that loads the session's data, so that an expired request costs nothing, and inside layers
-/// that log or count responses. A layer that rewrites `Set-Cookie`, such as one that encrypts cookies, belongs outside.
-/// `CorsLayer` belongs outside too: a script may read a 440 only with its headers. Inside axum's `nest`, a service sees the
-/// path without its prefix. Rules see the whole path there with the feature `axum`.
+/// Put it outside the layer that loads the session's data, so that an expired request costs
+/// nothing, and inside layers that log or count responses. A layer that rewrites `Set-Cookie`, such
+/// as one that encrypts cookies, belongs outside. `CorsLayer` belongs outside too: a script may
+/// read a 440 only with its headers. Inside axum's `nest`, a service sees the path without its
+/// prefix. Rules see the whole path there with the feature `axum`.
 #[must_use = "a layer does nothing until a service is wrapped in it"]
 pub struct LoginTimeoutLayer<St = MemoryStore> {
     config: Arc<Config<St>>,
@@ -91,44 +93,48 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
         }
     }
 
-    /// Marks requests as passive: they are checked and do not extend the session. It is for polling and keep-alive
-    /// probes. Rules add up.
+    /// Marks requests as passive: they are checked and do not extend the session. It is for polling
+    /// and keep-alive probes. Rules add up.
     pub fn with_passive(mut self, rule: impl Rule) -> Self {
         self.config_mut().passive.push(rule);
         self
     }
 
-    /// Exempts requests from the check: they do not extend the session either. It is for the log-in page, health checks
-    /// and static files. Rules add up.
+    /// Exempts requests from the check: they do not extend the session either. It is for the log-in
+    /// page, health checks and static files. Rules add up.
     ///
-    /// A session that the response begins or ends is noticed all the same. A log-in behind an exempt rule must issue a
-    /// new id, as OWASP ASVS 5.0, 7.2.4 asks: no `Set-Cookie` brings back an id that has ended.
+    /// A session that the response begins or ends is noticed all the same. A log-in behind an
+    /// exempt rule must issue a new id, as OWASP ASVS 5.0, 7.2.4 asks: no `Set-Cookie` brings back
+    /// an id that has ended.
     ///
-    /// A *new* id that the response sets begins a session, since that is what a log-in does, whatever the request
-    /// presented. So do not exempt a path on which the application changes the cookie without a log-in: there it would
-    /// continue sessions that have ended.
+    /// A *new* id that the response sets begins a session, since that is what a log-in does,
+    /// whatever the request presented. So do not exempt a path on which the application changes the
+    /// cookie without a log-in: there it would continue sessions that have ended.
     ///
-    /// The service sees at most one id, also where parsers could read several: the first one. It has not been checked.
+    /// The service sees at most one id, also where parsers could read several: the first one. It
+    /// has not been checked.
     pub fn with_exempt(mut self, rule: impl Rule) -> Self {
         self.config_mut().exempt.push(rule);
         self
     }
 
-    /// Sets the response to requests whose session may not act. The default is [`LoginTimeoutResponse::new`].
+    /// Sets the response to requests whose session may not act. The default is
+    /// [`LoginTimeoutResponse::new`].
     pub fn with_response(mut self, response: impl ResponseForExpired) -> Self {
         self.config_mut().respond = Arc::new(response);
         self
     }
 
-    /// Sets the response to requests whose session cannot be checked or recorded, because the store fails. The default
-    /// is `503 Service Unavailable`.
+    /// Sets the response to requests whose session cannot be checked or recorded, because the store
+    /// fails. The default is `503 Service Unavailable`.
     pub fn with_unavailable_response(mut self, response: impl ResponseForUnavailable) -> Self {
         self.config_mut().respond_unavailable = Arc::new(response);
         self
     }
 
-    /// Adds `login-timeout-remaining: <seconds>` to the responses of live sessions, rounded down, so that a page can warn
-    /// its user in time (WCAG 2.2, success criterion 2.2.1). A session without limits has no such header.
+    /// Adds `login-timeout-remaining: <seconds>` to the responses of live sessions, rounded down,
+    /// so that a page can warn its user in time (WCAG 2.2, success criterion 2.2.1). A session
+    /// without limits has no such header.
     pub fn with_remaining_header(mut self) -> Self {
         self.config_mut().remaining = RemainingHeader::Present;
         self
@@ -136,7 +142,8 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
 
     /// Sets the clock. The default is [`SystemClock`].
     ///
-    /// A [`tracker`](LoginTimeoutLayer::tracker) keeps the clock that the layer had when it was created.
+    /// A [`tracker`](LoginTimeoutLayer::tracker) keeps the clock that the layer had when it was
+    /// created.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.config_mut().clock = Arc::new(clock);
         self

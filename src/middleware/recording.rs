@@ -68,7 +68,8 @@ pub(super) enum NotRecorded {
 impl<St: ActivityStore> Recording<St> {
     /// Starts the write of what the response changes, if it changes anything.
     ///
-    /// The request presented the id of the state, and `others` beside it, which the wrapped service did not see.
+    /// The request presented the id of the state, and `others` beside it, which the wrapped service
+    /// did not see.
     #[inline]
     pub(super) fn of<B>(
         config: &Arc<ConfigHandle<St>>,
@@ -94,7 +95,8 @@ impl<St: ActivityStore> Recording<St> {
         }
     }
 
-    /// Starts the write of a new id: it begins a session, or continues the live one that was presented.
+    /// Starts the write of a new id: it begins a session, or continues the live one that was
+    /// presented.
     fn of_new_id(
         config: &Arc<ConfigHandle<St>>,
         state: &SessionState,
@@ -108,13 +110,15 @@ impl<St: ActivityStore> Recording<St> {
                 let activity = Activity::began(now).with_limits(limits.unwrap_or_default());
                 Some(Self::log_in(async move {
                     let keep_until = config.policy.keep_until(&activity);
-                    // A record that is there stays, live or ended: a `Set-Cookie` brings nothing back.
+                    // A record that is there stays, live or ended: a `Set-Cookie` brings nothing
+                    // back.
                     let begin = config.store.begin(key, activity, keep_until);
                     config.with_timeout(begin).await?;
                     Ok(Recorded::Replaced)
                 }))
             }
-            // The session that would go on may have ended: nothing begins from an id that was not checked.
+            // The session that would go on may have ended: nothing begins from an id that was not
+            // checked.
             SessionState::Unverified(_) => None,
             SessionState::Live(live) => {
                 let rotation = Rotation {
@@ -132,7 +136,8 @@ impl<St: ActivityStore> Recording<St> {
         }
     }
 
-    /// Starts the write of what comes with an id that the client has already: limits, if there are any.
+    /// Starts the write of what comes with an id that the client has already: limits, if there are
+    /// any.
     fn of_sent_again(
         config: &Arc<ConfigHandle<St>>,
         state: &SessionState,
@@ -166,7 +171,8 @@ impl<St: ActivityStore> Recording<St> {
 
     /// Starts the write of activity that lasted until now, if it lasted long enough.
     fn of_late_activity(config: &Config<St>, state: &SessionState) -> Option<Self> {
-        // A service that did not wait took no time, as far as a session is concerned: the clock is read once for it.
+        // A service that did not wait took no time, as far as a session is concerned: the clock is
+        // read once for it.
         let SessionState::Live(live) = state else {
             return None;
         };

@@ -25,8 +25,9 @@ pub(super) enum Selection {
 
 /// Looks up the ids, and selects the live one.
 ///
-/// Several live sessions are conflicting, since nobody can say which of them the application would take. Two ids of one
-/// session are not: an application may set its cookie for two paths, and change it in one.
+/// Several live sessions are conflicting, since nobody can say which of them the application would
+/// take. Two ids of one session are not: an application may set its cookie for two paths, and
+/// change it in one.
 pub(super) async fn select<St: ActivityStore>(
     config: Arc<ConfigHandle<St>>,
     keys: Vec<SessionKey>,

@@ -21,10 +21,11 @@ use crate::tracker::SessionHandle;
 
 /// A service that a [`LoginTimeoutLayer`](crate::LoginTimeoutLayer) wraps around another one.
 ///
-/// It adds no bound to the wrapped service but `Clone`, leaves its error type alone, and calls the instance that was
-/// polled ready.
+/// It adds no bound to the wrapped service but `Clone`, leaves its error type alone, and calls the
+/// instance that was polled ready.
 ///
-/// Calling it asks the store. A store that needs a runtime needs it then, as it has it in any server.
+/// Calling it asks the store. A store that needs a runtime needs it then, as it has it in any
+/// server.
 pub struct LoginTimeout<S, St = MemoryStore> {
     inner: S,
     config: Arc<ConfigHandle<St>>,
@@ -114,7 +115,8 @@ where
 }
 
 impl<S, St> LoginTimeout<S, St> {
-    /// Calls the wrapped service without a check. The request has no handle, even if an outer layer gave it one.
+    /// Calls the wrapped service without a check. The request has no handle, even if an outer layer
+    /// gave it one.
     fn pass_unchecked<ReqBody, ResBody>(
         &mut self,
         presented: Presented,

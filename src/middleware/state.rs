@@ -8,8 +8,8 @@ use crate::session::key::SessionKey;
 use crate::session::policy::Policy;
 use crate::session::time::Timestamp;
 
-/// The longest answer that counts as one moment, however exact the policy. To write twice for it would cost more than
-/// it tells.
+/// The longest answer that counts as one moment, however exact the policy. To write twice for it
+/// would cost more than it tells.
 const QUICK: Duration = Duration::from_secs(1);
 
 /// The state of a request's session.

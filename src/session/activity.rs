@@ -6,8 +6,8 @@ use crate::session::key::SessionKey;
 use crate::session::limits::Limits;
 use crate::session::time::Timestamp;
 
-/// The record of one session id: when its session began, when it was last active, its own limits, and whether
-/// and how it ended.
+/// The record of one session id: when its session began, when it was last active, its own limits,
+/// and whether and how it ended.
 ///
 /// Stores keep it. [`Policy::decide`](crate::Policy::decide) judges it.
 ///
@@ -22,10 +22,10 @@ use crate::session::time::Timestamp;
 ///
 /// # One session under several ids
 ///
-/// An application may give a live session a new id. Then the record of the old id says since when it is
-/// [replaced](Activity::replaced_at), and the records of all ids of the session form a ring: each names the
-/// [next](Activity::next_id) one, and the last one names the first. So whoever ends the session under one id finds
-/// the others. An id that never took part in a rotation names none.
+/// An application may give a live session a new id. Then the record of the old id says since when
+/// it is [replaced](Activity::replaced_at), and the records of all ids of the session form a ring:
+/// each names the [next](Activity::next_id) one, and the last one names the first. So whoever ends
+/// the session under one id finds the others. An id that never took part in a rotation names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Activity {
     created_at: Timestamp,
@@ -66,7 +66,8 @@ impl Activity {
         Self { limits, ..self }
     }
 
-    /// Sets the moment at which another id took this one's place. An earlier moment that is set already stays.
+    /// Sets the moment at which another id took this one's place. An earlier moment that is set
+    /// already stays.
     #[must_use]
     pub fn replaced(self, at: Timestamp) -> Self {
         let at = NonZeroU64::MIN.saturating_add(at.as_unix_millis());

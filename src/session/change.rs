@@ -6,7 +6,8 @@ use crate::session::limits::Limits;
 use crate::session::policy::Policy;
 use crate::session::time::Timestamp;
 
-/// A change of one session's record by anything but activity: a new id in its ring, or other limits.
+/// A change of one session's record by anything but activity: a new id in its ring, or other
+/// limits.
 ///
 /// A store asks [`applies_to`](Change::applies_to) whether to write, and writes
 /// [`applied_to`](Change::applied_to) in the same atomic step.
@@ -43,10 +44,11 @@ enum Kind {
 }
 
 impl Change {
-    /// Puts a new id behind this one in the ring of the session's ids, and marks this one as replaced.
+    /// Puts a new id behind this one in the ring of the session's ids, and marks this one as
+    /// replaced.
     ///
-    /// It applies to a live session whose next id is still the expected one. Another rotation may have come
-    /// first. Then the caller reads the record again.
+    /// It applies to a live session whose next id is still the expected one. Another rotation may
+    /// have come first. Then the caller reads the record again.
     #[must_use]
     pub const fn replace_id(
         policy: Policy,

@@ -4,17 +4,18 @@ use std::fmt;
 
 use crate::session::canonical::canonical;
 
-/// The 128-bit BLAKE3 hash of a session id: the only form in which a session is stored, logged or compared.
+/// The 128-bit BLAKE3 hash of a session id: the only form in which a session is stored, logged or
+/// compared.
 ///
-/// A hash does not lead back to the id. So a reader of the store cannot act as anybody, provided that the ids cannot be
-/// guessed: [ASVS 5.0, 7.2.3] asks for 128 random bits. `Debug` shows the first 8 hex digits, enough to follow one
-/// session through a log.
+/// A hash does not lead back to the id. So a reader of the store cannot act as anybody, provided
+/// that the ids cannot be guessed: [ASVS 5.0, 7.2.3] asks for 128 random bits. `Debug` shows the
+/// first 8 hex digits, enough to follow one session through a log.
 ///
 /// # Spellings of one id
 ///
-/// An application sees an id decoded, and the wire carries it encoded. Both are the same session, so an id is brought
-/// into one form before it is hashed: `%hh` is decoded until nothing is left to decode, a space becomes `+`, and double
-/// quotes around the whole are taken off.
+/// An application sees an id decoded, and the wire carries it encoded. Both are the same session,
+/// so an id is brought into one form before it is hashed: `%hh` is decoded until nothing is left to
+/// decode, a space becomes `+`, and double quotes around the whole are taken off.
 ///
 /// ```
 /// use tower_login_timeout::SessionKey;
@@ -37,7 +38,8 @@ impl SessionKey {
         Self::of_canonical(&canonical(id.as_ref()))
     }
 
-    /// Returns the key of an id that was presented, unless nothing is left of it in its canonical form.
+    /// Returns the key of an id that was presented, unless nothing is left of it in its canonical
+    /// form.
     #[inline]
     pub(crate) fn of_presented(id: &[u8]) -> Option<Self> {
         let id = canonical(id);

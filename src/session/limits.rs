@@ -10,9 +10,10 @@ use crate::session::time::{Millis, whole_millis};
 ///
 /// They are longer for "remember me", and shorter for an administrator.
 ///
-/// Give them to [`SessionHandle::start_with`](crate::SessionHandle::start_with), or put them in the extensions of the
-/// response whose `Set-Cookie` begins the session. Beside the `Set-Cookie` of a live session they change its limits,
-/// and its absolute clock runs on. What is not set is the policy's. [`Duration::MAX`] stands for "no limit".
+/// Give them to [`SessionHandle::start_with`](crate::SessionHandle::start_with), or put them in the
+/// extensions of the response whose `Set-Cookie` begins the session. Beside the `Set-Cookie` of a
+/// live session they change its limits, and its absolute clock runs on. What is not set is the
+/// policy's. [`Duration::MAX`] stands for "no limit".
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,8 +39,8 @@ impl Limits {
 
     /// Sets the session's own idle timeout, rounded up to a millisecond.
     ///
-    /// A session whose own idle timeout is shorter than twice the policy's `touch_every` is touched more often than others, so
-    /// that activity always keeps it alive.
+    /// A session whose own idle timeout is shorter than twice the policy's `touch_every` is touched
+    /// more often than others, so that activity always keeps it alive.
     ///
     /// # Errors
     ///

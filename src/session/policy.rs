@@ -9,8 +9,8 @@ use crate::session::verdict::{Expired, Reason, Verdict};
 
 /// How long sessions live, and what happens where that cannot be said.
 ///
-/// A policy is pure: it reads no clock and no store. The defaults are meant for an application with nothing
-/// special about it:
+/// A policy is pure: it reads no clock and no store. The defaults are meant for an application with
+/// nothing special about it:
 ///
 /// | setting | default | where it comes from |
 /// |---|---|---|
@@ -55,14 +55,16 @@ pub struct Policy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unknown {
-    /// A session that is over. This is the default, and the only choice where the application issues its own ids: an
-    /// id that an attacker makes up never becomes a session.
+    /// A session that is over. This is the default, and the only choice where the application
+    /// issues its own ids: an id that an attacker makes up never becomes a session.
     #[default]
     Expire,
-    /// A session that begins now. It is for tokens that another system issues and the application checks.
+    /// A session that begins now. It is for tokens that another system issues and the application
+    /// checks.
     ///
     /// An ended session whose record is gone would begin again. So let
-    /// [`remember_expired_for`](PolicyBuilder::with_remember_expired_for) be at least as long as a token is valid.
+    /// [`remember_expired_for`](PolicyBuilder::with_remember_expired_for) be at least as long as a
+    /// token is valid.
     Begin,
 }
 
@@ -73,7 +75,8 @@ pub enum StoreFailure {
     /// It is answered `503 Service Unavailable` with `Retry-After`. This is the default.
     #[default]
     Reject,
-    /// It passes unchecked. While the store is away, nothing expires, and no session begins from such a request.
+    /// It passes unchecked. While the store is away, nothing expires, and no session begins from
+    /// such a request.
     Allow,
 }
 
@@ -127,7 +130,8 @@ impl Policy {
     pub fn keep_until(&self, activity: &Activity) -> Timestamp {
         let mut end = self.idle_end(activity).min(self.absolute_end(activity));
         if let Some(at) = activity.replaced_at() {
-            // Twice, since the ring of ids must not break while an id behind this one is still valid.
+            // Twice, since the ring of ids must not break while an id behind this one is still
+            // valid.
             end = end.min(self.two_overlaps().after(at));
         }
         end.saturating_add(self.remember_expired_for)
@@ -157,7 +161,8 @@ impl Policy {
         self.touch_every.duration()
     }
 
-    /// Returns whether a session may live up to `touch_every` longer, rather than end as much early.
+    /// Returns whether a session may live up to `touch_every` longer, rather than end as much
+    /// early.
     #[must_use]
     pub const fn is_never_early(&self) -> bool {
         matches!(self.rounding, Rounding::NeverEarly)
@@ -201,7 +206,8 @@ impl Policy {
         }
         let last_activity = activity.last_activity();
         let idle_limit = self.idle_of(activity);
-        // A clock that was ahead wrote this. Without the check, nothing would expire until the time has caught up.
+        // A clock that was ahead wrote this. Without the check, nothing would expire until the time
+        // has caught up.
         if last_activity > now && Millis::between(now, last_activity) > idle_limit {
             return Err(Reason::Future);
         }
@@ -245,8 +251,8 @@ impl Policy {
         self.rotation_overlap.saturating_add(self.rotation_overlap)
     }
 
-    /// Returns whether this id was replaced so long ago that no request can present it and pass, whatever the
-    /// clocks of other nodes say within one more overlap.
+    /// Returns whether this id was replaced so long ago that no request can present it and pass,
+    /// whatever the clocks of other nodes say within one more overlap.
     pub(crate) fn is_long_replaced(&self, activity: &Activity, now: Timestamp) -> bool {
         let end = |at: Timestamp| self.two_overlaps().after(at);
         activity.replaced_at().is_some_and(|at| end(at) <= now)
@@ -277,8 +283,8 @@ impl Policy {
         absolute.unwrap_or(self.absolute)
     }
 
-    /// Returns how stale last activity of this session may get. A session with a short idle timeout of its own is
-    /// touched after half of that at the latest, so that activity keeps it alive.
+    /// Returns how stale last activity of this session may get. A session with a short idle timeout
+    /// of its own is touched after half of that at the latest, so that activity keeps it alive.
     #[inline]
     pub(crate) fn touch_every_of(&self, activity: &Activity) -> Millis {
         match activity.limits().idle_millis() {
@@ -302,7 +308,8 @@ pub struct PolicyBuilder {
 }
 
 impl PolicyBuilder {
-    /// Sets the longest time between two requests (OWASP ASVS 5.0, 7.3.1). The default is 15 minutes.
+    /// Sets the longest time between two requests (OWASP ASVS 5.0, 7.3.1). The default is 15
+    /// minutes.
     ///
     /// [`Duration::MAX`] switches the idle timeout off.
     pub const fn with_idle(mut self, idle: Duration) -> Self {
@@ -310,7 +317,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets the longest life of a session, however active it is (OWASP ASVS 5.0, 7.3.2). The default is 8 hours.
+    /// Sets the longest life of a session, however active it is (OWASP ASVS 5.0, 7.3.2). The
+    /// default is 8 hours.
     ///
     /// [`Duration::MAX`] switches the absolute timeout off.
     pub const fn with_absolute(mut self, absolute: Duration) -> Self {
@@ -318,33 +326,35 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets how stale last activity may get in the store: a session is written at most once in this time. The
-    /// default is zero: every request is written.
+    /// Sets how stale last activity may get in the store: a session is written at most once in this
+    /// time. The default is zero: every request is written.
     ///
-    /// A session never lives longer than its idle timeout, and may end up to `touch_every` early. With
-    /// [`never_early`](PolicyBuilder::never_early) it is the other way round.
+    /// A session never lives longer than its idle timeout, and may end up to `touch_every` early.
+    /// With [`never_early`](PolicyBuilder::never_early) it is the other way round.
     pub const fn with_touch_every(mut self, touch_every: Duration) -> Self {
         self.policy.touch_every = Millis::of(touch_every);
         self
     }
 
-    /// Lets a session live up to `touch_every` longer, so that it never ends before its idle timeout.
+    /// Lets a session live up to `touch_every` longer, so that it never ends before its idle
+    /// timeout.
     pub const fn never_early(mut self) -> Self {
         self.policy.rounding = Rounding::NeverEarly;
         self
     }
 
-    /// Sets how long an id stays valid after the application gave the session a new one. The default is 30 seconds.
+    /// Sets how long an id stays valid after the application gave the session a new one. The
+    /// default is 30 seconds.
     ///
-    /// Requests that are under way when the id changes still present the old one. After the overlap the old id has
-    /// ended (OWASP ASVS 5.0, 7.2.4). [`Duration::ZERO`] ends it at once.
+    /// Requests that are under way when the id changes still present the old one. After the overlap
+    /// the old id has ended (OWASP ASVS 5.0, 7.2.4). [`Duration::ZERO`] ends it at once.
     pub const fn with_rotation_overlap(mut self, rotation_overlap: Duration) -> Self {
         self.policy.rotation_overlap = Millis::of(rotation_overlap);
         self
     }
 
-    /// Sets how long the store remembers a session that has ended. Afterwards its id is unknown. The default is
-    /// 24 hours.
+    /// Sets how long the store remembers a session that has ended. Afterwards its id is unknown.
+    /// The default is 24 hours.
     pub const fn with_remember_expired_for(mut self, remember: Duration) -> Self {
         self.policy.remember_expired_for = remember;
         self
@@ -356,13 +366,15 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets what happens to a request while the store fails. The default is [`StoreFailure::Reject`].
+    /// Sets what happens to a request while the store fails. The default is
+    /// [`StoreFailure::Reject`].
     pub const fn with_store_failure(mut self, store_failure: StoreFailure) -> Self {
         self.policy.store_failure = store_failure;
         self
     }
 
-    /// Sets how long each operation of the store may take before it counts as failed. The default is a second.
+    /// Sets how long each operation of the store may take before it counts as failed. The default
+    /// is a second.
     pub const fn with_store_timeout(mut self, store_timeout: Duration) -> Self {
         self.policy.store_timeout = store_timeout;
         self
@@ -381,7 +393,8 @@ impl PolicyBuilder {
     ///
     /// # Errors
     ///
-    /// Refuses an idle, absolute or store timeout of zero, and a `touch_every` that is not shorter than the idle timeout.
+    /// Refuses an idle, absolute or store timeout of zero, and a `touch_every` that is not shorter
+    /// than the idle timeout.
     pub fn build(self) -> Result<Policy, PolicyError> {
         let policy = self.policy;
         let never_zero = [

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// A moment in whole milliseconds since 1970-01-01T00:00:00Z.
 ///
-/// Every calculation saturates: a timestamp never wraps, whatever the clock or a duration says. The latest
-/// one is [`Timestamp::MAX`].
+/// Every calculation saturates: a timestamp never wraps, whatever the clock or a duration says. The
+/// latest one is [`Timestamp::MAX`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,7 +27,8 @@ impl Timestamp {
     /// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write. It fits in 48 bits.
     pub const MAX: Self = Self(253_402_300_799_999);
 
-    /// Creates the moment so many milliseconds after 1970-01-01T00:00:00Z, or [`Timestamp::MAX`] if that is earlier.
+    /// Creates the moment so many milliseconds after 1970-01-01T00:00:00Z, or [`Timestamp::MAX`] if
+    /// that is earlier.
     #[must_use]
     pub const fn from_unix_millis(millis: u64) -> Self {
         if millis > Self::MAX.0 {
@@ -43,7 +44,8 @@ impl Timestamp {
         self.0
     }
 
-    /// Returns the moment `duration` later, rounded up to a millisecond, or [`Timestamp::MAX`] if that is earlier.
+    /// Returns the moment `duration` later, rounded up to a millisecond, or [`Timestamp::MAX`] if
+    /// that is earlier.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
         Self::from_unix_millis(self.0.saturating_add(whole_millis(duration)))
@@ -62,7 +64,8 @@ impl Timestamp {
     }
 }
 
-/// A length of time in whole milliseconds, which is cheaper to compare than a [`Duration`]. The longest one is no limit.
+/// A length of time in whole milliseconds, which is cheaper to compare than a [`Duration`]. The
+/// longest one is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Millis(u64);
 
@@ -124,7 +127,8 @@ impl Millis {
 
 /// The duration in milliseconds, rounded up so that no wait ends early, capped at `u64::MAX`.
 pub(crate) const fn whole_millis(duration: Duration) -> u64 {
-    // Not by `as_nanos`: a division of 128 bits takes as long as all else that is done with a timestamp.
+    // Not by `as_nanos`: a division of 128 bits takes as long as all else that is done with a
+    // timestamp.
     let millis = duration.subsec_nanos().div_ceil(1_000_000);
     duration
         .as_secs()

@@ -6,8 +6,8 @@ use crate::session::time::{Millis, Timestamp};
 
 /// The check of one request, which moves last activity forward if the session is live.
 ///
-/// [`Policy::touch`] makes it. A store asks [`applies_to`](Touch::applies_to) whether to write. It writes
-/// [`last_activity`](Touch::last_activity) in one atomic step that never moves it backwards.
+/// [`Policy::touch`] makes it. A store asks [`applies_to`](Touch::applies_to) whether to write. It
+/// writes [`last_activity`](Touch::last_activity) in one atomic step that never moves it backwards.
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,7 +53,8 @@ impl Policy {
 impl Touch {
     /// Moves the activity to an earlier moment, for activity that was not written yet.
     ///
-    /// The session is still judged as of now. So a late touch never brings back a session that has ended meanwhile.
+    /// The session is still judged as of now. So a late touch never brings back a session that has
+    /// ended meanwhile.
     #[must_use]
     pub fn for_activity_at(self, at: Timestamp) -> Self {
         Self {
@@ -62,10 +63,11 @@ impl Touch {
         }
     }
 
-    /// Makes it the touch of a passive request, which is judged but is no activity: it never applies.
+    /// Makes it the touch of a passive request, which is judged but is no activity: it never
+    /// applies.
     ///
-    /// [`ActivityStore::load`](crate::ActivityStore::load) says nothing of the time. A passive touch does, so a near
-    /// cache can answer it.
+    /// [`ActivityStore::load`](crate::ActivityStore::load) says nothing of the time. A passive
+    /// touch does, so a near cache can answer it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -85,7 +87,8 @@ impl Touch {
         }
     }
 
-    /// Returns the moment to which last activity moves: the epoch for a passive touch, which moves nothing.
+    /// Returns the moment to which last activity moves: the epoch for a passive touch, which moves
+    /// nothing.
     #[inline]
     #[must_use]
     pub const fn last_activity(&self) -> Timestamp {
@@ -124,7 +127,8 @@ impl Touch {
         at > earlier && Millis::between(earlier, at) >= self.policy.touch_every_of(live)
     }
 
-    /// Returns the latest last activity that this touch would move, for stores that ask in one statement.
+    /// Returns the latest last activity that this touch would move, for stores that ask in one
+    /// statement.
     #[must_use]
     pub fn stale_until(&self, activity: &Activity) -> Timestamp {
         let least = Millis::new(1);

@@ -24,8 +24,8 @@ pub enum Verdict {
 
 /// A session that may not act any more, and why.
 ///
-/// Every answer that the layer gives in place of the wrapped service carries it in its extensions, so that layers further
-/// out can log it, count it or change the answer.
+/// Every answer that the layer gives in place of the wrapped service carries it in its extensions,
+/// so that layers further out can log it, count it or change the answer.
 ///
 /// ```
 /// use std::time::Duration;
@@ -105,9 +105,11 @@ pub enum Reason {
     /// The request presents several live sessions, or more ids than are looked up.
     Conflicting,
     /// The application gave the session a new id, and the
-    /// [overlap](crate::PolicyBuilder::with_rotation_overlap) is over. The client keeps its cookie, which may hold the new id.
+    /// [overlap](crate::PolicyBuilder::with_rotation_overlap) is over. The client keeps its cookie,
+    /// which may hold the new id.
     Replaced,
-    /// The record's last activity lies in the future by more than the idle timeout: a clock was wrong.
+    /// The record's last activity lies in the future by more than the idle timeout: a clock was
+    /// wrong.
     Future,
 }
 

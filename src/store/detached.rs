@@ -11,8 +11,9 @@ use crate::store::error::StoreError;
 
 /// A future that runs to its end, once it was polled, even if it is dropped.
 ///
-/// A log-out must be recorded although its client hangs up. Hyper drops the response future then, and this with it.
-/// So a future that is not ready at once moves to a task of its own. Where there is no Tokio runtime, it stays here.
+/// A log-out must be recorded although its client hangs up. Hyper drops the response future then,
+/// and this with it. So a future that is not ready at once moves to a task of its own. Where there
+/// is no Tokio runtime, it stays here.
 pub(crate) struct Detached<T>(Place<T>);
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;

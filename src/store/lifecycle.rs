@@ -1,11 +1,12 @@
 //! The end and the rotation of a session that may have several ids.
 //!
-//! A session's ids form a ring: each record names the next one ([`Activity::next_id`]). The ring is changed and walked
-//! with operations on one record each, so that stores need no transactions and the records may lie on different
-//! servers. It holds together for one reason: every insertion is an atomic step on a record that is live, and every
-//! walk marks a record as revoked in the same atomic step in which it reads where to go on. So either the insertion
-//! came first, and the walk finds the new id; or the walk came first, and the insertion finds a revoked record and
-//! ends the new id itself.
+//! A session's ids form a ring: each record names the next one ([`Activity::next_id`]). The ring is
+//! changed and walked with operations on one record each, so that stores need no transactions and
+//! the records may lie on different servers. It holds together for one reason: every insertion is
+//! an atomic step on a record that is live, and every walk marks a record as revoked in the same
+//! atomic step in which it reads where to go on. So either the insertion came first, and the walk
+//! finds the new id; or the walk came first, and the insertion finds a revoked record and ends the
+//! new id itself.
 
 use crate::session::activity::Activity;
 use crate::session::change::Change;
@@ -18,12 +19,12 @@ use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::store::timeout::WithTimeout;
 
-/// How many ids of one session a log-out ends. Long replaced ids leave the ring, so this is more than an application
-/// hands out within two overlaps.
+/// How many ids of one session a log-out ends. Long replaced ids leave the ring, so this is more
+/// than an application hands out within two overlaps.
 const MOST_IDS: usize = 256;
 
-/// How many long replaced ids a rotation takes out of the ring. It inserts one, so the ring shrinks while there are
-/// more.
+/// How many long replaced ids a rotation takes out of the ring. It inserts one, so the ring shrinks
+/// while there are more.
 const MOST_SKIPPED: usize = 4;
 
 /// How often a rotation starts again because another one of the same session came first.
@@ -72,7 +73,8 @@ pub(crate) struct Rotation {
 }
 
 impl Rotation {
-    /// Continues the session under the new id, as old as it is. If the session has ended meanwhile, so has the new id.
+    /// Continues the session under the new id, as old as it is. If the session has ended meanwhile,
+    /// so has the new id.
     pub(crate) async fn record<St: ActivityStore>(
         &self,
         store: &St,
@@ -132,7 +134,8 @@ impl Rotation {
             .with_limits(limits)
     }
 
-    /// Returns the id that comes behind the new one in the ring: the next one that was not replaced long ago.
+    /// Returns the id that comes behind the new one in the ring: the next one that was not replaced
+    /// long ago.
     async fn next_of<St: ActivityStore>(
         &self,
         old: &Activity,

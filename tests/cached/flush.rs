@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tower_login_timeout::{
-    Activity, ActivityStore, BoxError, CachedStore, Change, MemoryStore, Policy, Revocations, SessionKey,
-    SharedStore, Timestamp, Touch,
+    Activity, ActivityStore, BoxError, CachedStore, Change, MemoryStore, Policy, Revocations,
+    SessionKey, SharedStore, Timestamp, Touch,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,4 +1,5 @@
-//! Attempts to get past the layer: other spellings, planted cookies, races with a log-out, wrong clocks.
+//! Attempts to get past the layer: other spellings, planted cookies, races with a log-out, wrong
+//! clocks.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Tests of the layer inside axum's `nest`, where the wrapped service sees paths without their prefix.
+//! Tests of the layer inside axum's `nest`, where the wrapped service sees paths without their
+//! prefix.
 
 use axum::body::Body;
 use axum::http::{Request, Response};

@@ -6,8 +6,8 @@ use crate::clock::Clock;
 
 /// The attributes of a `Set-Cookie` that tell which cookie it sets or removes.
 ///
-/// They are read as browsers read them: the last one that can be read counts, `Max-Age` has precedence over `Expires`, and
-/// what a browser ignores is ignored (RFC 6265, 5.2 and 5.3).
+/// They are read as browsers read them: the last one that can be read counts, `Max-Age` has
+/// precedence over `Expires`, and what a browser ignores is ignored (RFC 6265, 5.2 and 5.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Attributes {
     /// The path, unless the browser takes that of the request.

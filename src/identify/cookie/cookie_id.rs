@@ -22,29 +22,34 @@ use crate::session::key::SessionKey;
 ///
 /// # What begins and ends a session
 ///
-/// The identifier watches the wrapped service's responses. A `Set-Cookie` with this name begins a session with its value.
-/// One that removes the cookie (an empty value, `Max-Age=0`, a past `Expires`) revokes the session that the request
-/// presented, under every id that it presented. So an application that sets a session cookie at log-in needs no code for
-/// this layer. The status of the response does not matter, because a browser keeps the cookie of a `401` or a `500` too.
+/// The identifier watches the wrapped service's responses. A `Set-Cookie` with this name begins a
+/// session with its value. One that removes the cookie (an empty value, `Max-Age=0`, a past
+/// `Expires`) revokes the session that the request presented, under every id that it presented. So
+/// an application that sets a session cookie at log-in needs no code for this layer. The status of
+/// the response does not matter, because a browser keeps the cookie of a `401` or a `500` too.
 ///
-/// A new value beside a live one that the request presented *continues* that session: it is as old, and has the same
-/// limits of its own. So a rotation does not escape the absolute timeout. The old id stays valid for the
-/// [rotation overlap](crate::PolicyBuilder::with_rotation_overlap), for requests that are under way. An application that wants
-/// another session instead calls [`SessionHandle::revoke`](crate::SessionHandle::revoke), and
+/// A new value beside a live one that the request presented *continues* that session: it is as old,
+/// and has the same limits of its own. So a rotation does not escape the absolute timeout. The old
+/// id stays valid for the [rotation overlap](crate::PolicyBuilder::with_rotation_overlap), for
+/// requests that are under way. An application that wants another session instead calls
+/// [`SessionHandle::revoke`](crate::SessionHandle::revoke), and
 /// [`start`](crate::SessionHandle::start) for the new one.
 ///
-/// If a response sets the cookie more than once, the last value counts. It ends the session only if nothing but removals
-/// is left, since applications clean up older paths beside the one they use. A removal for another `Path` or `Domain` than
-/// the session's cookie has ends nothing: tell the identifier which they are by [`with_path`](CookieId::with_path) and
-/// [`with_domain`](CookieId::with_domain). It also takes those with which it first sees the application set the cookie.
+/// If a response sets the cookie more than once, the last value counts. It ends the session only if
+/// nothing but removals is left, since applications clean up older paths beside the one they use. A
+/// removal for another `Path` or `Domain` than the session's cookie has ends nothing: tell the
+/// identifier which they are by [`with_path`](CookieId::with_path) and
+/// [`with_domain`](CookieId::with_domain). It also takes those with which it first sees the
+/// application set the cookie.
 ///
 /// # Nothing passes by spelling
 ///
-/// Applications read `Cookie` headers in many ways: `s%69d=A`, `"sid"="A"`, a comma for a semicolon. A header that all
-/// of 81 known parsers read alike is passed on byte for byte, and nearly all headers are so. From any other header the
-/// identifier collects every id that one of the parsers could find. The layer looks all of them up, and the wrapped
-/// service gets one `Cookie` line, written anew, in which no parser finds another id than the live one. Foreign cookies
-/// stay as they came, unless a parser could find the session's name in them.
+/// Applications read `Cookie` headers in many ways: `s%69d=A`, `"sid"="A"`, a comma for a
+/// semicolon. A header that all of 81 known parsers read alike is passed on byte for byte, and
+/// nearly all headers are so. From any other header the identifier collects every id that one of
+/// the parsers could find. The layer looks all of them up, and the wrapped service gets one
+/// `Cookie` line, written anew, in which no parser finds another id than the live one. Foreign
+/// cookies stay as they came, unless a parser could find the session's name in them.
 ///
 /// | request | outcome |
 /// |---|---|
@@ -105,7 +110,8 @@ pub enum SameSite {
 }
 
 impl CookieId {
-    /// Creates an identifier that reads the cookie of this name, at the path `/` of the host that sets it.
+    /// Creates an identifier that reads the cookie of this name, at the path `/` of the host that
+    /// sets it.
     ///
     /// The prefixes `__Host-` and `__Secure-` make the cookie secure.
     ///
@@ -135,7 +141,8 @@ impl CookieId {
         .checked()
     }
 
-    /// Sets the `Path` that the application sets the cookie with, so that it can be removed. The default is `/`.
+    /// Sets the `Path` that the application sets the cookie with, so that it can be removed. The
+    /// default is `/`.
     ///
     /// # Errors
     ///
@@ -148,7 +155,8 @@ impl CookieId {
         self.checked()
     }
 
-    /// Sets the `Domain` that the application sets the cookie with, so that it can be removed. The default is none.
+    /// Sets the `Domain` that the application sets the cookie with, so that it can be removed. The
+    /// default is none.
     ///
     /// # Errors
     ///
@@ -163,8 +171,8 @@ impl CookieId {
 
     /// Also removes the cookie at another path and domain, when the session has ended.
     ///
-    /// It is for cookies that an earlier version of the application set elsewhere: they would be presented again and
-    /// again.
+    /// It is for cookies that an earlier version of the application set elsewhere: they would be
+    /// presented again and again.
     ///
     /// ```
     /// use http::HeaderMap;
@@ -179,7 +187,8 @@ impl CookieId {
     ///
     /// # Errors
     ///
-    /// Refuses what [`with_path`](CookieId::with_path) and [`with_domain`](CookieId::with_domain) refuse.
+    /// Refuses what [`with_path`](CookieId::with_path) and [`with_domain`](CookieId::with_domain)
+    /// refuse.
     pub fn with_other_place(
         mut self,
         path: impl Into<String>,
@@ -214,8 +223,9 @@ impl CookieId {
 
     /// Passes every `Cookie` header on byte for byte, also one that parsers read differently.
     ///
-    /// This gives up a guarantee: the layer still looks up every id that a parser could find, and refuses a request
-    /// without a live one. But beside a live id, the application may read another one that has ended.
+    /// This gives up a guarantee: the layer still looks up every id that a parser could find, and
+    /// refuses a request without a live one. But beside a live id, the application may read another
+    /// one that has ended.
     #[must_use]
     pub fn with_untouched_header(mut self) -> Self {
         self.header = Header::Untouched;
@@ -270,7 +280,8 @@ impl CookieId {
         }
     }
 
-    /// Returns the value, if this `name=value` of a `Set-Cookie` is our cookie: without white space and quotes around it.
+    /// Returns the value, if this `name=value` of a `Set-Cookie` is our cookie: without white space
+    /// and quotes around it.
     fn value_of<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
         let rest = pair.trim_ascii_start().strip_prefix(self.name.as_bytes())?;
         let value = rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii();
@@ -280,8 +291,8 @@ impl CookieId {
         Some(unquoted.unwrap_or(value))
     }
 
-    /// Returns whether a `Set-Cookie` with these attributes removes the session's own cookie, and not one of another path
-    /// or domain.
+    /// Returns whether a `Set-Cookie` with these attributes removes the session's own cookie, and
+    /// not one of another path or domain.
     fn removes_ours(&self, attributes: &Attributes) -> bool {
         let first_set = self.first_set.get();
         let is_path = |path: &String| {

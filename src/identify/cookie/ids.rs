@@ -7,9 +7,9 @@ use crate::session::canonical::canonical;
 
 /// How many different ids are looked up for one request.
 ///
-/// An id in base64 with `=`, `/` and `+` in it has up to three readings, and a browser that holds a cookie of another path
-/// sends two of those. A header with more ids than this is made up. The others need no look: the header is written anew,
-/// so that the application does not see them.
+/// An id in base64 with `=`, `/` and `+` in it has up to three readings, and a browser that holds a
+/// cookie of another path sends two of those. A header with more ids than this is made up. The
+/// others need no look: the header is written anew, so that the application does not see them.
 pub(super) const MAX: usize = Presented::MOST;
 
 /// An id that some parser could read.
@@ -37,7 +37,8 @@ impl<'a> Id<'a> {
         }
     }
 
-    /// Returns the id as the first parser reads it: without the white space around it, perhaps still encoded or in quotes.
+    /// Returns the id as the first parser reads it: without the white space around it, perhaps
+    /// still encoded or in quotes.
     pub(super) fn spelling(&self) -> &[u8] {
         &self.spelling
     }

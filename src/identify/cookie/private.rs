@@ -8,9 +8,11 @@ use super::cookie_id::CookieId;
 use super::seal::{Seal, opened};
 
 impl CookieId {
-    /// The value is encrypted by the `cookie` crate's [`PrivateJar`](cookie::PrivateJar) with this key, as axum-extra's `PrivateCookieJar` does.
+    /// The value is encrypted by the `cookie` crate's [`PrivateJar`](cookie::PrivateJar) with this
+    /// key, as axum-extra's `PrivateCookieJar` does.
     ///
-    /// A value counts as an id only if it can be decrypted; anything else is no id, as it is to the application.
+    /// A value counts as an id only if it can be decrypted; anything else is no id, as it is to the
+    /// application.
     #[must_use]
     pub fn with_private(mut self, key: Key) -> Self {
         self.seal = Some(Arc::new(Private(key)));

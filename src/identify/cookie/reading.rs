@@ -1,16 +1,21 @@
 //! The reading of `Cookie` headers, so that no spelling hides a session from the layer.
 //!
-//! The layer compares bytes, the application behind it decodes. 81 cookie parsers of 9 languages were tried with thousands of
-//! odd headers (`tests/cookies/corpus`), and what this module knows of them is what was seen there.
+//! The layer compares bytes, the application behind it decodes. 81 cookie parsers of 9 languages
+//! were tried with thousands of odd headers (`tests/cookies/corpus`), and what this module knows of
+//! them is what was seen there.
 //!
-//! - Nearly all headers are read alike by all parsers. [`read`] finds that out at little cost: it looks only at the byte before
-//!   each `=` and `[`, because no parser finds a cookie elsewhere, and whatever else is in the header does not matter then.
-//! - In any other header [`read`] finds each id that any parser could read. [`name`] knows where a parser could find the
-//!   session's name, and [`value`] what it could take for the value. Both say which parser each of their rules is for.
-//! - [`rewrite`] writes a header anew, in which all parsers read the one id that the caller has checked, or none.
+//! - Nearly all headers are read alike by all parsers. [`read`] finds that out at little cost: it
+//!   looks only at the byte before each `=` and `[`, because no parser finds a cookie elsewhere,
+//!   and whatever else is in the header does not matter then.
+//! - In any other header [`read`] finds each id that any parser could read. [`name`] knows where a
+//!   parser could find the session's name, and [`value`] what it could take for the value. Both say
+//!   which parser each of their rules is for.
+//! - [`rewrite`] writes a header anew, in which all parsers read the one id that the caller has
+//!   checked, or none.
 //!
-//! WEBrick and BlackSheep take `;` for a separator only with a space behind it, so `sid=A;b=1` is the id `A;b=1` to them. No
-//! application has issued such an id. So a header in which nothing else is odd is handed on as it came.
+//! WEBrick and BlackSheep take `;` for a separator only with a space behind it, so `sid=A;b=1` is
+//! the id `A;b=1` to them. No application has issued such an id. So a header in which nothing else
+//! is odd is handed on as it came.
 
 use super::ids::{Id, Ids, TooMany};
 use super::{name, value};
@@ -19,19 +24,20 @@ use crate::session::canonical::canonical;
 /// What the `Cookie` lines of a request say about one cookie.
 #[derive(Debug)]
 pub(super) enum Reading<'a> {
-    /// Every parser reads this id, as it is on the wire but for white space and one pair of quotes around it, or reads none. The
-    /// header can be handed on as it is.
+    /// Every parser reads this id, as it is on the wire but for white space and one pair of quotes
+    /// around it, or reads none. The header can be handed on as it is.
     Plain(Option<&'a [u8]>),
     /// Every parser reads this id, or none, and it is in its canonical form already.
     Canonical(&'a [u8]),
-    /// Parsers may read different ids. These are all of them, different in their canonical form, in the order of their
-    /// appearance. The header must be written anew.
+    /// Parsers may read different ids. These are all of them, different in their canonical form, in
+    /// the order of their appearance. The header must be written anew.
     ///
-    /// Several `Cookie` lines are read so even if all is well with them, because some servers join them with a comma and some drop
-    /// all but one. HTTP/2 splits lines (RFC 9113, 8.2.3), so they are everyday traffic.
+    /// Several `Cookie` lines are read so even if all is well with them, because some servers join
+    /// them with a comma and some drop all but one. HTTP/2 splits lines (RFC 9113, 8.2.3), so they
+    /// are everyday traffic.
     Wide(Vec<Id<'a>>),
-    /// There are several lines. Some parser could read one of the ids in a line, or one of the glued ids, where its server
-    /// joins the lines.
+    /// There are several lines. Some parser could read one of the ids in a line, or one of the
+    /// glued ids, where its server joins the lines.
     Split {
         ids: Vec<Id<'a>>,
         glued: Vec<Id<'a>>,
@@ -55,7 +61,8 @@ pub(super) fn read<'a>(lines: impl IntoIterator<Item = &'a [u8]>, name: &str) ->
     read_lines(&lines, name)
 }
 
-/// Reads several lines: each alone, and all of them as servers join them, since an id may be glued together from two.
+/// Reads several lines: each alone, and all of them as servers join them, since an id may be glued
+/// together from two.
 #[cold]
 fn read_lines<'a>(lines: &[&'a [u8]], name: &str) -> Reading<'a> {
     let mut ids = Ids::default();
@@ -137,8 +144,8 @@ fn read_widely<'a>(line: &'a [u8], places: name::Places, name: &str) -> Reading<
     }
     match &ids.found[..] {
         [] => Reading::Plain(None),
-        // All parsers read this id or none. The strict reader must be among those that do, and the name must not be there
-        // twice: what is handed on then holds it once.
+        // All parsers read this id or none. The strict reader must be among those that do, and the
+        // name must not be there twice: what is handed on then holds it once.
         [id] if name::all_places(line, name).take(2).count() == 1
             && let Some(value) = strict(line, name)
             && *canonical(value) == *id.canonical() =>

@@ -8,22 +8,22 @@ use super::name;
 /// How an id is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spelling {
-    /// As it was presented, if a cookie's value may be so (RFC 6265, 4.1.1). Applications that do not decode know it so. But a few
-    /// parsers cut `A=B` to `A`.
+    /// As it was presented, if a cookie's value may be so (RFC 6265, 4.1.1). Applications that do
+    /// not decode know it so. But a few parsers cut `A=B` to `A`.
     AsPresented,
-    /// With all characters encoded at which any parser would stop: `A%3DB`. Needed if what some parsers would cut it to is the
-    /// id of a session that has ended.
+    /// With all characters encoded at which any parser would stop: `A%3DB`. Needed if what some
+    /// parsers would cut it to is the id of a session that has ended.
     ///
-    /// Two kinds of ids cannot be written so that all parsers agree, and are left out: those that are not UTF-8, and those that
-    /// begin with `j:`, which are JSON to Express.
+    /// Two kinds of ids cannot be written so that all parsers agree, and are left out: those that
+    /// are not UTF-8, and those that begin with `j:`, which are JSON to Express.
     Encoded,
 }
 
-/// Writes one `Cookie` line in which every parser reads this id for the cookie of this name, or none. Returns `None` if nothing
-/// is left to write.
+/// Writes one `Cookie` line in which every parser reads this id for the cookie of this name, or
+/// none. Returns `None` if nothing is left to write.
 ///
-/// The id comes first, so that nothing before it can hide or change it. Foreign cookies follow as they came, but for pairs in which a
-/// parser could find the name.
+/// The id comes first, so that nothing before it can hide or change it. Foreign cookies follow as
+/// they came, but for pairs in which a parser could find the name.
 pub(super) fn rewrite<'a>(
     lines: impl IntoIterator<Item = &'a [u8]>,
     name: &str,

@@ -10,8 +10,8 @@ pub(super) trait Seal: Send + Sync {
 }
 
 #[cfg(any(feature = "private", feature = "signed"))]
-/// The id that `open` finds in the value as it is, or else in the value with its percent-encoding undone, which is how `cookie`'s jars
-/// are commonly written.
+/// The id that `open` finds in the value as it is, or else in the value with its percent-encoding
+/// undone, which is how `cookie`'s jars are commonly written.
 pub(super) fn opened(
     name: &str,
     value: &str,

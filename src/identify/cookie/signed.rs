@@ -8,9 +8,11 @@ use super::cookie_id::CookieId;
 use super::seal::{Seal, opened};
 
 impl CookieId {
-    /// The value is signed by the `cookie` crate's [`SignedJar`](cookie::SignedJar) with this key, as axum-extra's `SignedCookieJar` does.
+    /// The value is signed by the `cookie` crate's [`SignedJar`](cookie::SignedJar) with this key,
+    /// as axum-extra's `SignedCookieJar` does.
     ///
-    /// A value counts as an id only if the signature is genuine; anything else is no id, as it is to the application.
+    /// A value counts as an id only if the signature is genuine; anything else is no id, as it is
+    /// to the application.
     #[must_use]
     pub fn with_signed(mut self, key: Key) -> Self {
         self.seal = Some(Arc::new(Signed(key)));

@@ -44,8 +44,8 @@ pub(super) fn plain(text: &[u8]) -> Option<&[u8]> {
     is_plain.then_some(value)
 }
 
-/// Returns the value up to its `;`, if it has none but the characters of which most ids are made. Such a value is read
-/// alike by every parser, and it is its own canonical form.
+/// Returns the value up to its `;`, if it has none but the characters of which most ids are made.
+/// Such a value is read alike by every parser, and it is its own canonical form.
 ///
 /// It is the longest part of reading a plain header, so sixteen bytes are looked at in one go.
 #[inline]
@@ -59,8 +59,8 @@ pub(super) fn common(text: &[u8]) -> Option<&[u8]> {
     (value.len() < text.len() && !value.is_empty() && are_common(value)).then_some(value)
 }
 
-/// Returns whether the value is followed by nothing, by white space or by a pair. To WEBrick and BlackSheep, the `;` in
-/// `sid=A;B` belongs to the value.
+/// Returns whether the value is followed by nothing, by white space or by a pair. To WEBrick and
+/// BlackSheep, the `;` in `sid=A;B` belongs to the value.
 #[inline]
 pub(super) fn is_before_pair(text: &[u8]) -> bool {
     match memchr(b';', text) {

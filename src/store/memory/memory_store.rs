@@ -18,20 +18,22 @@ use crate::store::activity_store::ActivityStore;
 /// How long one round of removals takes, if there is enough traffic to drive it.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// Small enough that locking, growing or sweeping one stalls nobody for long, and as many as fill a table well: one of 1024 buckets
-/// doubles when it is seven eighths full.
+/// Small enough that locking, growing or sweeping one stalls nobody for long, and as many as fill a
+/// table well: one of 1024 buckets doubles when it is seven eighths full.
 const SESSIONS_PER_SHARD: usize = 800;
 const MOST_SHARDS: usize = 4096;
 
 /// A store in this process's memory, for one process that may forget its sessions when it restarts.
 ///
-/// It is bounded: a million sessions unless [`with_capacity`](MemoryStore::with_capacity) says otherwise. When it is full,
-/// the session that was idle for longest, of a small sample, makes room for a new one. Revoked sessions make room last.
-/// A session takes 40 to 80 bytes, the least when the store is full.
+/// It is bounded: a million sessions unless [`with_capacity`](MemoryStore::with_capacity) says
+/// otherwise. When it is full, the session that was idle for longest, of a small sample, makes room
+/// for a new one. Revoked sessions make room last. A session takes 40 to 80 bytes, the least when
+/// the store is full.
 ///
-/// Records leave after their time without a background task. Each touch may clear one of many shards, so that all of
-/// them are cleared about once a minute, and no request waits for more than one. Memory is handed back as they empty. A
-/// removal may be late by the minute to which this store rounds `keep_until` up.
+/// Records leave after their time without a background task. Each touch may clear one of many
+/// shards, so that all of them are cleared about once a minute, and no request waits for more than
+/// one. Memory is handed back as they empty. A removal may be late by the minute to which this
+/// store rounds `keep_until` up.
 ///
 /// Clones share the same records.
 ///
@@ -123,7 +125,8 @@ impl Shards {
         &self.shards[self.index(hash)]
     }
 
-    /// Makes room for a newcomer if there are too many, in its own shard or in the next one that has anybody else.
+    /// Makes room for a newcomer if there are too many, in its own shard or in the next one that
+    /// has anybody else.
     fn stay_within_capacity(&self, newcomer: SessionKey, hash: u64) {
         if self.common.len() <= self.capacity {
             return;

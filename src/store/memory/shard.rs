@@ -15,7 +15,8 @@ use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 
-/// How many records an eviction compares. Redis takes 5 and comes close to a true least-recently-used order.
+/// How many records an eviction compares. Redis takes 5 and comes close to a true
+/// least-recently-used order.
 const SAMPLE: usize = 8;
 
 /// What the shards have in common: how keys are hashed, and how many records there are in all.
@@ -26,7 +27,8 @@ pub(super) struct Common {
 }
 
 impl Common {
-    /// Returns the key's hash. It is seeded, so that an attacker cannot choose ids that crowd one shard.
+    /// Returns the key's hash. It is seeded, so that an attacker cannot choose ids that crowd one
+    /// shard.
     pub(super) fn hash(&self, key: SessionKey) -> u64 {
         self.hasher.hash_one(u128::from_ne_bytes(key.to_bytes()))
     }
@@ -38,8 +40,9 @@ impl Common {
 
 /// A share of the records, with a lock of its own on a cache line of its own.
 ///
-/// The lock is held for one lookup, one sweep or one growth of this shard, and never while another is taken. The common length is
-/// counted under it, so that no record is taken off before it was added.
+/// The lock is held for one lookup, one sweep or one growth of this shard, and never while another
+/// is taken. The common length is counted under it, so that no record is taken off before it was
+/// added.
 #[derive(Default)]
 #[repr(align(64))]
 pub(super) struct Shard(Mutex<Records>);
@@ -88,8 +91,8 @@ impl Shard {
     /// Moves last activity to where the touch says, if it applies. Returns the record as it was.
     pub(super) fn touch(&self, hash: u64, key: SessionKey, touch: &Touch) -> Option<Activity> {
         let Records { slots, extras, .. } = &mut *self.lock();
-        // Most records are where their hash points to. Looked at there, a record and the table's note on it come from memory
-        // at the same time, not one after the other.
+        // Most records are where their hash points to. Looked at there, a record and the table's
+        // note on it come from memory at the same time, not one after the other.
         let home = hash as usize & slots.num_buckets().wrapping_sub(1);
         let at_home = slots.get_bucket(home).is_some_and(|slot| slot.key() == key);
         let slot = if at_home {
@@ -139,8 +142,8 @@ impl Shard {
         Some(before)
     }
 
-    /// Removes the record that was idle for longest of a sample, other than `spared`. Returns nothing if there is
-    /// none that may go.
+    /// Removes the record that was idle for longest of a sample, other than `spared`. Returns
+    /// nothing if there is none that may go.
     pub(super) fn evict_one(
         &self,
         common: &Common,
@@ -167,7 +170,8 @@ impl Shard {
         Some(())
     }
 
-    /// Removes the records whose time is over, and hands back memory if the shard has become much emptier.
+    /// Removes the records whose time is over, and hands back memory if the shard has become much
+    /// emptier.
     pub(super) fn sweep(&self, common: &Common, now: Timestamp) {
         let Records {
             slots,
@@ -194,15 +198,16 @@ impl Shard {
     }
 
     fn lock(&self) -> MutexGuard<'_, Records> {
-        // A panic under the lock could only be an allocation failure; the records are whole all the same.
+        // A panic under the lock could only be an allocation failure; the records are whole all the
+        // same.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Which records an eviction may take.
 ///
-/// Revoked ones go last: a revoked id whose record is gone is unknown, and may begin again where the policy lets
-/// unknown ids begin.
+/// Revoked ones go last: a revoked id whose record is gone is unknown, and may begin again where
+/// the policy lets unknown ids begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evictable {
     NotRevoked,

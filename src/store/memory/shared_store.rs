@@ -6,7 +6,8 @@ use crate::store::activity_store::ActivityStore;
 use crate::store::memory::memory_store::MemoryStore;
 use crate::store::shared_store::{Revocations, SharedStore};
 
-/// For programs that choose their store at run time: there is nothing to gain from a cache in front of memory.
+/// For programs that choose their store at run time: there is nothing to gain from a cache in front
+/// of memory.
 ///
 /// It announces no revocations.
 impl SharedStore for MemoryStore {

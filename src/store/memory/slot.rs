@@ -9,8 +9,8 @@ use crate::session::time::Timestamp;
 
 /// One record in 32 bytes, so that two fill a cache line.
 ///
-/// A timestamp fits in 48 bits. The time of removal is no verdict, so whole minutes are precise enough for it, and 30 bits of them
-/// reach beyond the year 4000.
+/// A timestamp fits in 48 bits. The time of removal is no verdict, so whole minutes are precise
+/// enough for it, and 30 bits of them reach beyond the year 4000.
 #[derive(Clone, Copy)]
 pub(super) struct Slot {
     key: SessionKey,
