@@ -1,4 +1,4 @@
-//! What runs inside Redis, in one atomic step?
+//! The Lua scripts: each runs inside Redis as one atomic step.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -10,40 +10,43 @@ use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::session::touch::Touch;
 
-/// A script to run, with what it is to be told about its keys. In a Cluster, those are one.
+/// A script, and its arguments for its keys. In a Cluster a script has one key.
 pub(super) enum Call<'a> {
-    /// Moves last activity where the touch applies, in one record after the other. Answers each as it was, or nothing.
+    /// Moves last activity in each record that its touch applies to. Answers a list: each record as
+    /// it was, or nil where there is none.
     Touch(&'a [Touch]),
-    /// Writes the record if there is none. Answers the one that was there, or nothing.
+    /// Writes the record where there is none. Answers the record that was there, or nil.
     Begin {
         record: &'a [u8],
         keep_until: Timestamp,
     },
-    /// Marks the record and announces it. Answers 1, or 0 if there is none, or -1 if it is malformed.
+    /// Marks the record as revoked and announces it. Answers 1, or 0 where there is no record, or
+    /// -1 where it is malformed.
     Revoke {
         keep_until: Timestamp,
         channel: &'a str,
         key: SessionKey,
     },
-    /// Tells the time of the server that has the key.
+    /// Answers the time of the server that has the key.
     Time,
 }
 
-const PACKED: usize = 37;
+/// The length of a packed touch.
+const PACKED: usize = 6 * 6 + 1;
 
 impl Call<'_> {
-    /// The usual call. The server refuses it until it has seen the whole script.
+    /// Builds the usual command. The server refuses it until it has seen the whole script.
     pub(super) fn by_hash(&self, keys: &[&str]) -> Cmd {
         self.command("EVALSHA", &self.script().hash, keys)
     }
 
-    /// The call with the whole script.
+    /// Builds the command with the whole script.
     pub(super) fn whole(&self, keys: &[&str]) -> Cmd {
         self.command("EVAL", &self.script().code, keys)
     }
 
     fn command(&self, eval: &str, script: &str, keys: &[&str]) -> Cmd {
-        // Room for all of it, so that a touch does not move it from one allocation to the next.
+        // One allocation with room for everything.
         let size = keys.iter().map(|key| key.len() + PACKED).sum::<usize>();
         let mut command = Cmd::with_capacity(5 + 2 * keys.len(), script.len() + size + 32);
         command.arg(eval).arg(script).arg(keys.len()).arg(keys);
@@ -81,7 +84,11 @@ impl Call<'_> {
     }
 }
 
-/// A touch in one argument, since to read seven takes Redis a fifth of the script's time.
+/// Packs a touch into one argument. Seven arguments would cost Redis a fifth of the script's time.
+///
+/// Offsets 0, 6, 12, 18, 24 and 30 hold 48-bit big-endian milliseconds: the new last activity, the
+/// time of the request, the idle timeout, the absolute timeout, `touch_every`, and how long an
+/// expired session is remembered. Offset 36 is 1 for a policy that is never early, or else 0.
 fn packed(touch: &Touch) -> [u8; PACKED] {
     let policy = touch.policy();
     let never_early = policy.is_never_early();
@@ -101,7 +108,7 @@ fn packed(touch: &Touch) -> [u8; PACKED] {
         whole_millis(policy.remember_expired_for()),
     ];
     for (place, millis) in times.chunks_exact_mut(6).zip(millis) {
-        // Longer than there are timestamps is as good as for ever.
+        // 48 bits hold every timestamp, so a longer duration has the same effect as the longest.
         let millis = millis.min((1 << 48) - 1).to_be_bytes();
         place.copy_from_slice(&millis[2..]);
     }
@@ -109,7 +116,7 @@ fn packed(touch: &Touch) -> [u8; PACKED] {
     packed
 }
 
-/// Lua, and the SHA-1 that the server knows it by.
+/// A script in Lua, and the SHA-1 that the server knows it by.
 struct Script {
     code: String,
     hash: String,
@@ -133,7 +140,8 @@ static BEGIN_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(BEGIN));
 static REVOKE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REVOKE));
 static TIME_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('TIME')"));
 
-/// Writes `record` and has it removed at `keep`. Redis refuses to expire at 0.
+/// Writes `record` and has it removed at `keep`. The earliest removal is 1, because Redis refuses
+/// 0.
 const KEEP: &str = "
 if keep < $FOREVER then
   redis.call('SET', key, record, 'PXAT', string.format('%.0f', math.max(keep, 1)))
@@ -141,13 +149,27 @@ else
   redis.call('SET', key, record)
 end";
 
-/// How much longer than it has to be is a record kept when a touch moves its removal, so that the next touches need not: they write
-/// last activity where it stands, which spares Redis a third of the script's time.
+/// How much later than needed a touch sets a record's removal. The touches of the next minute then
+/// do not move the removal. They only overwrite last activity in place, which saves Redis a third
+/// of the script's time.
 const LATER: Duration = Duration::from_secs(60);
 
-/// `Touch::applied_to`, once more. A whole policy fits in a few lines because durations come as milliseconds rounded
-/// up, as Rust compares them. A record that is malformed or revoked goes back as it is, and what is no string as an empty
-/// one: it must not fail the others.
+/// The rules of `Touch::applied_to`, in Lua. Durations arrive as milliseconds that are rounded up,
+/// which compares like the durations in Rust. A record that is malformed or revoked is answered as
+/// it is. A value that is no string is answered as an empty string, so that it does not fail the
+/// others.
+///
+/// The byte offsets. `codec.rs` defines the record and `packed` the argument. Both are read by
+/// `struct.unpack`, where `>` is big-endian, `I6` a 48-bit number, `I8` a 64-bit number and `B` a
+/// byte. Lua counts from 1 and `SETRANGE` from 0, so a field at offset n of the record is read at n
+/// + 1 and written at n. In the record, offset 0 is the version and offset 1 the state: `sub(1, 2)`
+/// is `1L` for a live record of this version. Creation is at offset 2, last activity at 8 and the
+/// removal at 14, so `unpack('>I6I6I6', before, 3)` reads all three, and `SETRANGE key 8`
+/// overwrites last activity alone. The own limits, where the record has them, follow at offset 20:
+/// `unpack('>I8I8', before, 21)`. To move the removal as well, the record is put together again:
+/// `sub(1, 8)` (version, state, creation), then last activity and removal, then `sub(21)` (the own
+/// limits, or nothing). Lua's numbers are 64-bit floats. They hold each 48-bit time exactly. A
+/// limit beyond 2^53 is rounded, and then it is later than every time.
 const TOUCH: &str = "
 local function touched(key, packed)
   local before = redis.pcall('GET', key)
@@ -189,6 +211,7 @@ local answers = {}
 for i, key in ipairs(KEYS) do answers[i] = touched(key, ARGV[i]) end
 return answers";
 
+/// Writes the record only where the key has no value.
 const BEGIN: &str = "
 local key = KEYS[1]
 local before = redis.call('GET', key)
@@ -198,6 +221,8 @@ if not before then
 end
 return before";
 
+/// Sets the state at offset 1 to `R` and moves the removal at offset 14. The offsets are as in
+/// [`TOUCH`].
 const REVOKE: &str = "
 local key = KEYS[1]
 local before = redis.call('GET', key)

@@ -1,4 +1,4 @@
-//! Which server do the Sentinels call the master?
+//! The Sentinels, and which server they name as the master.
 
 use std::time::Duration;
 
@@ -8,34 +8,34 @@ use redis::{
     RedisError, RedisResult, cmd,
 };
 
-use super::finder::within;
-use super::place::Watched;
+use super::endpoint::MonitoredMaster;
+use super::time_limit::within;
 
-/// The Sentinels, and what they said last.
+/// The Sentinels, and the master that they named last.
 pub(super) struct Sentinels {
-    watched: Watched,
-    /// The one that answered last, to be asked first.
-    informant: Option<MultiplexedConnection>,
-    /// The one to be asked next.
+    monitored: MonitoredMaster,
+    /// A connection to the Sentinel that answered last. It is asked first.
+    connected: Option<MultiplexedConnection>,
+    /// The index of the Sentinel that is asked next.
     turn: usize,
     master: Option<(String, u16)>,
 }
 
 impl Sentinels {
-    pub(super) fn new(watched: Watched) -> Self {
+    pub(super) fn new(monitored: MonitoredMaster) -> Self {
         Self {
-            watched,
-            informant: None,
+            monitored,
+            connected: None,
             turn: 0,
             master: None,
         }
     }
 
-    /// How to connect to the master, as the first Sentinel to answer knows it.
+    /// Returns how to connect to the master that the first Sentinel to answer names.
     pub(super) async fn master(&mut self, limit: Duration) -> RedisResult<ConnectionInfo> {
         let (host, port) = self.ask(limit).await?;
         self.master = Some((host.clone(), port));
-        let server = self.watched.server.clone();
+        let server = self.monitored.server.clone();
         let addr = match server.addr().clone() {
             ConnectionAddr::TcpTls {
                 insecure,
@@ -52,8 +52,9 @@ impl Sentinels {
         Ok(server.set_addr(addr))
     }
 
-    /// Whether the master is still the one that was last connected to. Sentinels that are away change nothing.
-    pub(super) async fn still_agree(&mut self, limit: Duration) -> bool {
+    /// Returns whether the Sentinels still name the same master. Sentinels that do not answer
+    /// change nothing.
+    pub(super) async fn is_unchanged(&mut self, limit: Duration) -> bool {
         match self.ask(limit).await {
             Ok(master) => self.master.as_ref() == Some(&master),
             Err(_) => true,
@@ -61,28 +62,28 @@ impl Sentinels {
     }
 
     async fn ask(&mut self, limit: Duration) -> RedisResult<(String, u16)> {
-        if let Some(mut informant) = self.informant.take()
-            && let Ok(master) = within(limit, self.question(&mut informant)).await
+        if let Some(mut connected) = self.connected.take()
+            && let Ok(master) = within(limit, self.ask_one(&mut connected)).await
         {
-            self.informant = Some(informant);
+            self.connected = Some(connected);
             return Ok(master);
         }
         let mut last_error =
             RedisError::from((ErrorKind::EmptySentinelList, "no sentinel is named"));
-        for _ in 0..self.watched.sentinels.len() {
-            let index = self.turn % self.watched.sentinels.len();
+        for _ in 0..self.monitored.sentinels.len() {
+            let index = self.turn % self.monitored.sentinels.len();
             self.turn = self.turn.wrapping_add(1);
-            let Some(sentinel) = self.watched.sentinels.get(index).cloned() else {
+            let Some(sentinel) = self.monitored.sentinels.get(index).cloned() else {
                 continue;
             };
             let answer = async {
-                let mut informant = meet(sentinel).await?;
-                let master = self.question(&mut informant).await?;
-                Ok((informant, master))
+                let mut connected = connect(sentinel).await?;
+                let master = self.ask_one(&mut connected).await?;
+                Ok((connected, master))
             };
             match within(limit, answer).await {
-                Ok((informant, master)) => {
-                    self.informant = Some(informant);
+                Ok((connected, master)) => {
+                    self.connected = Some(connected);
                     return Ok(master);
                 }
                 Err(error) => last_error = error,
@@ -91,12 +92,12 @@ impl Sentinels {
         Err(last_error)
     }
 
-    async fn question(&self, informant: &mut MultiplexedConnection) -> RedisResult<(String, u16)> {
+    async fn ask_one(&self, sentinel: &mut MultiplexedConnection) -> RedisResult<(String, u16)> {
         let mut question = cmd("SENTINEL");
         question
             .arg("GET-MASTER-ADDR-BY-NAME")
-            .arg(&self.watched.name);
-        let master: Option<(String, u16)> = question.query_async(informant).await?;
+            .arg(&self.monitored.name);
+        let master: Option<(String, u16)> = question.query_async(sentinel).await?;
         master.ok_or(RedisError::from((
             ErrorKind::MasterNameNotFoundBySentinel,
             "the sentinel knows no master by this name",
@@ -104,8 +105,8 @@ impl Sentinels {
     }
 }
 
-async fn meet(sentinel: ConnectionInfo) -> RedisResult<MultiplexedConnection> {
-    // Nothing is announced here, and older Sentinels know only this version of the protocol.
+async fn connect(sentinel: ConnectionInfo) -> RedisResult<MultiplexedConnection> {
+    // RESP2, because older Sentinels know no other version of the protocol.
     let settings = sentinel
         .redis_settings()
         .clone()

@@ -1,39 +1,28 @@
-//! How is a connection kept private?
+//! The settings of TLS: certificates, and which cryptography is used.
 
 use redis::cluster::ClusterClientBuilder;
 use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, TlsCertificates};
 use rustls::crypto::{CryptoProvider, ring};
 
-use super::builder::RedisStoreBuilder;
 use super::error::RedisStoreError;
 
 /// Certificates beyond the system's.
 #[derive(Clone, Default)]
 pub(super) struct Tls(Option<TlsCertificates>);
 
-impl RedisStoreBuilder {
-    /// The certificate, in PEM, of who vouches for the server, instead of those that the system trusts.
-    pub fn with_root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.tls.certificates().root_cert = Some(pem.into());
-        self
-    }
-
-    /// The certificate and the private key, in PEM, by which the server knows this client.
-    pub fn with_client_certificate(
-        mut self,
-        certificate: impl Into<Vec<u8>>,
-        key: impl Into<Vec<u8>>,
-    ) -> Self {
-        self.tls.certificates().client_tls = Some(ClientTlsConfig {
-            client_cert: certificate.into(),
-            client_key: key.into(),
-        });
-        self
-    }
-}
-
 impl Tls {
-    pub(super) fn of_server(
+    pub(super) fn set_root_certificate(&mut self, pem: Vec<u8>) {
+        self.certificates().root_cert = Some(pem);
+    }
+
+    pub(super) fn set_client_certificate(&mut self, certificate: Vec<u8>, key: Vec<u8>) {
+        self.certificates().client_tls = Some(ClientTlsConfig {
+            client_cert: certificate,
+            client_key: key,
+        });
+    }
+
+    pub(super) fn apply_to_server(
         &self,
         info: ConnectionInfo,
     ) -> Result<ConnectionInfo, RedisStoreError> {
@@ -50,7 +39,7 @@ impl Tls {
         Ok(client.get_connection_info().clone())
     }
 
-    pub(super) fn of_cluster(&self, builder: ClusterClientBuilder) -> ClusterClientBuilder {
+    pub(super) fn apply_to_cluster(&self, builder: ClusterClientBuilder) -> ClusterClientBuilder {
         match &self.0 {
             Some(certificates) => builder.certs(certificates.clone()),
             None => builder,
@@ -65,10 +54,10 @@ impl Tls {
     }
 }
 
-/// Redis's client takes the process's choice, and panics where none was made.
+/// Sets the process's default cryptography, where none is set: the client panics without one.
 fn choose_cryptography() {
     if CryptoProvider::get_default().is_none() {
-        // Where somebody else chose at the same moment, that choice stands.
+        // Where another thread sets it at the same moment, that default stays.
         let _ = ring::default_provider().install_default();
     }
 }

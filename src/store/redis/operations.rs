@@ -1,4 +1,4 @@
-//! What does each operation say to Redis?
+//! The operations: what each sends to the server, and how its answer is read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,49 +9,48 @@ use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::codec::{name, pack, unpack};
+use super::announcements::Announcements;
+use super::batcher::{BATCH_SIZE, Batcher};
+use super::codec::{LoadResult, name, pack, read};
 use super::error::RedisStoreError;
-use super::gather::{BATCH, Gathering};
-use super::link::Link;
-use super::push::Announcements;
+use super::managed_connection::ManagedConnection;
 use super::scripts::Call;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::session::touch::Touch;
 
-/// The servers, and how they are used.
-pub(super) struct Servers {
-    pub(super) main: Link,
-    pub(super) careful: Option<Careful>,
-    /// Kept up for the announcements that it carries.
-    pub(super) _listener: Option<Link>,
+/// The connections and the settings of one store, and the operations over them.
+pub(super) struct Operations {
+    pub(super) main: ManagedConnection,
+    pub(super) replicated: Option<Replicated>,
+    /// Held so that it goes on receiving announcements.
+    pub(super) _listener: Option<ManagedConnection>,
     pub(super) announcements: Announcements,
-    pub(super) gathering: Gathering,
-    /// Whether a script may work on many sessions. A Cluster wants them in one slot, also where a URL names one server
-    /// and a Cluster is behind it.
-    pub(super) together: AtomicBool,
+    pub(super) batcher: Batcher,
+    /// Whether one script may touch many sessions. A Cluster does not allow it, also where the URL
+    /// names one server and a Cluster is behind it.
+    pub(super) batching: AtomicBool,
     pub(super) in_flight: Semaphore,
     pub(super) deadline: Duration,
     pub(super) prefix: String,
     /// The addresses, without credentials.
-    pub(super) shown: String,
+    pub(super) endpoint: String,
 }
 
-/// What there was, before anything was changed.
-pub(super) type Found = Result<Option<Activity>, RedisStoreError>;
-
-/// A link of its own for those who wait for replicas, since whatever is behind them on the same connection waits too.
-pub(super) struct Careful {
-    pub(super) link: Link,
+/// A second connection, for revocations that wait for replicas: `WAIT` holds up all commands behind
+/// it on the same connection.
+pub(super) struct Replicated {
+    pub(super) connection: ManagedConnection,
     pub(super) replicas: usize,
     pub(super) wait: Duration,
 }
 
-impl Servers {
-    /// Waits for a turn and then for the operation, until the deadline. Wherever this is dropped, the turn is the
-    /// next one's.
-    // It begins the operation itself, since a future that is handed on is kept in every hand that it went through.
+impl Operations {
+    /// Waits for a permit and then runs the operation, both within the deadline. Dropping the
+    /// future gives the permit back.
+    // It takes a closure, because a future that is passed on is stored again in each caller's
+    // future.
     pub(super) async fn in_time<T, F>(
         &self,
         operation: impl FnOnce() -> F,
@@ -59,13 +58,14 @@ impl Servers {
     where
         F: Future<Output = Result<T, RedisStoreError>>,
     {
-        let in_turn = || async {
-            let _turn = self.turn().await;
+        let with_permit = || async {
+            let _permit = self.permit().await;
             operation().await
         };
-        self.by_deadline(in_turn).await
+        self.by_deadline(with_permit).await
     }
 
+    /// Runs the operation within the deadline.
     pub(super) async fn by_deadline<T, F>(
         &self,
         operation: impl FnOnce() -> F,
@@ -80,11 +80,12 @@ impl Servers {
         })
     }
 
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // Nobody closes the semaphore, so this is a permit.
+    /// Waits until fewer operations are under way than `with_max_in_flight` allows.
+    pub(super) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed, so this is always a permit.
         match self.in_flight.try_acquire() {
             Err(TryAcquireError::NoPermits) => Box::pin(self.in_flight.acquire()).await.ok(),
-            turn => turn.ok(),
+            permit => permit.ok(),
         }
     }
 
@@ -117,52 +118,56 @@ impl Servers {
         Ok(read(&key, &before)?.unwrap_or(activity))
     }
 
-    pub(super) async fn load(&self, key: SessionKey) -> Found {
+    pub(super) async fn load(&self, key: SessionKey) -> LoadResult {
         let key = self.name(key);
         self.read(&key).await
     }
 
-    pub(super) async fn touch(&self, key: SessionKey, touch: &Touch) -> Found {
-        // Where nearly every touch is due, reading first would only cost a round trip.
+    pub(super) async fn touch(&self, key: SessionKey, touch: &Touch) -> LoadResult {
+        // Without `touch_every` nearly every touch is due, and reading first would only add a round
+        // trip.
         if !touch.policy().touch_every().is_zero() {
             let found = self.load(key).await?;
             if !found.is_some_and(|found| touch.applies_to(&found)) {
                 return Ok(found);
             }
         }
-        // The script judges again, since the record may have changed on the way.
+        // The script checks again, because the record may have changed in between.
         self.touch_alone(key, *touch).await
     }
 
-    /// What there was of each. What fails for one fails none of the others.
-    pub(super) async fn touches(
+    /// Touches records, and answers for each. An error of one does not fail the others.
+    pub(super) async fn touch_each(
         self: &Arc<Self>,
         touches: Vec<(SessionKey, Touch)>,
-    ) -> Result<Vec<Found>, RedisStoreError> {
+    ) -> Result<Vec<LoadResult>, RedisStoreError> {
         if touches.is_empty() {
             return Ok(Vec::new());
         }
-        if self.go_together() {
-            match self.touches_in_one(&touches).await {
-                // Redis refused one of them, and did not say which.
+        if self.batches() {
+            match self.touch_in_one_script(&touches).await {
+                // The server refused one of them, and did not say which.
                 Err(error) if error.is_refusal() && touches.len() > 1 => {
                     if error.is_cross_slot() {
-                        self.together.store(false, Ordering::Relaxed);
+                        self.batching.store(false, Ordering::Relaxed);
                     }
                 }
                 answer => return answer,
             }
         }
-        Ok(self.touches_apart(touches).await)
+        Ok(self.touch_one_by_one(touches).await)
     }
 
-    /// The same, each by a script of its own. On the way they share packets all the same.
-    async fn touches_apart(self: &Arc<Self>, touches: Vec<(SessionKey, Touch)>) -> Vec<Found> {
-        let mut all: Vec<Found> = touches.iter().map(|_| Err(no_list())).collect();
+    /// Touches records with one script each. They are sent together, so they still share packets.
+    async fn touch_one_by_one(
+        self: &Arc<Self>,
+        touches: Vec<(SessionKey, Touch)>,
+    ) -> Vec<LoadResult> {
+        let mut all: Vec<LoadResult> = touches.iter().map(|_| Err(no_list())).collect();
         let mut under_way = JoinSet::new();
         for (index, (key, touch)) in touches.into_iter().enumerate() {
-            let servers = Arc::clone(self);
-            under_way.spawn(async move { (index, servers.touch_alone(key, touch).await) });
+            let operations = Arc::clone(self);
+            under_way.spawn(async move { (index, operations.touch_alone(key, touch).await) });
         }
         while let Some(Ok((index, found))) = under_way.join_next().await {
             if let Some(place) = all.get_mut(index) {
@@ -172,15 +177,15 @@ impl Servers {
         all
     }
 
-    async fn touch_alone(&self, key: SessionKey, touch: Touch) -> Found {
-        let found = self.touches_in_one(&[(key, touch)]).await?.pop();
+    async fn touch_alone(&self, key: SessionKey, touch: Touch) -> LoadResult {
+        let found = self.touch_in_one_script(&[(key, touch)]).await?.pop();
         found.unwrap_or_else(|| Err(no_list()))
     }
 
-    async fn touches_in_one(
+    async fn touch_in_one_script(
         &self,
         touches: &[(SessionKey, Touch)],
-    ) -> Result<Vec<Found>, RedisStoreError> {
+    ) -> Result<Vec<LoadResult>, RedisStoreError> {
         let (names, touches): (Vec<_>, Vec<_>) = touches
             .iter()
             .map(|(key, touch)| (self.name(*key), *touch))
@@ -193,17 +198,19 @@ impl Servers {
         Ok(found.map(|(key, found)| read(key, found)).collect())
     }
 
-    pub(super) fn go_together(&self) -> bool {
-        self.together.load(Ordering::Relaxed)
+    /// Returns whether one script may touch many sessions.
+    pub(super) fn batches(&self) -> bool {
+        self.batching.load(Ordering::Relaxed)
     }
 
-    /// Touches whose answers nobody waits for. What is no record is no reason to write the others again.
+    /// Touches records whose answers are not needed. A malformed record is skipped: it would fail
+    /// again however often the touches are repeated.
     pub(super) async fn touch_many(
         self: Arc<Self>,
         touches: Vec<(SessionKey, Touch)>,
     ) -> Result<(), RedisStoreError> {
-        for batch in touches.chunks(BATCH) {
-            for found in self.in_time(|| self.touches(batch.to_vec())).await? {
+        for batch in touches.chunks(BATCH_SIZE) {
+            for found in self.in_time(|| self.touch_each(batch.to_vec())).await? {
                 match found {
                     Err(error) if !error.is_malformed() => return Err(error),
                     _ => {}
@@ -225,18 +232,21 @@ impl Servers {
             channel,
             key,
         };
-        let (answer, confirmed) = match &self.careful {
+        let (answer, confirmed) = match &self.replicated {
             None => (self.script(&[&name], &call).await?, 0),
-            Some(careful) => {
-                let mut connection = careful.link.connection().await?;
-                let millis = whole_millis(careful.wait);
+            Some(replicated) => {
+                let mut connection = replicated.connection.connection().await?;
+                let millis = whole_millis(replicated.wait);
                 let answer = connection
-                    .replicated_script(&name, &call, careful.replicas, millis)
+                    .replicated_script(&name, &call, replicated.replicas, millis)
                     .await;
-                self.noticed(answer)?
+                self.checked(answer)?
             }
         };
-        let wanted = self.careful.as_ref().map_or(0, |careful| careful.replicas);
+        let wanted = self
+            .replicated
+            .as_ref()
+            .map_or(0, |replicated| replicated.replicas);
         match answer {
             Value::Int(0) => Ok(false),
             Value::Int(1) if confirmed < wanted => {
@@ -248,14 +258,15 @@ impl Servers {
     }
 
     pub(super) async fn time(&self) -> Result<Timestamp, RedisStoreError> {
-        // Any key will do, as long as it is the same for all.
+        // The key only selects the node of a Cluster. All nodes of the application use the same
+        // one.
         let time = self.script(&[&self.prefix], &Call::Time).await?;
         let (seconds, micros): (u64, u64) = from_redis_value(time).map_err(RedisError::from)?;
         let millis = seconds.saturating_mul(1_000).saturating_add(micros / 1_000);
         Ok(Timestamp::from_unix_millis(millis))
     }
 
-    async fn read(&self, key: &str) -> Found {
+    async fn read(&self, key: &str) -> LoadResult {
         let mut get = Cmd::with_capacity(2, "GET".len() + key.len());
         get.arg("GET").arg(key);
         read(key, &self.command(&get).await?)
@@ -263,16 +274,16 @@ impl Servers {
 
     async fn command(&self, command: &Cmd) -> Result<Value, RedisStoreError> {
         let mut connection = self.main.connection().await?;
-        self.noticed(connection.command(command).await)
+        self.checked(connection.command(command).await)
     }
 
     async fn script(&self, keys: &[&str], call: &Call<'_>) -> Result<Value, RedisStoreError> {
         let mut connection = self.main.connection().await?;
-        self.noticed(connection.script(keys, call).await)
+        self.checked(connection.script(keys, call).await)
     }
 
-    /// Has the connections tried if the answer is one that a master does not give.
-    fn noticed<T>(&self, answer: Result<T, RedisError>) -> Result<T, RedisStoreError> {
+    /// Has the connections checked after an answer that a master does not give.
+    fn checked<T>(&self, answer: Result<T, RedisError>) -> Result<T, RedisStoreError> {
         answer.map_err(|error| {
             if let ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) =
                 error.kind()
@@ -285,8 +296,8 @@ impl Servers {
 
     fn doubt(&self) {
         self.main.doubt();
-        if let Some(careful) = &self.careful {
-            careful.link.doubt();
+        if let Some(replicated) = &self.replicated {
+            replicated.connection.doubt();
         }
     }
 
@@ -296,16 +307,9 @@ impl Servers {
 }
 
 fn no_list() -> RedisStoreError {
-    RedisError::from((ErrorKind::UnexpectedReturnType, "a script answered no list")).into()
-}
-
-fn read(key: &str, value: &Value) -> Found {
-    match value {
-        Value::Nil => Ok(None),
-        Value::BulkString(record) => match unpack(record) {
-            Ok(activity) => Ok(Some(activity)),
-            Err(_) => Err(RedisStoreError::malformed(key.to_owned())),
-        },
-        _ => Err(RedisStoreError::malformed(key.to_owned())),
-    }
+    RedisError::from((
+        ErrorKind::UnexpectedReturnType,
+        "the script did not answer with a list",
+    ))
+    .into()
 }

@@ -1,5 +1,6 @@
-//! How does a connection come back after it was lost?
+//! A connection that is made again whenever it is lost.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,60 +10,57 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use super::connection::Connection;
-use super::finder::{Closed, Finder};
+use super::connector::{Closed, Connector};
 
-/// How often an idle connection is tried: nothing else tells that its other end is gone.
+/// How often an idle connection is checked. Nothing else shows that the server is gone.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 
-/// How long after a failure the next attempt is made: this long at first, and twice as long each time.
+/// The pause after the first failed attempt. It doubles with each further one.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// A connection that was up for so long was a good one.
+/// A connection that was up for this long counts as a good one.
 const STEADY: Duration = Duration::from_secs(1);
 
-/// A connection that a task of its own keeps up. Clones share it; the task ends with the last of them.
+/// A connection that a background task keeps up. Clones share it. The task ends with the last
+/// clone.
 #[derive(Clone)]
-pub(super) struct Link(Arc<Kept>);
+pub(super) struct ManagedConnection(Arc<Shared>);
 
-struct Kept {
+struct Shared {
     state: watch::Receiver<State>,
     doubt: Arc<Notify>,
-    keeper: AbortHandle,
+    task: AbortHandle,
 }
 
 enum State {
-    /// The first attempt since it was lost is under way: worth waiting for.
+    /// The first attempt since the connection was lost is under way: worth waiting for.
     Connecting,
     Up(Connection),
-    /// The last attempt failed like this, and others follow.
+    /// The last attempt failed with this error. Further attempts follow.
     Down(RedisError),
 }
 
-impl Link {
-    /// A link, once it is up.
-    pub(super) async fn start(finder: Finder) -> RedisResult<Self> {
+impl ManagedConnection {
+    /// Connects, and starts the background task.
+    pub(super) async fn start(connector: Connector) -> RedisResult<Self> {
         let (sender, state) = watch::channel(State::Connecting);
         let doubt = Arc::new(Notify::new());
-        let keeper = tokio::spawn(keep(finder, sender, Arc::clone(&doubt))).abort_handle();
-        let link = Self(Arc::new(Kept {
-            state,
-            doubt,
-            keeper,
-        }));
-        link.connection().await?;
-        Ok(link)
+        let task = tokio::spawn(keep_up(connector, sender, Arc::clone(&doubt))).abort_handle();
+        let connection = Self(Arc::new(Shared { state, doubt, task }));
+        connection.connection().await?;
+        Ok(connection)
     }
 
-    /// The connection, or at once why there is none.
+    /// Returns the connection, or at once the error that keeps it down.
     pub(super) async fn connection(&self) -> RedisResult<Connection> {
         if let State::Up(connection) = &*self.0.state.borrow() {
             return Ok(connection.clone());
         }
-        Box::pin(self.decided()).await
+        Box::pin(self.after_the_attempt()).await
     }
 
-    async fn decided(&self) -> RedisResult<Connection> {
+    async fn after_the_attempt(&self) -> RedisResult<Connection> {
         let mut state = self.0.state.clone();
         let decided = state
             .wait_for(|state| !matches!(state, State::Connecting))
@@ -70,43 +68,45 @@ impl Link {
         match decided.as_deref() {
             Ok(State::Up(connection)) => Ok(connection.clone()),
             Ok(State::Down(error)) => Err(error.clone()),
-            // The keeper is gone with its runtime.
+            // The background task ended with its runtime.
             Ok(State::Connecting) | Err(_) => {
-                Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into())
+                Err(io::Error::from(io::ErrorKind::NotConnected).into())
             }
         }
     }
 
-    /// Has the connection tried at once, since something looks wrong.
+    /// Has the connection checked at once, since an answer looked wrong or is missing.
     pub(super) fn doubt(&self) {
         self.0.doubt.notify_one();
     }
 }
 
-impl Drop for Kept {
+impl Drop for Shared {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.task.abort();
     }
 }
 
-async fn keep(mut finder: Finder, state: watch::Sender<State>, doubt: Arc<Notify>) {
+/// Connects, watches the connection, and connects again, until it is aborted.
+async fn keep_up(mut connector: Connector, state: watch::Sender<State>, doubt: Arc<Notify>) {
     let mut pause = SHORTEST_PAUSE;
     loop {
-        match finder.connect().await {
+        match connector.connect().await {
             Ok((connection, closed)) => {
-                finder.missed();
+                connector.missed();
                 let since = Instant::now();
                 state.send_replace(State::Up(connection.clone()));
                 if let Connection::Cluster(_) = connection {
-                    // The client mends what is broken, unless it waits for a node in vain. The old connection does
-                    // until there is a new one.
+                    // The Cluster client repairs its connections itself, but can wait for a lost
+                    // node for ever. So a doubt makes a new client. The old one is used until the
+                    // new one is connected.
                     sleep(STEADY).await;
                     doubt.notified().await;
                     continue;
                 }
-                until_lost(&mut finder, connection, closed, &doubt).await;
+                until_lost(&mut connector, connection, closed, &doubt).await;
                 state.send_replace(State::Connecting);
-                finder.missed();
+                connector.missed();
                 if since.elapsed() >= STEADY {
                     pause = SHORTEST_PAUSE;
                     continue;
@@ -127,9 +127,9 @@ async fn keep(mut finder: Finder, state: watch::Sender<State>, doubt: Arc<Notify
     }
 }
 
-/// Returns when the connection is closed, does not answer, or no longer leads to the right server.
+/// Returns when the connection is closed, does not answer, or leads to the wrong server.
 async fn until_lost(
-    finder: &mut Finder,
+    connector: &mut Connector,
     connection: Connection,
     mut closed: Closed,
     doubt: &Notify,
@@ -143,7 +143,7 @@ async fn until_lost(
             () = doubt.notified() => {}
             () = sleep(HEARTBEAT) => {}
         }
-        if !finder.is_right(&mut server).await.unwrap_or(false) {
+        if !connector.is_right(&mut server).await.unwrap_or(false) {
             return;
         }
     }

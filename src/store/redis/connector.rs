@@ -1,5 +1,7 @@
-//! Which server is the right one now, and is it still?
+//! How a connection is made, and how it is checked.
 
+use std::future::pending;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -9,19 +11,16 @@ use redis::{
     Value, cmd, from_redis_value,
 };
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
-use std::future::pending;
-use std::sync::Mutex;
-
+use super::announcements::Announcements;
 use super::connection::Connection;
-use super::push::Announcements;
 use super::sentinel::Sentinels;
+use super::time_limit::within;
 
-/// How connections are made to where the records are.
-pub(super) struct Finder {
-    pub(super) whom: Whom,
-    /// Where announcements go, if the connection is to carry them.
+/// Makes connections to one target.
+pub(super) struct Connector {
+    pub(super) target: Target,
+    /// Where announcements go, where the connection is to receive them.
     pub(super) announcements: Option<Announcements>,
     /// How long each step may take.
     pub(super) limit: Duration,
@@ -29,49 +28,47 @@ pub(super) struct Finder {
     pub(super) queue: usize,
 }
 
-/// Whom to connect to.
-pub(super) enum Whom {
-    /// This server.
+/// The servers that a connection leads to.
+pub(super) enum Target {
     Server(ConnectionInfo),
-    /// The server that the sentinels tell.
+    /// The master that Sentinels name.
     Master(Sentinels),
-    /// All the nodes of a Cluster.
-    Everyone(ClusterClient),
-    /// Any node of a Cluster: an announcement reaches every one of them.
-    Anyone {
+    Cluster(ClusterClient),
+    /// One node of a Cluster, any of these. An announcement reaches every node.
+    AnyNode {
         nodes: Vec<ConnectionInfo>,
         turn: usize,
     },
 }
 
-/// Word of the end of a connection.
+/// A signal that a connection was closed.
 pub(super) struct Closed(Option<oneshot::Receiver<()>>);
 
 impl Closed {
-    /// Waits for it. Dropping the future loses nothing.
+    /// Waits for the end of the connection. Dropping the future loses nothing.
     pub(super) async fn wait(&mut self) {
         match &mut self.0 {
-            // The client drops its end, or sends this, when the connection is over.
+            // The client sends this, or drops the sender, when the connection is closed.
             Some(closed) => drop(closed.await),
-            // A Cluster's connections are made again by the client.
+            // The Cluster client makes its connections again itself.
             None => pending().await,
         }
     }
 }
 
-impl Finder {
-    /// A new connection, to a server that takes writes.
+impl Connector {
+    /// Connects to a server that accepts writes.
     pub(super) async fn connect(&mut self) -> RedisResult<(Connection, Closed)> {
-        let server = match &mut self.whom {
-            Whom::Server(server) => server.clone(),
-            Whom::Master(sentinels) => sentinels.master(self.limit).await?,
-            Whom::Anyone { nodes, turn } => {
+        let server = match &mut self.target {
+            Target::Server(server) => server.clone(),
+            Target::Master(sentinels) => sentinels.master(self.limit).await?,
+            Target::AnyNode { nodes, turn } => {
                 *turn = turn.wrapping_add(1);
                 let index = turn.checked_rem(nodes.len()).unwrap_or_default();
-                nodes.get(index).cloned().ok_or(nowhere())?
+                nodes.get(index).cloned().ok_or(no_node())?
             }
-            Whom::Everyone(cluster) => {
-                // Several nodes may have to be tried.
+            Target::Cluster(cluster) => {
+                // The client may have to try several nodes.
                 let cluster = within(4 * self.limit, cluster.get_async_connection()).await?;
                 return Ok((Connection::Cluster(cluster), Closed(None)));
             }
@@ -96,29 +93,30 @@ impl Finder {
         Ok((Connection::Server(server), Closed(Some(closed))))
     }
 
-    /// Whether the connection still leads to the right server. An error means that it leads nowhere.
+    /// Returns whether the connection still leads to the right server. An error means that the
+    /// server does not answer.
     pub(super) async fn is_right(
         &mut self,
         server: &mut MultiplexedConnection,
     ) -> RedisResult<bool> {
-        if matches!(self.whom, Whom::Anyone { .. }) {
+        if matches!(self.target, Target::AnyNode { .. }) {
             let mut ask = cmd("CLUSTER");
             ask.arg("INFO");
             let info: String = within(self.limit, ask.query_async(server)).await?;
             return Ok(info.contains("cluster_state:ok"));
         }
-        // An answer that every user may ask for, unlike `ROLE`.
+        // `HELLO` names the role, and needs fewer rights than `ROLE`.
         let hello = within(self.limit, server.send_packed_command(&cmd("HELLO"))).await?;
         if is_replica(hello) {
             return Ok(false);
         }
-        Ok(match &mut self.whom {
-            Whom::Master(sentinels) => sentinels.still_agree(self.limit).await,
+        Ok(match &mut self.target {
+            Target::Master(sentinels) => sentinels.is_unchanged(self.limit).await,
             _ => true,
         })
     }
 
-    /// Says that announcements may have been lost.
+    /// Tells the listeners that announcements may have been lost.
     pub(super) fn missed(&self) {
         if let Some(announcements) = &self.announcements {
             announcements.missed();
@@ -127,11 +125,11 @@ impl Finder {
 
     fn config(&self, closing: oneshot::Sender<()>) -> AsyncConnectionConfig {
         let announcements = self.announcements.clone();
-        // It fires once, and the client wants a closure that could be called again.
+        // The client wants a closure that can be called again. The sender can be used once.
         let closing = Mutex::new(Some(closing));
         AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.limit))
-            // The deadline of a whole operation includes this.
+            // The deadline of the whole operation ends the wait for an answer.
             .set_response_timeout(None)
             .set_pipeline_buffer_size(self.queue)
             .set_push_sender(move |push: redis::PushInfo| -> Result<(), ()> {
@@ -140,23 +138,15 @@ impl Finder {
                     return closing.take().map_or(Ok(()), |closing| closing.send(()));
                 }
                 if let Some(announcements) = &announcements {
-                    announcements.take(push);
+                    announcements.receive(push);
                 }
                 Ok(())
             })
     }
 }
 
-/// Waits so long for an answer.
-pub(super) async fn within<T>(
-    limit: Duration,
-    answer: impl Future<Output = RedisResult<T>>,
-) -> RedisResult<T> {
-    let late = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
-    timeout(limit, answer).await.map_err(late)?
-}
-
-/// What a server says of itself is a list of names and values.
+/// Returns whether the answer to `HELLO`, a map of names and values, names another role than
+/// master.
 fn is_replica(hello: Value) -> bool {
     let Ok(Value::Map(facts)) = hello.extract_error() else {
         return false;
@@ -171,6 +161,9 @@ fn is_replica(hello: Value) -> bool {
     })
 }
 
-fn nowhere() -> RedisError {
-    RedisError::from((ErrorKind::InvalidClientConfig, "no server is named"))
+fn no_node() -> RedisError {
+    RedisError::from((
+        ErrorKind::InvalidClientConfig,
+        "no node of the Cluster is named",
+    ))
 }
