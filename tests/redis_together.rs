@@ -146,31 +146,29 @@ async fn what_waits_for_its_turn_goes_with_those_that_came_meanwhile() -> Result
     Ok(())
 }
 
-/// What Redis refuses of one, as when its memory is full, it does not refuse of the others.
+/// Where the server's memory is full, or too few replicas follow it.
 #[tokio::test]
-async fn each_is_refused_for_itself() -> Result {
-    let server = one();
-    let store = RedisStore::connect(&url(&server)).await?;
-    let now = SystemClock.now();
-    let due = Policy::default().touch(now.saturating_add(MINUTE));
-    let mut keys = sessions(&store, 3, Activity::began(now)).await?;
-    keys.push(SessionKey::of("unknown"));
-    store.revoke(keys[1], Timestamp::MAX).await?;
-    cli(server.port(), &["CONFIG", "SET", "maxmemory", "1"]);
-    let (moved, revoked, passive, unknown) = tokio::join!(
-        store.touch(keys[0], due),
-        store.touch(keys[1], due),
-        store.touch(keys[2], due.passive()),
-        store.touch(keys[3], due),
-    );
-    let error = moved.expect_err("there is no room");
-    assert!(!error.is_timeout(), "{error}");
-    assert_eq!(revoked?, Some(Activity::began(now).revoked()));
-    assert_eq!(passive?, Some(Activity::began(now)));
-    assert_eq!(unknown?, None);
-    // Nobody asks for each of many, so it is said of all.
-    let many = keys.iter().map(|key| (*key, due)).collect();
-    assert!(store.touch_many(many).await.is_err());
+async fn each_is_answered_where_the_server_refuses_to_write() -> Result {
+    for (setting, value) in [("maxmemory", "1"), ("min-replicas-to-write", "1")] {
+        let server = one();
+        let store = RedisStore::connect(&url(&server)).await?;
+        let now = SystemClock.now();
+        let due = Policy::default().touch(now.saturating_add(MINUTE));
+        let mut keys = sessions(&store, 3, Activity::began(now)).await?;
+        keys.push(SessionKey::of("unknown"));
+        store.revoke(keys[1], Timestamp::MAX).await?;
+        cli(server.port(), &["CONFIG", "SET", setting, value]);
+        let (moved, revoked, passive, unknown) = tokio::join!(
+            store.touch(keys[0], due),
+            store.touch(keys[1], due),
+            store.touch(keys[2], due.passive()),
+            store.touch(keys[3], due),
+        );
+        assert_eq!(moved?, Some(Activity::began(now)), "{setting}");
+        assert_eq!(revoked?, Some(Activity::began(now).revoked()));
+        assert_eq!(passive?, Some(Activity::began(now)));
+        assert_eq!(unknown?, None);
+    }
     Ok(())
 }
 

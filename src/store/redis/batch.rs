@@ -64,11 +64,12 @@ impl Batch {
             .iter()
             .map(|queued| (queued.key, queued.touch))
             .collect();
-        let found = operations.by_deadline(|| operations.touch_each(sent)).await;
-        match found {
-            Ok(found) => {
-                for (queued, found) in touches.into_iter().zip(found) {
-                    _ = queued.answer.send(found);
+        let touched = operations.by_deadline(|| operations.touch_each(sent)).await;
+        match touched {
+            Ok(touched) => {
+                for (queued, touched) in touches.into_iter().zip(touched) {
+                    // The caller needs the record. A check succeeds although it was not written.
+                    _ = queued.answer.send(touched.found);
                 }
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::Value;
+use redis::{ErrorKind, RedisError, Value};
 
 use super::error::RedisStoreError;
 use crate::session::activity::Activity;
@@ -66,7 +66,7 @@ pub(super) fn unpack(record: &[u8]) -> Result<Activity, Malformed> {
     }
 }
 
-/// What a store's read answers: the record, `None` where there is none, or an error.
+/// What a read answers: the record, `None` where there is none, or an error.
 pub(super) type LoadResult = Result<Option<Activity>, RedisStoreError>;
 
 /// Reads the record that the server answered for a key.
@@ -76,6 +76,28 @@ pub(super) fn read(key: &str, value: &Value) -> LoadResult {
         Value::Nil => Ok(None),
         Value::BulkString(record) => unpack(record).map(Some).map_err(|_| malformed()),
         _ => Err(malformed()),
+    }
+}
+
+/// Splits a script's answer into the record, and the error with which the server refused to write.
+pub(super) fn split_refusal(answer: &Value) -> (&Value, Option<RedisError>) {
+    if let Value::Array(parts) = answer
+        && let [record, Value::BulkString(error)] = &parts[..]
+    {
+        return (record, Some(server_error(error)));
+    }
+    (answer, None)
+}
+
+/// Reads an error's text as a script sees it. Before Redis 7.0 it begins with the place in the
+/// script.
+fn server_error(text: &[u8]) -> RedisError {
+    let text = String::from_utf8_lossy(text);
+    let text = text.split_once(": -").map_or(&*text, |(_, text)| text);
+    let line = format!("-{}\r\n", text.replace(['\r', '\n'], " "));
+    match redis::parse_redis_value(line.as_bytes()).and_then(Value::extract_error) {
+        Err(error) => error,
+        Ok(_) => RedisError::from((ErrorKind::UnexpectedReturnType, "the error has no text")),
     }
 }
 
@@ -222,6 +244,28 @@ mod tests {
             bad[place] = byte;
             assert_eq!(unpack(&bad), Err(Malformed), "byte {place} is {byte}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_record() {
+        let text = |text: &str| Value::BulkString(text.into());
+        let split = |error| {
+            let answer = Value::Array(vec![text("record"), text(error)]);
+            let (record, refusal) = split_refusal(&answer);
+            assert_eq!(record, &text("record"));
+            refusal.unwrap()
+        };
+        for error in [
+            "OOM command not allowed",
+            "@user_script: 5: -OOM command not allowed",
+        ] {
+            assert_eq!(split(error).code(), Some("OOM"));
+            assert_eq!(split(error).detail(), Some("command not allowed"));
+        }
+        let replica = ErrorKind::Server(redis::ServerErrorKind::ReadOnly);
+        assert_eq!(split("READONLY it is\r\na replica").kind(), replica);
+        assert!(split_refusal(&text("record")).1.is_none());
+        assert!(split_refusal(&Value::Nil).1.is_none());
     }
 
     #[test]

@@ -35,9 +35,9 @@ impl RedisStoreError {
         matches!(self.0, ErrorKind::Malformed(_))
     }
 
-    /// Returns whether the server answered with an error.
-    pub(super) fn is_refusal(&self) -> bool {
-        matches!(self.0, ErrorKind::Refused(_))
+    /// Returns whether the connection leads to no server that can serve as the master.
+    pub(super) fn is_unreachable(&self) -> bool {
+        matches!(self.0, ErrorKind::Unreachable(_))
     }
 
     /// Returns whether the server wants all keys of a command in one slot.
@@ -96,10 +96,7 @@ impl fmt::Display for RedisStoreError {
             ErrorKind::Address(what) => {
                 write!(f, "the address of the Redis server cannot be used: {what}")
             }
-            ErrorKind::Refused(_) => f.write_str(
-                "the Redis server answered with an error: check its version (6.2 or later), the \
-                 credentials, and the rights of the user",
-            ),
+            ErrorKind::Refused(error) => f.write_str(cause(error)),
             ErrorKind::Unreachable(_) => f.write_str(
                 "the Redis server cannot be reached: check that it runs, and the address; the \
                  store goes on trying to connect",
@@ -122,6 +119,41 @@ impl fmt::Display for RedisStoreError {
             ),
         }
     }
+}
+
+/// Returns what an error of the server means, and what to do about it.
+fn cause(error: &RedisError) -> &'static str {
+    if is_about_credentials(error) {
+        return "the Redis server refused the credentials: check the user and the password";
+    }
+    match error.code() {
+        Some("OOM") => {
+            "the Redis server has no memory left for new sessions: raise `maxmemory`, or remove \
+             other data from the server"
+        }
+        Some("NOREPLICAS") => {
+            "the Redis server refuses to write while too few replicas follow it: check the \
+             replicas, and `min-replicas-to-write`"
+        }
+        Some("MISCONF") => {
+            "the Redis server refuses to write while it cannot save to its disk: check the disk, \
+             and the server's log"
+        }
+        Some("NOPERM") => {
+            "the Redis server refused a command: give its user the rights that the documentation \
+             of `RedisStore` lists"
+        }
+        _ => {
+            "the Redis server answered with an error: check its version (6.2 or later), the \
+             credentials, and the rights of the user"
+        }
+    }
+}
+
+/// Returns whether the server refused the user or the password.
+pub(super) fn is_about_credentials(error: &RedisError) -> bool {
+    error.kind() == redis::ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("WRONGPASS" | "NOAUTH"))
 }
 
 impl Error for RedisStoreError {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::announcements::Announcements;
 use super::batcher::{BATCH_SIZE, Batcher};
-use super::codec::{LoadResult, name, pack, read};
+use super::codec::{LoadResult, name, pack, read, split_refusal};
 use super::error::RedisStoreError;
 use super::managed_connection::ManagedConnection;
 use super::scripts::Call;
@@ -44,6 +44,23 @@ pub(super) struct Replicated {
     pub(super) connection: ManagedConnection,
     pub(super) replicas: usize,
     pub(super) wait: Duration,
+}
+
+/// The outcome of one touch.
+pub(super) struct Touched {
+    /// The record as it was before the touch.
+    pub(super) found: LoadResult,
+    /// Why the server refused to move last activity in the record that it read.
+    pub(super) refusal: Option<RedisStoreError>,
+}
+
+impl Touched {
+    fn failed(error: RedisStoreError) -> Self {
+        Self {
+            found: Err(error),
+            refusal: None,
+        }
+    }
 }
 
 impl Operations {
@@ -112,10 +129,10 @@ impl Operations {
     ) -> Result<Activity, RedisStoreError> {
         let record = &pack(&activity, keep_until)[..];
         let key = self.name(key);
-        let before = self
-            .script(&[&key], &Call::Begin { record, keep_until })
-            .await?;
-        Ok(read(&key, &before)?.unwrap_or(activity))
+        let call = Call::Begin { record, keep_until };
+        let answer = self.script(&[&key], &call).await?;
+        let before = self.written(&answer)?;
+        Ok(read(&key, before)?.unwrap_or(activity))
     }
 
     pub(super) async fn load(&self, key: SessionKey) -> LoadResult {
@@ -133,24 +150,22 @@ impl Operations {
             }
         }
         // The script checks again, because the record may have changed in between.
-        self.touch_alone(key, *touch).await
+        self.touch_alone(key, *touch).await.found
     }
 
     /// Touches records, and answers for each. An error of one does not fail the others.
     pub(super) async fn touch_each(
         self: &Arc<Self>,
         touches: Vec<(SessionKey, Touch)>,
-    ) -> Result<Vec<LoadResult>, RedisStoreError> {
+    ) -> Result<Vec<Touched>, RedisStoreError> {
         if touches.is_empty() {
             return Ok(Vec::new());
         }
         if self.batches() {
             match self.touch_in_one_script(&touches).await {
-                // The server refused one of them, and did not say which.
-                Err(error) if error.is_refusal() && touches.len() > 1 => {
-                    if error.is_cross_slot() {
-                        self.batching.store(false, Ordering::Relaxed);
-                    }
+                // A Cluster is behind the address.
+                Err(error) if error.is_cross_slot() => {
+                    self.batching.store(false, Ordering::Relaxed);
                 }
                 answer => return answer,
             }
@@ -159,43 +174,59 @@ impl Operations {
     }
 
     /// Touches records with one script each. They are sent together, so they still share packets.
-    async fn touch_one_by_one(
-        self: &Arc<Self>,
-        touches: Vec<(SessionKey, Touch)>,
-    ) -> Vec<LoadResult> {
-        let mut all: Vec<LoadResult> = touches.iter().map(|_| Err(no_list())).collect();
+    async fn touch_one_by_one(self: &Arc<Self>, touches: Vec<(SessionKey, Touch)>) -> Vec<Touched> {
+        let mut all: Vec<_> = touches.iter().map(|_| Touched::failed(no_list())).collect();
         let mut under_way = JoinSet::new();
         for (index, (key, touch)) in touches.into_iter().enumerate() {
             let operations = Arc::clone(self);
             under_way.spawn(async move { (index, operations.touch_alone(key, touch).await) });
         }
-        while let Some(Ok((index, found))) = under_way.join_next().await {
+        while let Some(Ok((index, touched))) = under_way.join_next().await {
             if let Some(place) = all.get_mut(index) {
-                *place = found;
+                *place = touched;
             }
         }
         all
     }
 
-    async fn touch_alone(&self, key: SessionKey, touch: Touch) -> LoadResult {
-        let found = self.touch_in_one_script(&[(key, touch)]).await?.pop();
-        found.unwrap_or_else(|| Err(no_list()))
+    async fn touch_alone(&self, key: SessionKey, touch: Touch) -> Touched {
+        match self.touch_in_one_script(&[(key, touch)]).await {
+            Ok(mut touched) => touched.pop().unwrap_or_else(|| Touched::failed(no_list())),
+            Err(error) => Touched::failed(error),
+        }
     }
 
     async fn touch_in_one_script(
         &self,
         touches: &[(SessionKey, Touch)],
-    ) -> Result<Vec<LoadResult>, RedisStoreError> {
+    ) -> Result<Vec<Touched>, RedisStoreError> {
         let (names, touches): (Vec<_>, Vec<_>) = touches
             .iter()
             .map(|(key, touch)| (self.name(*key), *touch))
             .unzip();
         let keys: Vec<&str> = names.iter().map(String::as_str).collect();
-        let Value::Array(found) = self.script(&keys, &Call::Touch(&touches)).await? else {
+        let Value::Array(answers) = self.script(&keys, &Call::Touch(&touches)).await? else {
             return Err(no_list());
         };
-        let found = keys.iter().zip(&found);
-        Ok(found.map(|(key, found)| read(key, found)).collect())
+        let answers = keys.iter().zip(&answers);
+        Ok(answers
+            .map(|(key, answer)| self.touched(key, answer))
+            .collect())
+    }
+
+    fn touched(&self, key: &str, answer: &Value) -> Touched {
+        let (record, refusal) = split_refusal(answer);
+        let refusal = refusal.map(|refusal| self.checked_error(refusal));
+        match refusal {
+            // Nothing was read, or it was read from a replica, which may be behind.
+            Some(refusal) if *record == Value::Nil || refusal.is_unreachable() => {
+                Touched::failed(refusal)
+            }
+            refusal => Touched {
+                found: read(key, record),
+                refusal,
+            },
+        }
     }
 
     /// Returns whether one script may touch many sessions.
@@ -210,9 +241,10 @@ impl Operations {
         touches: Vec<(SessionKey, Touch)>,
     ) -> Result<(), RedisStoreError> {
         for batch in touches.chunks(BATCH_SIZE) {
-            for found in self.in_time(|| self.touch_each(batch.to_vec())).await? {
-                match found {
-                    Err(error) if !error.is_malformed() => return Err(error),
+            for touched in self.in_time(|| self.touch_each(batch.to_vec())).await? {
+                match (touched.found, touched.refusal) {
+                    (_, Some(error)) => return Err(error),
+                    (Err(error), _) if !error.is_malformed() => return Err(error),
                     _ => {}
                 }
             }
@@ -247,7 +279,7 @@ impl Operations {
             .replicated
             .as_ref()
             .map_or(0, |replicated| replicated.replicas);
-        match answer {
+        match self.written(&answer)? {
             Value::Int(0) => Ok(false),
             Value::Int(1) if confirmed < wanted => {
                 Err(RedisStoreError::not_replicated(confirmed, wanted))
@@ -284,14 +316,27 @@ impl Operations {
 
     /// Has the connections checked after an answer that a master does not give.
     fn checked<T>(&self, answer: Result<T, RedisError>) -> Result<T, RedisStoreError> {
-        answer.map_err(|error| {
-            if let ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) =
-                error.kind()
-            {
-                self.doubt();
-            }
-            error.into()
-        })
+        answer.map_err(|error| self.checked_error(error))
+    }
+
+    fn checked_error(&self, error: RedisError) -> RedisStoreError {
+        let lost = matches!(
+            error.kind(),
+            ErrorKind::Io
+                | ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
+        );
+        if lost {
+            self.doubt();
+        }
+        error.into()
+    }
+
+    /// Returns a script's answer, or the error with which the server refused to write.
+    fn written<'a>(&self, answer: &'a Value) -> Result<&'a Value, RedisStoreError> {
+        match split_refusal(answer) {
+            (answer, None) => Ok(answer),
+            (_, Some(refusal)) => Err(self.checked_error(refusal)),
+        }
     }
 
     fn doubt(&self) {

@@ -43,9 +43,8 @@ use crate::store::store_clock::StoreClock;
 /// - for a touch by a policy with a `touch_every`, when last activity is due to move: a `GET` and
 ///   then a script;
 /// - when a server sees a script for the first time;
-/// - when Redis refuses a batch: each touch is sent again by itself, so that none fails because of
-///   another. In a Cluster every touch is sent by itself. So it is where a Cluster is behind a
-///   single address, after the first refusal.
+/// - once, where a Cluster is behind a single address: it refuses the first batch. In a Cluster
+///   every touch is sent by itself.
 ///
 /// A session takes about 200 bytes of Redis' memory.
 ///
@@ -63,6 +62,10 @@ use crate::store::store_clock::StoreClock;
 /// - Revocations are [announced](SharedStore::revocations) to every node, usually within a
 ///   millisecond.
 /// - A value that is not a session record is an error, not an unknown session.
+/// - A server that refuses to write still answers checks: they return what they read. Where its
+///   memory is full (`OOM`), sessions that are there are also touched and revoked, in place. New
+///   sessions are refused. Where too few replicas follow it (`NOREPLICAS`) or its disk is full
+///   (`MISCONF`), activity does not move and revoking fails.
 ///
 /// # Settings of the server
 ///

@@ -13,15 +13,16 @@ use crate::session::touch::Touch;
 /// A script, and its arguments for its keys. In a Cluster a script has one key.
 pub(super) enum Call<'a> {
     /// Moves last activity in each record that its touch applies to. Answers a list: each record as
-    /// it was, or nil where there is none.
+    /// it was, or nil where there is none, or a list of the record and why it was not written.
     Touch(&'a [Touch]),
-    /// Writes the record where there is none. Answers the record that was there, or nil.
+    /// Writes the record where there is none. Answers the record that was there, or nil,
+    /// or a list of nil and why it was not written.
     Begin {
         record: &'a [u8],
         keep_until: Timestamp,
     },
     /// Marks the record as revoked and announces it. Answers 1, or 0 where there is no record, or
-    /// -1 where it is malformed.
+    /// -1 where it is malformed, or a list of nil and why it was not written.
     Revoke {
         keep_until: Timestamp,
         channel: &'a str,
@@ -125,7 +126,7 @@ struct Script {
 impl Script {
     fn new(code: &str) -> Self {
         let code = code
-            .replace("KEEP", KEEP)
+            .replace("WRITE", WRITE)
             .replace("$PLAIN", &PLAIN.to_string())
             .replace("$LIMITED", &LIMITED.to_string())
             .replace("$LATER", &whole_millis(LATER).to_string())
@@ -140,13 +141,32 @@ static BEGIN_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(BEGIN));
 static REVOKE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REVOKE));
 static TIME_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('TIME')"));
 
-/// Writes `record` and has it removed at `keep`. The earliest removal is 1, because Redis refuses
-/// 0.
-const KEEP: &str = "
-if keep < $FOREVER then
-  redis.call('SET', key, record, 'PXAT', string.format('%.0f', math.max(keep, 1)))
-else
-  redis.call('SET', key, record)
+/// Writes a record that is to be removed at `keep`. The earliest removal is 1, because Redis
+/// refuses 0.
+///
+/// `set` returns what the server answers, which is a table with an `err` where it refuses.
+/// `replace` is for a record that is there already. It returns the error's text, or nil.
+///
+/// `replace` also works where memory is full. A script whose first write needs no memory may go on
+/// to the end, also with writes that need some: Redis and Valkey never stop a script that has begun
+/// to write. So after an `OOM` it begins again with `PERSIST`, which needs no memory. `SET` then
+/// puts the new record, which is as long, in the place of the old one, and sets the removal again.
+/// The flag `allow-oom`, which scripts can have since Redis 7.0, does the same, but older servers
+/// refuse a script that has flags.
+const WRITE: &str = "
+local function set(key, record, keep)
+  if keep < $FOREVER then
+    return redis.pcall('SET', key, record, 'PXAT', string.format('%.0f', math.max(keep, 1)))
+  end
+  return redis.pcall('SET', key, record)
+end
+local function replace(key, record, keep)
+  local answer = set(key, record, keep)
+  if answer.err and answer.err:find('OOM ', 1, true) then
+    redis.pcall('PERSIST', key)
+    answer = set(key, record, keep)
+  end
+  return answer.err
 end";
 
 /// How much later than needed a touch sets a record's removal. The touches of the next minute then
@@ -170,17 +190,21 @@ const LATER: Duration = Duration::from_secs(60);
 /// `sub(1, 8)` (version, state, creation), then last activity and removal, then `sub(21)` (the own
 /// limits, or nothing). Lua's numbers are 64-bit floats. They hold each 48-bit time exactly. A
 /// limit beyond 2^53 is rounded, and then it is later than every time.
-const TOUCH: &str = "
+///
+/// A refusal is one record's: `pcall` keeps it from ending the script. Its answer is then a list of
+/// the record and the error's text, so that a check is answered although nothing was written.
+const TOUCH: &str = "WRITE
 local function touched(key, packed)
   local before = redis.pcall('GET', key)
   if type(before) == 'table' then
     if before.err:find('WRONGTYPE', 1, true) then return '' end
-    return error(before.err)
+    return {false, before.err}
   end
   if not before or before:sub(1, 2) ~= '1L' or (#before ~= $PLAIN and #before ~= $LIMITED) then
     return before
   end
-  local at, now, idle, absolute, every, remember, never_early = struct.unpack('>I6I6I6I6I6I6B', packed)
+  local at, now, idle, absolute, every, remember, never_early =
+    struct.unpack('>I6I6I6I6I6I6B', packed)
   local created, last, keep = struct.unpack('>I6I6I6', before, 3)
   if created > last or last > $FOREVER or keep > $FOREVER then return before end
   if #before == $LIMITED then
@@ -198,12 +222,14 @@ local function touched(key, packed)
     local ends = math.min(at + idle, created + absolute, $FOREVER)
     local needed = math.min(ends + remember, $FOREVER)
     if needed <= keep then
-      redis.call('SETRANGE', key, 8, struct.pack('>I6', at))
+      local answer = redis.pcall('SETRANGE', key, 8, struct.pack('>I6', at))
+      if type(answer) == 'number' then return before end
     else
       keep = math.min(needed + $LATER, $FOREVER)
-      local record = before:sub(1, 8) .. struct.pack('>I6I6', at, keep) .. before:sub(21)
-      KEEP
     end
+    local record = before:sub(1, 8) .. struct.pack('>I6I6', at, keep) .. before:sub(21)
+    local err = replace(key, record, keep)
+    if err then return {before, err} end
   end
   return before
 end
@@ -212,27 +238,29 @@ for i, key in ipairs(KEYS) do answers[i] = touched(key, ARGV[i]) end
 return answers";
 
 /// Writes the record only where the key has no value.
-const BEGIN: &str = "
+const BEGIN: &str = "WRITE
 local key = KEYS[1]
 local before = redis.call('GET', key)
 if not before then
-  local record, keep = ARGV[1], tonumber(ARGV[2])
-  KEEP
+  local answer = set(key, ARGV[1], tonumber(ARGV[2]))
+  if answer.err then return {false, answer.err} end
 end
 return before";
 
 /// Sets the state at offset 1 to `R` and moves the removal at offset 14. The offsets are as in
 /// [`TOUCH`].
-const REVOKE: &str = "
+const REVOKE: &str = "WRITE
 local key = KEYS[1]
 local before = redis.call('GET', key)
 if not before then return 0 end
 local state = before:sub(1, 2)
-if (state ~= '1L' and state ~= '1R') or (#before ~= $PLAIN and #before ~= $LIMITED) then return -1 end
+local is_record = state == '1L' or state == '1R'
+if not is_record or (#before ~= $PLAIN and #before ~= $LIMITED) then return -1 end
 local created, last, keep = struct.unpack('>I6I6I6', before, 3)
 if created > last or last > $FOREVER or keep > $FOREVER then return -1 end
 keep = math.max(keep, tonumber(ARGV[1]))
 local record = '1R' .. before:sub(3, 14) .. struct.pack('>I6', keep) .. before:sub(21)
-KEEP
+local err = replace(key, record, keep)
+if err then return {false, err} end
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 return 1";
