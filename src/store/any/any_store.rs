@@ -33,8 +33,10 @@ use crate::store::shared_store::{Revocations, SharedStore};
 /// | `redis://host:6379` | `RedisStore`, one server | `redis` |
 /// | `redis+sentinel://host:26379,host:26379/master-name` | `RedisStore`, the master that Sentinels watch over | `redis` |
 /// | `redis+cluster://host:7000,host:7001` | `RedisStore`, a Cluster | `redis` |
+/// | `redis+unix:///path/of/socket` | `RedisStore`, one server | `redis` |
 ///
 /// `rediss`, `rediss+sentinel` and `rediss+cluster` go through TLS, with the feature `redis-tls`.
+/// `valkey` stands for `redis` in each of these, and `valkeys` for `rediss`.
 ///
 /// Every operation is one boxed future. Clones share the store. Neither `Debug` nor an error shows the text, which
 /// may hold a password.
@@ -78,8 +80,10 @@ impl AnyStore {
             #[cfg(feature = "mysql")]
             "mysql" | "mariadb" => mysql::connect(url).await?,
             #[cfg(feature = "redis")]
-            "redis" | "redis+sentinel" | "redis+cluster" | "rediss" | "rediss+sentinel"
-            | "rediss+cluster" => redis::connect(url).await?,
+            "redis" | "redis+sentinel" | "redis+cluster" | "redis+unix" | "rediss"
+            | "rediss+sentinel" | "rediss+cluster" | "valkey" | "valkey+sentinel"
+            | "valkey+cluster" | "valkey+unix" | "valkeys" | "valkeys+sentinel"
+            | "valkeys+cluster" => redis::connect(url).await?,
             _ => return Err(AnyStoreError::unknown(url)),
         };
         Ok(Self(store))

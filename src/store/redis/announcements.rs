@@ -1,5 +1,8 @@
 //! Revocations by other nodes, as the server announces them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use redis::{Msg, PushInfo, PushKind};
 use tokio::sync::broadcast;
 
@@ -14,12 +17,18 @@ const BACKLOG: usize = 1024;
 pub(super) struct Announcements {
     channel: String,
     listeners: broadcast::Sender<Announced>,
+    /// Whether the server pushes them. RESP2 cannot on the same connection.
+    pushed: Arc<AtomicBool>,
 }
 
 impl Announcements {
     pub(super) fn on(channel: String) -> Self {
         let (listeners, _) = broadcast::channel(BACKLOG);
-        Self { channel, listeners }
+        Self {
+            channel,
+            listeners,
+            pushed: Arc::default(),
+        }
     }
 
     pub(super) fn channel(&self) -> &str {
@@ -27,7 +36,15 @@ impl Announcements {
     }
 
     pub(super) fn listen(&self) -> Revocations {
-        self.listeners.subscribe().into()
+        if self.pushed.load(Ordering::Relaxed) {
+            self.listeners.subscribe().into()
+        } else {
+            Revocations::never()
+        }
+    }
+
+    pub(super) fn set_pushed(&self, pushed: bool) {
+        self.pushed.store(pushed, Ordering::Relaxed);
     }
 
     /// Tells the listeners that announcements may have been lost.

@@ -1,17 +1,16 @@
 //! The builder of the store: settings, and connecting.
 
 use std::fmt;
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use redis::cluster::{ClusterClient, ClusterClientBuilder};
-use redis::io::tcp::TcpSettings;
-use redis::io::tcp::socket2::TcpKeepalive;
-use redis::{ConnectionInfo, ProtocolVersion};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
 
 use super::announcements::Announcements;
 use super::batcher::Batcher;
+use super::cluster;
 use super::connector::{Connector, Target};
 use super::endpoint::Endpoint;
 use super::error::RedisStoreError;
@@ -19,7 +18,10 @@ use super::managed_connection::ManagedConnection;
 use super::operations::{Operations, Replicated};
 use super::redis_store::RedisStore;
 use super::sentinel::Sentinels;
-use super::tls::Tls;
+use super::tcp;
+use super::tls::TlsSettings;
+use super::transport::Transport;
+use super::url_parameters::UrlParameters;
 
 /// The longest deadline. A few times this does not overflow.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(60 * 60);
@@ -42,7 +44,8 @@ pub struct RedisStoreBuilder {
     deadline: Duration,
     in_flight: usize,
     replicas: usize,
-    tls: Tls,
+    tls: TlsSettings,
+    config: AsyncConnectionConfig,
 }
 
 impl RedisStore {
@@ -56,6 +59,12 @@ impl RedisStore {
     ///   stand before its host.
     /// - A Cluster: `redis+cluster://user:password@host:port,host:port`, with some of its nodes.
     ///
+    /// - A Unix socket: `redis+unix:///path/of/socket?db=0&user=user&pass=password`.
+    ///
+    /// `valkey` stands for `redis` in each of them, and `valkeys` for `rediss`. These parameters
+    /// set what [`RedisStoreBuilder`] sets otherwise, in any of them: `?prefix=shop:`,
+    /// `?deadline=300ms` (or `2s`), and `?ca=/path/of/root.pem` for the certificate authority.
+    ///
     /// `rediss`, `rediss+sentinel` and `rediss+cluster` use TLS, with the feature `redis-tls`. In a
     /// user name or a password, write special characters as `%40` and the like.
     ///
@@ -65,6 +74,21 @@ impl RedisStore {
     /// long as it lives.
     pub async fn connect(url: &str) -> Result<Self, RedisStoreError> {
         Self::builder().connect(url).await
+    }
+
+    /// Connects to the server of the application's own `redis::Client`, with the default settings.
+    ///
+    /// The address, the database, the credentials and TLS are the client's. The store makes its own
+    /// connection. For a credentials provider, give the builder
+    /// [the connection's settings](RedisStoreBuilder::with_connection_config) as well. The TCP
+    /// settings are the client's too: give it a `TCP_USER_TIMEOUT`, or a vanished server is noticed
+    /// by the heartbeat alone, after a second.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer. Once connected, the store reconnects for as long as it lives.
+    pub async fn from_client(client: Client) -> Result<Self, RedisStoreError> {
+        Self::builder().connect_client(client).await
     }
 
     /// Creates a builder with the default settings.
@@ -80,7 +104,8 @@ impl RedisStoreBuilder {
             deadline: Duration::from_millis(500),
             in_flight: 512,
             replicas: 0,
-            tls: Tls::default(),
+            tls: TlsSettings::default(),
+            config: AsyncConnectionConfig::new(),
         }
     }
 
@@ -127,7 +152,8 @@ impl RedisStoreBuilder {
     /// default is every authority that the system trusts.
     #[cfg(feature = "redis-tls")]
     pub fn with_root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.tls.set_root_certificate(pem.into());
+        // Only without TLS there is an error.
+        let _ = self.tls.set_root_certificate(pem.into());
         self
     }
 
@@ -144,24 +170,69 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Connects to the servers that this URL names. [`RedisStore::connect`] lists the formats.
+    /// Sets what the client needs beyond this builder's settings, such as a credentials provider.
+    /// The default is `AsyncConnectionConfig::new()`.
+    ///
+    /// The time limits, the length of the queue and the push sender are the store's own. A
+    /// Cluster's main connection does not use these settings.
+    pub fn with_connection_config(mut self, config: AsyncConnectionConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Connects to the servers that this URL names. [`RedisStore::connect`] lists the formats. The
+    /// URL's parameters win over this builder's settings.
     ///
     /// # Errors
     ///
     /// If the URL cannot be used, or no server answers.
-    pub async fn connect(self, url: &str) -> Result<RedisStore, RedisStoreError> {
-        let mut endpoint = Endpoint::parse(url)?;
-        for server in endpoint.each() {
-            let prepared = server.clone().set_tcp_settings(tcp(self.deadline));
-            *server = self.tls.apply_to_server(prepared)?;
+    pub async fn connect(mut self, url: &str) -> Result<RedisStore, RedisStoreError> {
+        let (address, parameters) = UrlParameters::split(url)?;
+        let mut endpoint = Endpoint::parse(&address)?;
+        if let Some(prefix) = parameters.prefix {
+            self = self.with_key_prefix(prefix);
         }
-        let shown = endpoint.to_string();
+        if let Some(deadline) = parameters.deadline {
+            self = self.with_deadline(deadline);
+        }
+        if let Some(file) = parameters.authority {
+            let pem = fs::read(file).map_err(|_| {
+                RedisStoreError::address("the file that its parameter `ca` names cannot be read")
+            })?;
+            self.tls.set_root_certificate(pem)?;
+        }
+        for server in endpoint.each() {
+            *server = server
+                .clone()
+                .set_tcp_settings(tcp::settings(self.deadline));
+        }
+        self.connect_to(endpoint).await
+    }
+
+    /// Connects to the server of the application's own client. [`RedisStore::from_client`] says
+    /// what is taken from it.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer.
+    pub async fn connect_client(self, client: Client) -> Result<RedisStore, RedisStoreError> {
+        self.connect_to(Endpoint::Client(client)).await
+    }
+
+    async fn connect_to(self, mut endpoint: Endpoint) -> Result<RedisStore, RedisStoreError> {
+        let servers: Vec<&ConnectionInfo> =
+            endpoint.each().into_iter().map(|server| &*server).collect();
+        let transport = Transport {
+            tls: self.tls.prepare(&servers)?,
+        };
         let announcements = Announcements::on(format!("{}revoked", self.prefix));
-        let (main, listener) = self.connections(&endpoint, &announcements).await?;
+        let (main, listener) = self
+            .connections(&endpoint, &transport, &announcements)
+            .await?;
         let replicated = match self.replicas {
             0 => None,
             replicas => Some(Replicated {
-                connection: self.start(self.target(&endpoint)?, None).await?,
+                connection: self.start(&endpoint, &transport, None).await?,
                 replicas,
                 // The server's answer must come before the operation's deadline.
                 wait: self.deadline * 3 / 4,
@@ -177,7 +248,7 @@ impl RedisStoreBuilder {
             in_flight: tokio::sync::Semaphore::new(self.in_flight),
             deadline: self.deadline,
             prefix: self.prefix,
-            endpoint: shown,
+            endpoint: endpoint.to_string(),
         };
         Ok(RedisStore::over(Arc::new(operations)))
     }
@@ -186,59 +257,54 @@ impl RedisStoreBuilder {
     async fn connections(
         &self,
         endpoint: &Endpoint,
+        transport: &Transport,
         announcements: &Announcements,
     ) -> Result<(ManagedConnection, Option<ManagedConnection>), RedisStoreError> {
         let announcements = Some(announcements.clone());
-        let target = self.target(endpoint)?;
         let Endpoint::Cluster(nodes) = endpoint else {
-            return Ok((self.start(target, announcements).await?, None));
+            let main = self.start(endpoint, transport, announcements).await?;
+            return Ok((main, None));
         };
-        let main = self.start(target, None).await?;
+        let main = self.start(endpoint, transport, None).await?;
         let nodes = nodes.clone();
         let any_node = Target::AnyNode { nodes, turn: 0 };
-        let listener = self.start(any_node, announcements).await?;
-        Ok((main, Some(listener)))
-    }
-
-    fn target(&self, endpoint: &Endpoint) -> Result<Target, RedisStoreError> {
-        Ok(match endpoint {
-            Endpoint::Server(server) => Target::Server(server.clone()),
-            Endpoint::Sentinel(master) => Target::Master(Sentinels::new(master.clone())),
-            Endpoint::Cluster(nodes) => Target::Cluster(self.cluster(nodes)?),
-        })
+        let listener = self.connector(any_node, transport, announcements);
+        Ok((main, Some(ManagedConnection::start(listener).await?)))
     }
 
     async fn start(
         &self,
-        target: Target,
+        endpoint: &Endpoint,
+        transport: &Transport,
         announcements: Option<Announcements>,
     ) -> Result<ManagedConnection, RedisStoreError> {
-        let connector = Connector {
-            target,
-            announcements,
-            limit: self.deadline,
-            queue: self.in_flight.min(4096),
+        let target = match endpoint {
+            Endpoint::Server(server) => Target::Server(server.clone()),
+            Endpoint::Client(client) => Target::Client(client.clone()),
+            Endpoint::Sentinel(master) => Target::Master(Sentinels::new(master.clone())),
+            Endpoint::Cluster(nodes) => {
+                Target::Cluster(cluster::client(nodes, &self.tls, self.deadline)?)
+            }
         };
+        let connector = self.connector(target, transport, announcements);
         Ok(ManagedConnection::start(connector).await?)
     }
 
-    /// Builds the Cluster client. Its defaults retry for minutes. Here it only follows a slot that
-    /// moved.
-    fn cluster(&self, nodes: &[ConnectionInfo]) -> Result<ClusterClient, RedisStoreError> {
-        let builder = ClusterClientBuilder::new(nodes.to_vec())
-            .use_protocol(ProtocolVersion::RESP3)
-            .tcp_settings(tcp(self.deadline))
-            .connection_timeout(self.deadline / 2)
-            .response_timeout(self.deadline)
-            .overall_response_timeout(None)
-            .retries(4)
-            .min_retry_wait(1)
-            .max_retry_wait(20)
-            .retry_wait_formula(2, 2);
-        self.tls
-            .apply_to_cluster(builder)
-            .build()
-            .map_err(RedisStoreError::refused)
+    fn connector(
+        &self,
+        target: Target,
+        transport: &Transport,
+        announcements: Option<Announcements>,
+    ) -> Connector {
+        Connector {
+            target,
+            transport: transport.clone(),
+            protocol: ProtocolVersion::RESP3,
+            config: self.config.clone(),
+            announcements,
+            limit: self.deadline,
+            queue: self.in_flight.min(4096),
+        }
     }
 }
 
@@ -251,26 +317,4 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("replicas", &self.replicas)
             .finish_non_exhaustive()
     }
-}
-
-/// Returns settings with which the system notices a vanished server, on busy and on idle
-/// connections.
-fn tcp(deadline: Duration) -> TcpSettings {
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(5));
-    let settings = TcpSettings::default()
-        .set_nodelay(true)
-        .set_keepalive(keepalive);
-    unacknowledged(settings, deadline)
-}
-
-/// Closes a connection on which sent bytes are not acknowledged for two deadlines.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
-fn unacknowledged(settings: TcpSettings, deadline: Duration) -> TcpSettings {
-    settings.set_user_timeout(2 * deadline)
-}
-
-/// Leaves the time to the system, which has no such setting.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "fuchsia")))]
-fn unacknowledged(settings: TcpSettings, _: Duration) -> TcpSettings {
-    settings
 }

@@ -2,14 +2,17 @@
 
 use std::fmt;
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use super::error::RedisStoreError;
+use super::url_parameters::is_socket;
 
 /// The servers that hold the records.
 pub(super) enum Endpoint {
     /// One server.
     Server(ConnectionInfo),
+    /// The server of an application's own client.
+    Client(Client),
     /// The master that Sentinels monitor.
     Sentinel(MonitoredMaster),
     /// A Cluster that has these nodes, among others.
@@ -43,6 +46,7 @@ impl Endpoint {
     pub(super) fn each(&mut self) -> Vec<&mut ConnectionInfo> {
         match self {
             Self::Server(server) => vec![server],
+            Self::Client(_) => Vec::new(),
             Self::Cluster(nodes) => nodes.iter_mut().collect(),
             Self::Sentinel(monitored) => {
                 let sentinels = monitored.sentinels.iter_mut();
@@ -57,6 +61,7 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(server) => write!(f, "{}", server.addr()),
+            Self::Client(client) => write!(f, "{}", client.get_connection_info().addr()),
             Self::Sentinel(monitored) => {
                 write!(f, "{}, monitored by the Sentinels ", monitored.name)?;
                 addresses(&monitored.sentinels, f)
@@ -145,6 +150,7 @@ fn server(url: &str) -> Result<ConnectionInfo, RedisStoreError> {
                 "write `rediss://user:password@host:port/database`, and turn on the feature \
                  `redis-tls`"
             }
+            _ if is_socket(scheme) => "write `redis+unix:///path/of/socket?db=0&user=…&pass=…`",
             _ => "write `redis://user:password@host:port/database`",
         })
     })?;
@@ -154,11 +160,8 @@ fn server(url: &str) -> Result<ConnectionInfo, RedisStoreError> {
              `RedisStore::builder().with_root_certificate(…)` instead",
         ));
     }
-    // RESP3 carries announcements on the same connection.
-    let settings = info
-        .redis_settings()
-        .clone()
-        .set_protocol(ProtocolVersion::RESP3);
+    // The name of the library would need one more right, and has none to give it in Redis 7.0.
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
     Ok(info.set_redis_settings(settings))
 }
 
@@ -182,6 +185,13 @@ mod tests {
             "mymaster, monitored by the Sentinels a:1, b:2"
         );
         assert_eq!(shown("redis+cluster://a:1,b"), "the Cluster of a:1, b:6379");
+        assert_eq!(shown("valkey://a:1"), "a:1");
+        assert_eq!(shown("valkey+cluster://a:1"), "the Cluster of a:1");
+        assert_eq!(
+            shown("redis+unix:///run/redis.sock?db=2"),
+            "/run/redis.sock"
+        );
+        assert_eq!(shown("valkey+unix:///run/valkey.sock"), "/run/valkey.sock");
     }
 
     #[test]

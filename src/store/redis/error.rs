@@ -47,7 +47,7 @@ impl RedisStoreError {
     }
 
     /// Creates the error for a URL that cannot be used. The text must not repeat any of the URL.
-    pub(super) fn address(what: &'static str) -> Self {
+    pub(super) const fn address(what: &'static str) -> Self {
         Self(ErrorKind::Address(what))
     }
 

@@ -9,15 +9,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
+use super::backoff::Backoff;
 use super::connection::Connection;
 use super::connector::{Closed, Connector};
 
 /// How often an idle connection is checked. Nothing else shows that the server is gone.
 const HEARTBEAT: Duration = Duration::from_millis(500);
-
-/// The pause after the first failed attempt. It doubles with each further one.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// A connection that was up for this long counts as a good one.
 const STEADY: Duration = Duration::from_secs(1);
@@ -29,8 +26,17 @@ pub(super) struct ManagedConnection(Arc<Shared>);
 
 struct Shared {
     state: watch::Receiver<State>,
-    doubt: Arc<Notify>,
+    signals: Arc<Signals>,
     task: AbortHandle,
+}
+
+/// What the operations tell the background task.
+#[derive(Default)]
+struct Signals {
+    /// An answer looked wrong, or is missing.
+    doubt: Notify,
+    /// An operation failed on the connection itself.
+    failed: Notify,
 }
 
 enum State {
@@ -45,9 +51,13 @@ impl ManagedConnection {
     /// Connects, and starts the background task.
     pub(super) async fn start(connector: Connector) -> RedisResult<Self> {
         let (sender, state) = watch::channel(State::Connecting);
-        let doubt = Arc::new(Notify::new());
-        let task = tokio::spawn(keep_up(connector, sender, Arc::clone(&doubt))).abort_handle();
-        let connection = Self(Arc::new(Shared { state, doubt, task }));
+        let signals = Arc::<Signals>::default();
+        let task = tokio::spawn(keep_up(connector, sender, Arc::clone(&signals))).abort_handle();
+        let connection = Self(Arc::new(Shared {
+            state,
+            signals,
+            task,
+        }));
         connection.connection().await?;
         Ok(connection)
     }
@@ -77,7 +87,13 @@ impl ManagedConnection {
 
     /// Has the connection checked at once, since an answer looked wrong or is missing.
     pub(super) fn doubt(&self) {
-        self.0.doubt.notify_one();
+        self.0.signals.doubt.notify_one();
+    }
+
+    /// Has the connection to a server checked at once, since an operation failed on it. A Cluster
+    /// client repairs its connections itself.
+    pub(super) fn failed(&self) {
+        self.0.signals.failed.notify_one();
     }
 }
 
@@ -88,10 +104,10 @@ impl Drop for Shared {
 }
 
 /// Connects, watches the connection, and connects again, until it is aborted.
-async fn keep_up(mut connector: Connector, state: watch::Sender<State>, doubt: Arc<Notify>) {
-    let mut pause = SHORTEST_PAUSE;
+async fn keep_up(mut connector: Connector, state: watch::Sender<State>, signals: Arc<Signals>) {
+    let mut backoff = Backoff::default();
     loop {
-        match connector.connect().await {
+        let pause = match connector.connect().await {
             Ok((connection, closed)) => {
                 connector.missed();
                 let since = Instant::now();
@@ -101,18 +117,20 @@ async fn keep_up(mut connector: Connector, state: watch::Sender<State>, doubt: A
                     // node for ever. So a doubt makes a new client. The old one is used until the
                     // new one is connected.
                     sleep(STEADY).await;
-                    doubt.notified().await;
+                    signals.doubt.notified().await;
                     continue;
                 }
-                until_lost(&mut connector, connection, closed, &doubt).await;
+                until_lost(&mut connector, connection, closed, &signals).await;
                 state.send_replace(State::Connecting);
                 connector.missed();
                 if since.elapsed() >= STEADY {
-                    pause = SHORTEST_PAUSE;
+                    backoff = Backoff::default();
                     continue;
                 }
+                backoff.pause_after_loss()
             }
             Err(error) => {
+                let pause = backoff.pause_after(&error);
                 state.send_if_modified(|state| {
                     let cluster = matches!(state, State::Up(_));
                     if !cluster {
@@ -120,10 +138,10 @@ async fn keep_up(mut connector: Connector, state: watch::Sender<State>, doubt: A
                     }
                     !cluster
                 });
+                pause
             }
-        }
+        };
         sleep(pause).await;
-        pause = LONGEST_PAUSE.min(2 * pause);
     }
 }
 
@@ -132,7 +150,7 @@ async fn until_lost(
     connector: &mut Connector,
     connection: Connection,
     mut closed: Closed,
-    doubt: &Notify,
+    signals: &Signals,
 ) {
     let Connection::Server(mut server) = connection else {
         return;
@@ -140,7 +158,8 @@ async fn until_lost(
     loop {
         tokio::select! {
             () = closed.wait() => return,
-            () = doubt.notified() => {}
+            () = signals.doubt.notified() => {}
+            () = signals.failed.notified() => {}
             () = sleep(HEARTBEAT) => {}
         }
         if !connector.is_right(&mut server).await.unwrap_or(false) {

@@ -1,9 +1,11 @@
 //! The store in Redis or Valkey.
 
 mod announcements;
+mod backoff;
 mod batch;
 mod batcher;
 pub(crate) mod builder;
+mod cluster;
 mod codec;
 mod connection;
 mod connector;
@@ -14,9 +16,12 @@ mod operations;
 pub(crate) mod redis_store;
 mod scripts;
 mod sentinel;
+mod tcp;
 mod time_limit;
 #[cfg(feature = "redis-tls")]
 mod tls;
 #[cfg(not(feature = "redis-tls"))]
 #[path = "without_tls.rs"]
 mod tls;
+mod transport;
+mod url_parameters;

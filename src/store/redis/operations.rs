@@ -320,13 +320,12 @@ impl Operations {
     }
 
     fn checked_error(&self, error: RedisError) -> RedisStoreError {
-        let lost = matches!(
-            error.kind(),
-            ErrorKind::Io
-                | ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
-        );
-        if lost {
-            self.doubt();
+        match error.kind() {
+            ErrorKind::Io => self.failed(),
+            ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
+                self.doubt();
+            }
+            _ => {}
         }
         error.into()
     }
@@ -336,6 +335,14 @@ impl Operations {
         match split_refusal(answer) {
             (answer, None) => Ok(answer),
             (_, Some(refusal)) => Err(self.checked_error(refusal)),
+        }
+    }
+
+    /// Has the connections to a server checked after an error of the connection.
+    fn failed(&self) {
+        self.main.failed();
+        if let Some(replicated) = &self.replicated {
+            replicated.connection.failed();
         }
     }
 

@@ -74,12 +74,33 @@ use crate::store::store_clock::StoreClock;
 /// - `appendonly yes`, if sessions are to survive a restart. With the default `appendfsync
 ///   everysec`, a machine that loses power loses the last second: activity, new sessions and
 ///   revocations.
-/// - A user with limited rights needs these, and `+wait` or `+cluster` where that is used:
+/// - A user of its own, with the rights below and no others. `login-timeout:` stands for the
+///   [prefix](crate::RedisStoreBuilder::with_key_prefix).
 ///
 /// ```text
-/// ~login-timeout:* &login-timeout:* +@connection +@scripting
-/// +get +set +setrange +time +publish +subscribe
+/// ACL SETUSER app on >password resetchannels &login-timeout:revoked ~login-timeout:* -@all
+///   +hello +get +set +setrange +persist +eval +evalsha +time +publish +subscribe
 /// ```
+///
+/// Some settings need more: `+wait` for replicas, `+cluster|slots +cluster|info +asking` for a
+/// Cluster, `+select` for a database, `+role` for a server that speaks RESP2 only.
+///
+/// RESP3 is not needed. Where a server, or a proxy before it, knows RESP2 only, revocations are not
+/// announced: [`revocations`](SharedStore::revocations) stays silent, and a near cache relies on
+/// its own limits.
+///
+/// # Reconnecting
+///
+/// Attempts to connect become rarer the longer they fail: every 3 s while the server is down, and
+/// every 30 s while it refuses the credentials. The pauses are random, so that the nodes of an
+/// application do not connect all at once. After an outage the store is usually back within a quarter
+/// of the time that it lasted, and within 3 s.
+///
+/// With Sentinels, two have to name the same new master before the store follows them, if the URL
+/// names two. They are asked in random order.
+///
+/// TLS leaves the process's default `CryptoProvider` as it is. Where there is none, the store uses
+/// *ring* for itself. A Cluster through TLS needs a default, and fails to connect without one.
 ///
 /// # What a fail-over can lose
 ///
