@@ -1,7 +1,6 @@
 //! The pauses between attempts to connect.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io;
 use std::time::Duration;
 
 use redis::{ErrorKind, RedisError};
@@ -54,11 +53,6 @@ impl Backoff {
         self.0 = longer.clamp(growth.first, growth.longest);
         self.0.mul_f64(0.5 + 0.5 * random_fraction())
     }
-
-    /// Returns how long to wait after a connection that was lost soon.
-    pub(super) fn pause_after_loss(&mut self) -> Duration {
-        self.pause_after(&io::Error::from(io::ErrorKind::ConnectionReset).into())
-    }
 }
 
 fn growth_after(error: &RedisError) -> Growth {
@@ -83,6 +77,8 @@ pub(super) fn random() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     fn pauses(error: &RedisError, within: Duration) -> Vec<Duration> {

@@ -19,6 +19,9 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 /// A connection that was up for this long counts as a good one.
 const STEADY: Duration = Duration::from_secs(1);
 
+/// Operations wait for the next attempt where the pause before it is shorter.
+const WORTH_WAITING: Duration = Duration::from_millis(50);
+
 /// A connection that a background task keeps up. Clones share it. The task ends with the last
 /// clone.
 #[derive(Clone)]
@@ -121,13 +124,20 @@ async fn keep_up(mut connector: Connector, state: watch::Sender<State>, signals:
                     continue;
                 }
                 until_lost(&mut connector, connection, closed, &signals).await;
-                state.send_replace(State::Connecting);
                 connector.missed();
                 if since.elapsed() >= STEADY {
+                    state.send_replace(State::Connecting);
                     backoff = Backoff::default();
                     continue;
                 }
-                backoff.pause_after_loss()
+                let lost = RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
+                let pause = backoff.pause_after(&lost);
+                state.send_replace(if pause < WORTH_WAITING {
+                    State::Connecting
+                } else {
+                    State::Down(lost)
+                });
+                pause
             }
             Err(error) => {
                 let pause = backoff.pause_after(&error);

@@ -23,5 +23,6 @@ mod tls;
 #[cfg(not(feature = "redis-tls"))]
 #[path = "without_tls.rs"]
 mod tls;
+mod touches;
 mod transport;
 mod url_parameters;
