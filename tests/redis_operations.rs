@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use servers::redis::{Watched, cli, info, name, one, one_with, url};
+use servers::Server;
+use servers::redis::{Cluster, Watched, cli, info, name, one, one_with, replica_of, url};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -282,6 +283,48 @@ async fn a_user_with_the_least_rights_can_do_everything_and_no_more() -> Result 
         let error = works.await.expect_err(right);
         assert!(error.to_string().contains("rights"), "{right}: {error}");
         cli(port, &["ACL", "SETUSER", "app", right]);
+    }
+    Ok(())
+}
+
+/// The further rights that the documentation names for some settings.
+#[tokio::test(flavor = "multi_thread")]
+async fn few_more_rights_are_enough_for_each_setting() -> Result {
+    let documentation = include_str!("../src/store/redis/redis_store.rs");
+    let allow = |server: &Server, more: &str| {
+        let mut acl = vec!["ACL", "SETUSER", "app", "on", ">sesame"];
+        acl.extend(RIGHTS.split_whitespace());
+        for right in more.split_whitespace() {
+            assert!(documentation.contains(right), "{right} is not documented");
+            acl.push(right);
+        }
+        cli(server.port(), &acl);
+    };
+    let url = |server: &Server| format!("redis://app:sesame@127.0.0.1:{}", server.port());
+
+    let master = one();
+    let _replica = replica_of(&master);
+    allow(&master, "+wait +select");
+    let builder = RedisStore::builder().with_replicas_per_revocation(1);
+    let store = builder.connect(&format!("{}/3", url(&master))).await?;
+    conformance::check(&store).await;
+
+    let old = one_with(&["--rename-command", "HELLO", ""]);
+    allow(&old, "+role");
+    conformance::check(&RedisStore::connect(&url(&old)).await?).await;
+
+    let cluster = Cluster::start(3, 0);
+    for node in &cluster.nodes {
+        allow(node, "+cluster|slots +cluster|info +asking +ping");
+    }
+    let address = cluster.url().replace("://", "://app:sesame@");
+    let store = RedisStore::connect(&address).await?;
+    conformance::check(&store).await;
+    conformance::check_shared(&store).await;
+    conformance::check_push(&store, &RedisStore::connect(&address).await?).await;
+    for node in &cluster.nodes {
+        let refused = cli(node.port(), &["ACL", "LOG"]);
+        assert_eq!(refused.trim(), "", "a right is missing");
     }
     Ok(())
 }

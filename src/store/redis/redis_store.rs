@@ -82,7 +82,7 @@ use crate::store::store_clock::StoreClock;
 ///   +hello +get +set +setrange +persist +eval +evalsha +time +publish +subscribe
 /// ```
 ///
-/// Some settings need more: `+wait` for replicas, `+cluster|slots +cluster|info +asking` for a
+/// Some settings need more: `+wait` for replicas, `+cluster|slots +cluster|info +asking +ping` for a
 /// Cluster, `+select` for a database, `+role` for a server that speaks RESP2 only.
 ///
 /// RESP3 is not needed. Where a server, or a proxy before it, knows RESP2 only, revocations are not
