@@ -82,8 +82,8 @@ use crate::store::store_clock::StoreClock;
 ///   +hello +get +set +setrange +persist +eval +evalsha +time +publish +subscribe
 /// ```
 ///
-/// Some settings need more: `+wait` for replicas, `+cluster|slots +cluster|info +asking +ping` for a
-/// Cluster, `+select` for a database, `+role` for a server that speaks RESP2 only.
+/// Some settings need more: `+wait` for replicas, `+cluster|slots +cluster|info +asking +ping` for
+/// a Cluster, `+select` for a database, `+role` for a server that speaks RESP2 only.
 ///
 /// RESP3 is not needed. Where a server, or a proxy before it, knows RESP2 only, revocations are not
 /// announced: [`revocations`](SharedStore::revocations) stays silent, and a near cache relies on
@@ -93,8 +93,8 @@ use crate::store::store_clock::StoreClock;
 ///
 /// Attempts to connect become rarer the longer they fail: every 3 s while the server is down, and
 /// every 30 s while it refuses the credentials. The pauses are random, so that the nodes of an
-/// application do not connect all at once. After an outage the store is usually back within a quarter
-/// of the time that it lasted, and within 3 s.
+/// application do not connect all at once. After an outage the store is usually back within a
+/// quarter of the time that it lasted, and within 3 s.
 ///
 /// With Sentinels, two have to name the same new master before the store follows them, if the URL
 /// names two. They are asked in random order.

@@ -181,9 +181,9 @@ const LATER: Duration = Duration::from_secs(60);
 ///
 /// The byte offsets. `codec.rs` defines the record and `packed` the argument. Both are read by
 /// `struct.unpack`, where `>` is big-endian, `I6` a 48-bit number, `I8` a 64-bit number and `B` a
-/// byte. Lua counts from 1 and `SETRANGE` from 0, so a field at offset n of the record is read at n
-/// + 1 and written at n. In the record, offset 0 is the version and offset 1 the state: `sub(1, 2)`
-/// is `1L` for a live record of this version. Creation is at offset 2, last activity at 8 and the
+/// byte. Lua counts from 1 and `SETRANGE` from 0: the field at offset 8 of the record is read at 9
+/// and written at 8. In the record, offset 0 is the version and offset 1 the state: `sub(1, 2)` is
+/// `1L` for a live record of this version. Creation is at offset 2, last activity at 8 and the
 /// removal at 14, so `unpack('>I6I6I6', before, 3)` reads all three, and `SETRANGE key 8`
 /// overwrites last activity alone. The own limits, where the record has them, follow at offset 20:
 /// `unpack('>I8I8', before, 21)`. To move the removal as well, the record is put together again:
@@ -194,8 +194,9 @@ const LATER: Duration = Duration::from_secs(60);
 /// A refusal is one record's: `pcall` keeps it from ending the script. Its answer is then a list of
 /// the record and the error's text, so that a check is answered although nothing was written.
 const TOUCH: &str = "WRITE
+local pcall, pack, unpack = redis.pcall, struct.pack, struct.unpack
 local function touched(key, packed)
-  local before = redis.pcall('GET', key)
+  local before = pcall('GET', key)
   if type(before) == 'table' then
     if before.err:find('WRONGTYPE', 1, true) then return '' end
     return {false, before.err}
@@ -204,11 +205,11 @@ local function touched(key, packed)
     return before
   end
   local at, now, idle, absolute, every, remember, never_early =
-    struct.unpack('>I6I6I6I6I6I6B', packed)
-  local created, last, keep = struct.unpack('>I6I6I6', before, 3)
+    unpack('>I6I6I6I6I6I6B', packed)
+  local created, last, keep = unpack('>I6I6I6', before, 3)
   if created > last or last > $FOREVER or keep > $FOREVER then return before end
   if #before == $LIMITED then
-    local own_idle, own_absolute = struct.unpack('>I8I8', before, 21)
+    local own_idle, own_absolute = unpack('>I8I8', before, 21)
     if own_idle > 0 then
       every = math.min(every, math.ceil(own_idle / 2))
       idle = own_idle
@@ -222,12 +223,12 @@ local function touched(key, packed)
     local ends = math.min(at + idle, created + absolute, $FOREVER)
     local needed = math.min(ends + remember, $FOREVER)
     if needed <= keep then
-      local answer = redis.pcall('SETRANGE', key, 8, struct.pack('>I6', at))
+      local answer = pcall('SETRANGE', key, 8, pack('>I6', at))
       if type(answer) == 'number' then return before end
     else
       keep = math.min(needed + $LATER, $FOREVER)
     end
-    local record = before:sub(1, 8) .. struct.pack('>I6I6', at, keep) .. before:sub(21)
+    local record = before:sub(1, 8) .. pack('>I6I6', at, keep) .. before:sub(21)
     local err = replace(key, record, keep)
     if err then return {before, err} end
   end
