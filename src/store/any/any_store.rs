@@ -34,10 +34,10 @@ const READY_WITHIN: Duration = Duration::from_secs(1);
 /// | `redis://host:6379` | `RedisStore`, one server | `redis` |
 /// | `redis+sentinel://host:26379,host:26379/master-name` | `RedisStore`, the master that Sentinels watch over | `redis` |
 /// | `redis+cluster://host:7000,host:7001` | `RedisStore`, a Cluster | `redis` |
+/// | `redis+unix:///path/of/socket` | `RedisStore`, one server | `redis` |
 ///
 /// `rediss`, `rediss+sentinel` and `rediss+cluster` go through TLS, with the feature `redis-tls`.
-/// `valkey`, `valkeys` and `valkey+unix` mean the same as `redis`, `rediss` and `redis+unix`, which
-/// is a Unix socket: `redis+unix:///run/redis.sock`.
+/// `valkey` stands for `redis` in each of these, and `valkeys` for `rediss`.
 ///
 /// [`connect`](AnyStore::connect) fails if the store is down.
 /// [`connect_lazy`](AnyStore::connect_lazy) lets a program start in any case, and

@@ -42,7 +42,9 @@ impl Kind {
             #[cfg(feature = "redis")]
             Some(
                 "redis" | "redis+unix" | "redis+sentinel" | "redis+cluster" | "rediss"
-                | "rediss+sentinel" | "rediss+cluster" | "valkey" | "valkey+unix" | "valkeys",
+                | "rediss+sentinel" | "rediss+cluster" | "valkey" | "valkey+unix"
+                | "valkey+sentinel" | "valkey+cluster" | "valkeys" | "valkeys+sentinel"
+                | "valkeys+cluster",
             ) => Ok(Self::Redis),
             _ => Err(AnyStoreError::unknown(url)),
         }

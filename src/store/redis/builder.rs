@@ -1,30 +1,42 @@
-//! How is a connection to Redis configured?
+//! The builder of the store: settings, and connecting.
 
 use std::fmt;
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use redis::cluster::{ClusterClient, ClusterClientBuilder};
-use redis::io::tcp::TcpSettings;
-use redis::io::tcp::socket2::TcpKeepalive;
-use redis::{ConnectionInfo, ProtocolVersion};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
 
+use super::announcements::Announcements;
+use super::batcher::Batcher;
+use super::cluster;
+use super::connector::{Connector, Target};
+use super::endpoint::Endpoint;
 use super::error::RedisStoreError;
-use super::finder::{Finder, Whom};
-use super::gather::Gathering;
-use super::link::Link;
-use super::place::Place;
-use super::push::Announcements;
+use super::managed_connection::ManagedConnection;
+use super::operations::{Operations, Replicated};
+use super::redis_store::RedisStore;
 use super::sentinel::Sentinels;
-use super::servers::{Careful, Servers};
-use super::tls::Tls;
-use crate::store::redis::redis_store::RedisStore;
+use super::tcp;
+use super::tls::TlsSettings;
+use super::transport::Transport;
+use super::url_parameters::UrlParameters;
 
-/// Nobody waits longer; and it can be multiplied.
+/// The longest deadline. A few times this does not overflow.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(60 * 60);
 
 /// Builds a [`RedisStore`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_login_timeout::RedisStore;
+///
+/// let builder = RedisStore::builder()
+///     .with_key_prefix("shop:")
+///     .with_deadline(Duration::from_millis(300));
+/// assert!(format!("{builder:?}").contains("shop:"));
+/// ```
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `connect` is called"]
 pub struct RedisStoreBuilder {
@@ -32,144 +44,267 @@ pub struct RedisStoreBuilder {
     deadline: Duration,
     in_flight: usize,
     replicas: usize,
-    pub(super) tls: Tls,
+    tls: TlsSettings,
+    config: AsyncConnectionConfig,
+}
+
+impl RedisStore {
+    /// Connects to the servers that this URL names, with the default settings.
+    ///
+    /// - One server: `redis://user:password@host:port/database`. Everything but the host is
+    ///   optional.
+    /// - The master that Sentinels monitor:
+    ///   `redis+sentinel://user:password@host:port,host:port/master-name/database`. The hosts are
+    ///   the Sentinels'. The user and the password are the master's. A Sentinel's own credentials
+    ///   stand before its host.
+    /// - A Cluster: `redis+cluster://user:password@host:port,host:port`, with some of its nodes.
+    ///
+    /// - A Unix socket: `redis+unix:///path/of/socket?db=0&user=user&pass=password`.
+    ///
+    /// `valkey` stands for `redis` in each of them, and `valkeys` for `rediss`. These parameters
+    /// set what [`RedisStoreBuilder`] sets otherwise, in any of them: `?prefix=shop:`,
+    /// `?deadline=300ms` (or `2s`), and `?ca=/path/of/root.pem` for the certificate authority.
+    ///
+    /// `rediss`, `rediss+sentinel` and `rediss+cluster` use TLS, with the feature `redis-tls`. In a
+    /// user name or a password, write special characters as `%40` and the like.
+    ///
+    /// # Errors
+    ///
+    /// If the URL cannot be used, or no server answers. Once connected, the store reconnects for as
+    /// long as it lives.
+    pub async fn connect(url: &str) -> Result<Self, RedisStoreError> {
+        Self::builder().connect(url).await
+    }
+
+    /// Connects to the server of the application's own `redis::Client`, with the default settings.
+    ///
+    /// The address, the database, the credentials and TLS are the client's. The store makes its own
+    /// connection. For a credentials provider, give the builder
+    /// [the connection's settings](RedisStoreBuilder::with_connection_config) as well. The TCP
+    /// settings are the client's too: give it a `TCP_USER_TIMEOUT`, or a vanished server is noticed
+    /// by the heartbeat alone, after a second.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer. Once connected, the store reconnects for as long as it lives.
+    pub async fn from_client(client: Client) -> Result<Self, RedisStoreError> {
+        Self::builder().connect_client(client).await
+    }
+
+    /// Creates a builder with the default settings.
+    pub fn builder() -> RedisStoreBuilder {
+        RedisStoreBuilder::new()
+    }
 }
 
 impl RedisStoreBuilder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             prefix: "login-timeout:".to_owned(),
             deadline: Duration::from_millis(500),
             in_flight: 512,
             replicas: 0,
-            tls: Tls::default(),
+            tls: TlsSettings::default(),
+            config: AsyncConnectionConfig::new(),
         }
     }
 
-    /// What every key begins with, and the channel that revocations are announced on. The default is
-    /// `login-timeout:`.
+    /// Sets what every key begins with, and the channel that revocations are announced on. The
+    /// default is `login-timeout:`.
     ///
-    /// Applications with different session ids share a server by different prefixes. Braces in it mean a hash tag to
-    /// a Cluster: all sessions would be in one slot.
+    /// Applications with different session ids can share a server if each has its own prefix. Leave
+    /// out braces: a Cluster reads them as a hash tag and puts all sessions into one slot.
     pub fn with_key_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How long an operation may take before it fails; also how long each step of connecting may take. The default is
-    /// half a second, an hour the most.
+    /// Sets how long an operation may take before it fails, and each step of connecting. The
+    /// default is half a second, the most an hour.
     ///
-    /// Let it be shorter than the policy's [`store_timeout`](crate::PolicyBuilder::with_store_timeout), which does
-    /// not say what was waited for.
+    /// Choose it shorter than the policy's
+    /// [`store_timeout`](crate::PolicyBuilder::with_store_timeout), whose error does not say what
+    /// the layer waited for.
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline.clamp(Duration::from_millis(1), LONGEST_DEADLINE);
         self
     }
 
-    /// How many operations may be under way at once, at least one; touches that go together are one. Others wait their
-    /// turn, within their deadline. The default is 512.
+    /// Sets how many operations may be under way at once, at least one. The default is 512.
+    ///
+    /// A batch of touches counts as one operation. Further operations wait, within their deadline.
     pub fn with_max_in_flight(mut self, in_flight: usize) -> Self {
         self.in_flight = in_flight.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
     }
 
-    /// How many replicas must confirm a revocation before it counts as done. The default is none.
+    /// Sets how many replicas must confirm a revocation before it succeeds. The default is none.
     ///
-    /// A fail-over to a replica that had confirmed it cannot undo it. While fewer are there, revoking fails after
-    /// three quarters of the deadline, though it takes effect on the master. Other writes do not wait.
+    /// A fail-over to a replica that confirmed a revocation cannot undo it. While fewer replicas
+    /// are up, revoking fails after three quarters of the deadline, although it takes effect on the
+    /// master. Other writes do not wait.
     pub fn with_replicas_per_revocation(mut self, replicas: usize) -> Self {
         self.replicas = replicas;
         self
     }
 
-    /// Connects to the servers that this URL names; see [`RedisStore::connect`].
+    /// Sets the certificate authority, in PEM, that the server's certificate must come from. The
+    /// default is every authority that the system trusts.
+    #[cfg(feature = "redis-tls")]
+    pub fn with_root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        // Only without TLS there is an error.
+        let _ = self.tls.set_root_certificate(pem.into());
+        self
+    }
+
+    /// Sets the certificate and the private key, in PEM, with which this client authenticates
+    /// itself.
+    #[cfg(feature = "redis-tls")]
+    pub fn with_client_certificate(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.tls
+            .set_client_certificate(certificate.into(), key.into());
+        self
+    }
+
+    /// Sets what the client needs beyond this builder's settings, such as a credentials provider.
+    /// The default is `AsyncConnectionConfig::new()`.
+    ///
+    /// The time limits, the length of the queue and the push sender are the store's own. A
+    /// Cluster's main connection does not use these settings.
+    pub fn with_connection_config(mut self, config: AsyncConnectionConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Connects to the servers that this URL names. [`RedisStore::connect`] lists the formats. The
+    /// URL's parameters win over this builder's settings.
     ///
     /// # Errors
     ///
     /// If the URL cannot be used, or no server answers.
-    pub async fn connect(self, url: &str) -> Result<RedisStore, RedisStoreError> {
-        let mut place = Place::parse(url)?;
-        for server in place.each() {
-            let prepared = server.clone().set_tcp_settings(tcp(self.deadline));
-            *server = self.tls.of_server(prepared)?;
+    pub async fn connect(mut self, url: &str) -> Result<RedisStore, RedisStoreError> {
+        let (address, parameters) = UrlParameters::split(url)?;
+        let mut endpoint = Endpoint::parse(&address)?;
+        if let Some(prefix) = parameters.prefix {
+            self = self.with_key_prefix(prefix);
         }
-        let shown = place.to_string();
+        if let Some(deadline) = parameters.deadline {
+            self = self.with_deadline(deadline);
+        }
+        if let Some(file) = parameters.authority {
+            let pem = fs::read(file).map_err(|_| {
+                RedisStoreError::address("the file that its parameter `ca` names cannot be read")
+            })?;
+            self.tls.set_root_certificate(pem)?;
+        }
+        for server in endpoint.each() {
+            *server = server
+                .clone()
+                .set_tcp_settings(tcp::settings(self.deadline));
+        }
+        self.connect_to(endpoint).await
+    }
+
+    /// Connects to the server of the application's own client. [`RedisStore::from_client`] says
+    /// what is taken from it.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer.
+    pub async fn connect_client(self, client: Client) -> Result<RedisStore, RedisStoreError> {
+        self.connect_to(Endpoint::Client(client)).await
+    }
+
+    async fn connect_to(self, mut endpoint: Endpoint) -> Result<RedisStore, RedisStoreError> {
+        let servers: Vec<&ConnectionInfo> =
+            endpoint.each().into_iter().map(|server| &*server).collect();
+        let transport = Transport {
+            tls: self.tls.prepare(&servers)?,
+        };
         let announcements = Announcements::on(format!("{}revoked", self.prefix));
-        let (main, listener) = self.links(&place, &announcements).await?;
-        let careful = match self.replicas {
+        let (main, listener) = self
+            .connections(&endpoint, &transport, &announcements)
+            .await?;
+        let replicated = match self.replicas {
             0 => None,
-            replicas => Some(Careful {
-                link: Link::start(self.finder(self.whom(&place)?, None)).await?,
+            replicas => Some(Replicated {
+                connection: self.start(&endpoint, &transport, None).await?,
                 replicas,
-                // Its answer must come before our own deadline.
+                // The server's answer must come before the operation's deadline.
                 wait: self.deadline * 3 / 4,
             }),
         };
-        let servers = Servers {
+        let operations = Operations {
             main,
-            careful,
+            replicated,
             _listener: listener,
             announcements,
-            gathering: Gathering::default(),
-            together: AtomicBool::new(!matches!(place, Place::Cluster(_))),
+            batcher: Batcher::default(),
+            batching: AtomicBool::new(!matches!(endpoint, Endpoint::Cluster(_))),
             in_flight: tokio::sync::Semaphore::new(self.in_flight),
             deadline: self.deadline,
             prefix: self.prefix,
-            shown,
+            endpoint: endpoint.to_string(),
         };
-        Ok(RedisStore(Arc::new(servers)))
+        Ok(RedisStore::over(Arc::new(operations)))
     }
 
-    /// The link for everything, and the one for announcements where they need one of their own.
-    async fn links(
+    /// Starts the main connection, and one for announcements where they need their own.
+    async fn connections(
         &self,
-        place: &Place,
+        endpoint: &Endpoint,
+        transport: &Transport,
         announcements: &Announcements,
-    ) -> Result<(Link, Option<Link>), RedisStoreError> {
-        let announced = Some(announcements.clone());
-        let Place::Cluster(nodes) = place else {
-            let main = Link::start(self.finder(self.whom(place)?, announced)).await?;
+    ) -> Result<(ManagedConnection, Option<ManagedConnection>), RedisStoreError> {
+        let announcements = Some(announcements.clone());
+        let Endpoint::Cluster(nodes) = endpoint else {
+            let main = self.start(endpoint, transport, announcements).await?;
             return Ok((main, None));
         };
-        let main = Link::start(self.finder(self.whom(place)?, None)).await?;
+        let main = self.start(endpoint, transport, None).await?;
         let nodes = nodes.clone();
-        let listener = Link::start(self.finder(Whom::Anyone { nodes, turn: 0 }, announced)).await?;
-        Ok((main, Some(listener)))
+        let any_node = Target::AnyNode { nodes, turn: 0 };
+        let listener = self.connector(any_node, transport, announcements);
+        Ok((main, Some(ManagedConnection::start(listener).await?)))
     }
 
-    fn whom(&self, place: &Place) -> Result<Whom, RedisStoreError> {
-        Ok(match place {
-            Place::Server(server) => Whom::Server(server.clone()),
-            Place::Sentinel(watched) => Whom::Master(Sentinels::new(watched.clone())),
-            Place::Cluster(nodes) => Whom::Everyone(self.cluster(nodes)?),
-        })
+    async fn start(
+        &self,
+        endpoint: &Endpoint,
+        transport: &Transport,
+        announcements: Option<Announcements>,
+    ) -> Result<ManagedConnection, RedisStoreError> {
+        let target = match endpoint {
+            Endpoint::Server(server) => Target::Server(server.clone()),
+            Endpoint::Client(client) => Target::Client(client.clone()),
+            Endpoint::Sentinel(master) => Target::Master(Sentinels::new(master.clone())),
+            Endpoint::Cluster(nodes) => {
+                Target::Cluster(cluster::client(nodes, &self.tls, self.deadline)?)
+            }
+        };
+        let connector = self.connector(target, transport, announcements);
+        Ok(ManagedConnection::start(connector).await?)
     }
 
-    fn finder(&self, whom: Whom, announcements: Option<Announcements>) -> Finder {
-        Finder {
-            whom,
+    fn connector(
+        &self,
+        target: Target,
+        transport: &Transport,
+        announcements: Option<Announcements>,
+    ) -> Connector {
+        Connector {
+            target,
+            transport: transport.clone(),
+            protocol: ProtocolVersion::RESP3,
+            config: self.config.clone(),
             announcements,
             limit: self.deadline,
             queue: self.in_flight.min(4096),
         }
-    }
-
-    /// The client's own defaults retry for minutes. Here a request may follow a slot that moved, and that is all.
-    fn cluster(&self, nodes: &[ConnectionInfo]) -> Result<ClusterClient, RedisStoreError> {
-        let builder = ClusterClientBuilder::new(nodes.to_vec())
-            .use_protocol(ProtocolVersion::RESP3)
-            .tcp_settings(tcp(self.deadline))
-            .connection_timeout(self.deadline / 2)
-            .response_timeout(self.deadline)
-            .overall_response_timeout(None)
-            .retries(4)
-            .min_retry_wait(1)
-            .max_retry_wait(20)
-            .retry_wait_formula(2, 2);
-        self.tls
-            .of_cluster(builder)
-            .build()
-            .map_err(RedisStoreError::refused)
     }
 }
 
@@ -182,25 +317,4 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("replicas", &self.replicas)
             .finish_non_exhaustive()
     }
-}
-
-/// Connections whose other end vanished are noticed by the system, busy or idle.
-fn tcp(deadline: Duration) -> TcpSettings {
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(5));
-    let settings = TcpSettings::default()
-        .set_nodelay(true)
-        .set_keepalive(keepalive);
-    unacknowledged(settings, deadline)
-}
-
-/// What was sent and not acknowledged for this long ends the connection.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
-fn unacknowledged(settings: TcpSettings, deadline: Duration) -> TcpSettings {
-    settings.set_user_timeout(2 * deadline)
-}
-
-/// This system decides for itself how long to wait.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "fuchsia")))]
-fn unacknowledged(settings: TcpSettings, _: Duration) -> TcpSettings {
-    settings
 }

@@ -1,21 +1,32 @@
-//! How is a record written in Redis?
+//! The format of a record in Redis, and the name of its key.
 
 use std::time::Duration;
 
+use redis::{ErrorKind, RedisError, Value};
+
+use super::error::RedisStoreError;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::limits::Limits;
 use crate::session::time::Timestamp;
 
-/// A record of policy's limits: version and state, then when it was created, last active and is removed, 48 bits each.
+/// The length of a record without its own limits.
+///
+/// Offset 0: the version `1`. Offset 1: the state, `L` for live or `R` for revoked. Offset 2: when
+/// it was created. Offset 8: last activity. Offset 14: when it is removed. Times are milliseconds
+/// since 1970 in 48 bits, big-endian.
 pub(super) const PLAIN: usize = 2 + 3 * 6;
-/// The same with its own idle and absolute timeouts in milliseconds, 64 bits each; 0 stands for the policy's.
+/// The length of a record with its own limits.
+///
+/// Offset 20: the idle timeout. Offset 28: the absolute timeout. Both are milliseconds in 64 bits,
+/// big-endian. 0 stands for the policy's limit.
 pub(super) const LIMITED: usize = PLAIN + 2 * 8;
 
 const LIVE: &[u8] = b"1L";
 const REVOKED: &[u8] = b"1R";
 
-/// The record as one string, shorter than the 44 bytes that Redis keeps next to their key. Numbers are big-endian.
+/// Writes a record as one string. It is shorter than the 44 bytes up to which Redis keeps a string
+/// in one allocation.
 pub(super) fn pack(activity: &Activity, keep_until: Timestamp) -> Vec<u8> {
     let mut record = Vec::with_capacity(LIMITED);
     record.extend_from_slice(if activity.is_revoked() { REVOKED } else { LIVE });
@@ -27,7 +38,7 @@ pub(super) fn pack(activity: &Activity, keep_until: Timestamp) -> Vec<u8> {
     let limits = activity.limits();
     if limits != Limits::default() {
         for limit in [limits.idle(), limits.absolute()] {
-            // Limits are whole milliseconds in 64 bits.
+            // A limit is a whole number of milliseconds and fits in 64 bits.
             let millis = limit.map_or(0, |limit| limit.as_millis() as u64);
             record.extend_from_slice(&millis.to_be_bytes());
         }
@@ -35,7 +46,7 @@ pub(super) fn pack(activity: &Activity, keep_until: Timestamp) -> Vec<u8> {
     record
 }
 
-/// The record that this string holds. Anything that [`pack`] does not write is refused: a record that cannot be read
+/// Reads a record. A string that [`pack`] does not write is an error: a record that cannot be read
 /// is neither unknown nor valid for ever.
 pub(super) fn unpack(record: &[u8]) -> Result<Activity, Malformed> {
     let (state, rest) = record.split_first_chunk::<2>().ok_or(Malformed)?;
@@ -55,12 +66,47 @@ pub(super) fn unpack(record: &[u8]) -> Result<Activity, Malformed> {
     }
 }
 
-/// A value that is no record of ours.
+/// What a read answers: the record, `None` where there is none, or an error.
+pub(super) type LoadResult = Result<Option<Activity>, RedisStoreError>;
+
+/// Reads the record that the server answered for a key.
+pub(super) fn read(key: &str, value: &Value) -> LoadResult {
+    let malformed = || RedisStoreError::malformed(key.to_owned());
+    match value {
+        Value::Nil => Ok(None),
+        Value::BulkString(record) => unpack(record).map(Some).map_err(|_| malformed()),
+        _ => Err(malformed()),
+    }
+}
+
+/// Splits a script's answer into the record, and the error with which the server refused to write.
+pub(super) fn split_refusal(answer: &Value) -> (&Value, Option<RedisError>) {
+    if let Value::Array(parts) = answer
+        && let [record, Value::BulkString(error)] = &parts[..]
+    {
+        return (record, Some(server_error(error)));
+    }
+    (answer, None)
+}
+
+/// Reads an error's text as a script sees it. Before Redis 7.0 it begins with the place in the
+/// script.
+fn server_error(text: &[u8]) -> RedisError {
+    let text = String::from_utf8_lossy(text);
+    let text = text.split_once(": -").map_or(&*text, |(_, text)| text);
+    let line = format!("-{}\r\n", text.replace(['\r', '\n'], " "));
+    match redis::parse_redis_value(line.as_bytes()).and_then(Value::extract_error) {
+        Err(error) => error,
+        Ok(_) => RedisError::from((ErrorKind::UnexpectedReturnType, "the error has no text")),
+    }
+}
+
+/// The error for a string that is not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// What a session is called in Redis: the prefix and 22 characters, its key in base 64 as in URLs, most significant
-/// digit first.
+/// Returns the name of a session's key in Redis: the prefix, and the session key as 22 digits of
+/// URL-safe base 64, most significant digit first.
 pub(super) fn name(prefix: &str, key: SessionKey) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut number = u128::from_be_bytes(key.to_bytes());
@@ -198,6 +244,28 @@ mod tests {
             bad[place] = byte;
             assert_eq!(unpack(&bad), Err(Malformed), "byte {place} is {byte}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_record() {
+        let text = |text: &str| Value::BulkString(text.into());
+        let split = |error| {
+            let answer = Value::Array(vec![text("record"), text(error)]);
+            let (record, refusal) = split_refusal(&answer);
+            assert_eq!(record, &text("record"));
+            refusal.unwrap()
+        };
+        for error in [
+            "OOM command not allowed",
+            "@user_script: 5: -OOM command not allowed",
+        ] {
+            assert_eq!(split(error).code(), Some("OOM"));
+            assert_eq!(split(error).detail(), Some("command not allowed"));
+        }
+        let replica = ErrorKind::Server(redis::ServerErrorKind::ReadOnly);
+        assert_eq!(split("READONLY it is\r\na replica").kind(), replica);
+        assert!(split_refusal(&text("record")).1.is_none());
+        assert!(split_refusal(&Value::Nil).1.is_none());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What can be said to one server, and to a Cluster?
+//! A connection to one server or to a Cluster, and how commands and scripts are sent on it.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio::time::sleep;
 
 use super::scripts::Call;
 
-/// How long a key on the move is given before it is asked for again. The deadline ends it.
-const A_MOMENT: Duration = Duration::from_millis(2);
+/// The pause before a command is repeated whose slot is being moved. The deadline ends the repeats.
+const MOVE_PAUSE: Duration = Duration::from_millis(2);
 
-/// A connection that is up, or was a moment ago. Clones share it.
+/// A connection. It may have been lost a moment ago. Clones share it.
 #[derive(Clone)]
 pub(super) enum Connection {
     Server(MultiplexedConnection),
@@ -20,26 +20,27 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    /// One command, on one key.
+    /// Sends one command on one key.
     pub(super) async fn command(&mut self, command: &Cmd) -> RedisResult<Value> {
         match self {
             Self::Server(server) => server.send_packed_command(command).await?.extract_error(),
-            // Each in a box of its own, where it is needed: small futures are what makes a touch fast.
+            // Boxed, because a small future is what makes a touch fast.
             Self::Cluster(cluster) => Box::pin(follow(cluster, command)).await,
         }
     }
 
-    /// One script, on its keys.
+    /// Runs one script on its keys.
     pub(super) async fn script(&mut self, keys: &[&str], call: &Call<'_>) -> RedisResult<Value> {
         match self.command(&call.by_hash(keys)).await {
-            Err(error) if is_unheard_of(&error) => {
+            Err(error) if is_unknown_script(&error) => {
                 Box::pin(async { self.command(&call.whole(keys)).await }).await
             }
             answer => answer,
         }
     }
 
-    /// One script, on one key, and then how many replicas have its effects, so many milliseconds later at the latest.
+    /// Runs one script on one key, and waits up to `millis` for replicas. Returns the script's
+    /// answer and how many replicas have its effects.
     pub(super) async fn replicated_script(
         &mut self,
         key: &str,
@@ -49,12 +50,13 @@ impl Connection {
     ) -> RedisResult<(Value, usize)> {
         let mut wait = redis::cmd("WAIT");
         wait.arg(replicas).arg(millis);
-        // The whole script, rare as it is: a server that did not know it would let us wait for nothing first.
+        // The whole script and not its hash: a server that does not know the hash would refuse it,
+        // and still wait for replicas.
         let mut both = Pipeline::new();
         both.add_command(call.whole(&[key])).add_command(wait);
         loop {
             match both.query_async(self).await {
-                Err(error) if is_on_the_move(&error) => sleep(A_MOMENT).await,
+                Err(error) if is_being_moved(&error) => sleep(MOVE_PAUSE).await,
                 answer => break answer,
             }
         }
@@ -89,25 +91,27 @@ impl ConnectionLike for Connection {
     }
 }
 
-/// Goes where the key is now, until the deadline.
+/// Sends a command to the node that has the key now, and repeats it while the slot is being moved.
 async fn follow(cluster: &mut ClusterConnection, command: &Cmd) -> RedisResult<Value> {
     loop {
         let answer = cluster.req_packed_command(command).await;
         match answer.and_then(Value::extract_error) {
-            Err(error) if is_on_the_move(&error) => sleep(A_MOMENT).await,
+            Err(error) if is_being_moved(&error) => sleep(MOVE_PAUSE).await,
             answer => return answer,
         }
     }
 }
 
-/// Whether the client followed a key that moves to another node, and ran out of attempts. Where many callers share a
-/// connection, one's permission to ask the new node is at times used up by another one's command.
-fn is_on_the_move(error: &RedisError) -> bool {
+/// Returns whether the slot of the key is being moved, and the client ran out of redirections.
+///
+/// The client announces a redirected command with `ASKING`. Where many callers share a connection,
+/// another command can use up that permission first, so that the redirection has to be repeated.
+fn is_being_moved(error: &RedisError) -> bool {
     use ServerErrorKind::{Ask, Moved, TryAgain};
     matches!(error.kind(), ErrorKind::Server(Ask | Moved | TryAgain))
 }
 
-/// Whether the server has to be told the whole script: it is new, or was started again.
-fn is_unheard_of(error: &RedisError) -> bool {
+/// Returns whether the server does not know the script yet: it is new, or was restarted.
+fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }

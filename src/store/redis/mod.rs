@@ -1,24 +1,28 @@
 //! The store in Redis or Valkey.
 
+mod announcements;
+mod backoff;
+mod batch;
+mod batcher;
 pub(crate) mod builder;
+mod cluster;
 mod codec;
 mod connection;
+mod connector;
+mod endpoint;
 pub(crate) mod error;
-mod finder;
-mod gather;
-mod link;
-mod place;
-mod push;
+mod managed_connection;
+mod operations;
 pub(crate) mod redis_store;
 mod scripts;
 mod sentinel;
-mod servers;
+mod tcp;
+mod time_limit;
 #[cfg(feature = "redis-tls")]
-mod with_tls;
+mod tls;
 #[cfg(not(feature = "redis-tls"))]
-mod without_tls;
-
-#[cfg(feature = "redis-tls")]
-use with_tls as tls;
-#[cfg(not(feature = "redis-tls"))]
-use without_tls as tls;
+#[path = "without_tls.rs"]
+mod tls;
+mod touches;
+mod transport;
+mod url_parameters;

@@ -1,13 +1,13 @@
-//! What is remembered in Redis or Valkey?
+//! The store: its public type, and its implementation of the store's contract.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::builder::RedisStoreBuilder;
+use super::batch;
 use super::error::RedisStoreError;
-use super::gather;
-use super::servers::Servers;
+use super::operations::Operations;
+use crate::clock::{Clock, SystemClock};
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
@@ -16,8 +16,8 @@ use crate::store::activity_store::ActivityStore;
 use crate::store::shared_store::{Revocations, SharedStore};
 use crate::store::store_clock::StoreClock;
 
-/// Activity remembered in Redis 6.2 or later, or in Valkey: for sessions that outlive a process and are shared by
-/// several.
+/// Stores activity in Redis 6.2 or later, or in Valkey, for sessions that outlive a process or are
+/// shared by several.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,100 +33,113 @@ use crate::store::store_clock::StoreClock;
 /// # }
 /// ```
 ///
-/// # What it costs
+/// # Costs
 ///
-/// An operation is one round trip. [Touches](ActivityStore::touch) of the same moment by policies without a
-/// [`touch_every`](crate::PolicyBuilder::with_touch_every) go together, in one script for up to 128 sessions: the busier
-/// the application is, the less each of them costs. Others are one command on one key. A second trip is made
+/// An operation is one round trip. [Touches](ActivityStore::touch) that begin at the same moment
+/// are sent as a batch, in one script for up to 128 sessions, if their policy has no
+/// [`touch_every`](crate::PolicyBuilder::with_touch_every). So each touch costs less the busier the
+/// application is. Every other operation is one command on one key. A second round trip is needed
 ///
-/// - for a touch by a policy with a `touch_every`, when last activity is due to move: it is a plain `GET`, and then a
-///   script;
+/// - for a touch by a policy with a `touch_every`, when last activity is due to move: a `GET` and
+///   then a script;
 /// - when a server sees a script for the first time;
-/// - when Redis refuses touches that went together: each is sent again by itself, so that none fails because of another.
-///   In a Cluster touches always go by themselves, and so they do, after the first refusal, where a Cluster is behind a
-///   single address.
+/// - once, where a Cluster is behind a single address: it refuses the first batch. In a Cluster
+///   every touch is sent by itself.
 ///
 /// A session takes about 200 bytes of Redis' memory.
 ///
-/// # What it promises
+/// # Guarantees
 ///
-/// - Time comes from the caller, never from Redis: a record's expiry in Redis is housekeeping, and up to a minute late. Where the nodes'
-///   clocks differ, give the layer the [clock](RedisStore::clock).
-/// - An operation fails within its [deadline](RedisStoreBuilder::with_deadline), half a second by default, and at
-///   once while the server is known to be away. The connection comes back within milliseconds of the server, whether
-///   that was restarted, frozen or unreachable. There is nothing to retry and nothing to supervise.
-/// - With Sentinel it follows a fail-over. With a Cluster it follows slots that move and replicas that take over.
-/// - Revocations are [announced](SharedStore::revocations) to every node, usually within a millisecond.
-/// - A value that is no record of its own is an error, not an unknown session.
+/// - Time comes from the caller, never from Redis. A record's expiry in Redis is housekeeping, and
+///   up to a minute late. Where the nodes' clocks differ, give the layer the
+///   [clock](RedisStore::clock).
+/// - An operation fails within its [deadline](crate::RedisStoreBuilder::with_deadline), half a
+///   second by default, and at once while the server is known to be down. The connection is up
+///   again within milliseconds of the server, after a restart, a freeze or a network failure.
+///   Nothing has to be retried or supervised.
+/// - With Sentinels the store follows a fail-over. With a Cluster it follows slots that move and
+///   replicas that take over.
+/// - Revocations are [announced](SharedStore::revocations) to every node, usually within a
+///   millisecond.
+/// - A value that is not a session record is an error, not an unknown session.
+/// - A server that refuses to write still answers checks: they return what they read. Where its
+///   memory is full (`OOM`), sessions that are there are also touched and revoked, in place. New
+///   sessions are refused. Where too few replicas follow it (`NOREPLICAS`) or its disk is full
+///   (`MISCONF`), activity does not move and revoking fails.
 ///
-/// # What Redis must be told
+/// # Settings of the server
 ///
-/// - `maxmemory-policy noeviction`, the default: with any other one sessions vanish when memory is short, and are
-///   unknown.
-/// - `appendonly yes`, if sessions are to survive a restart. With `appendfsync everysec`, the default, a machine that
-///   loses power loses a second of activity, and sessions and revocations that began in it.
-/// - A user with limited rights needs these, and `+wait` or `+cluster` where that is used:
+/// - `maxmemory-policy noeviction`, the default. With any other policy sessions vanish when memory
+///   is short, and are then unknown.
+/// - `appendonly yes`, if sessions are to survive a restart. With the default `appendfsync
+///   everysec`, a machine that loses power loses the last second: activity, new sessions and
+///   revocations.
+/// - A user of its own, with the rights below and no others. `login-timeout:` stands for the
+///   [prefix](crate::RedisStoreBuilder::with_key_prefix).
 ///
 /// ```text
-/// ~login-timeout:* &login-timeout:* +@connection +@scripting +get +set +setrange +time +publish +subscribe
+/// ACL SETUSER app on >password resetchannels &login-timeout:revoked ~login-timeout:* -@all
+///   +hello +get +set +setrange +persist +eval +evalsha +time +publish +subscribe
 /// ```
+///
+/// Some settings need more: `+wait` for replicas, `+cluster|slots +cluster|info +asking +ping` for
+/// a Cluster, `+select` for a database, `+role` for a server that speaks RESP2 only.
+///
+/// RESP3 is not needed. Where a server, or a proxy before it, knows RESP2 only, revocations are not
+/// announced: [`revocations`](SharedStore::revocations) stays silent, and a near cache relies on
+/// its own limits.
+///
+/// # Reconnecting
+///
+/// Attempts to connect become rarer the longer they fail: every 3 s while the server is down, and
+/// every 30 s while it refuses the credentials. The pauses are random, so that the nodes of an
+/// application do not connect all at once. After an outage the store is usually back within a
+/// quarter of the time that it lasted, and within 3 s.
+///
+/// With Sentinels, two have to name the same new master before the store follows them, if the URL
+/// names two. They are asked in random order.
+///
+/// TLS leaves the process's default `CryptoProvider` as it is. Where there is none, the store uses
+/// *ring* for itself. A Cluster through TLS needs a default, and fails to connect without one.
 ///
 /// # What a fail-over can lose
 ///
-/// Redis replicates after it has answered. When a master dies, what it had not passed on yet is lost, usually a few
-/// milliseconds' worth: a session that just began is unknown, activity is a little older, and **a revocation is
-/// undone**. With [`with_replicas_per_revocation`](RedisStoreBuilder::with_replicas_per_revocation) a revocation
-/// waits for replicas and fails where they do not confirm it; have as many confirm as may take over. A master that is
-/// cut off from its Sentinels goes on for a while, and loses what it wrote then; `min-replicas-to-write 1` limits
-/// that.
+/// Redis replicates after it has answered. A master that dies loses what it had not replicated yet,
+/// usually a few milliseconds: a session that just began is unknown, activity is a little older,
+/// and **a revocation is undone**. With
+/// [`with_replicas_per_revocation`](crate::RedisStoreBuilder::with_replicas_per_revocation) a
+/// revocation waits for replicas and fails where they do not confirm it. Set it to the number of
+/// replicas that may take over. A master that is cut off from its Sentinels goes on for a while,
+/// and loses what it wrote in that time. `min-replicas-to-write 1` limits that.
 ///
 /// Clones share the connection.
 #[derive(Clone)]
-pub struct RedisStore(pub(super) Arc<Servers>);
+pub struct RedisStore(Arc<Operations>);
 
 impl RedisStore {
-    /// Connects to the servers that this URL names, with every default.
+    pub(super) fn over(operations: Arc<Operations>) -> Self {
+        Self(operations)
+    }
+
+    /// Creates a clock that follows the server's time, for nodes whose own clocks differ.
     ///
-    /// - one server: `redis://user:password@host:port/database`, with everything but the host optional;
-    /// - the master that Sentinels watch over:
-    ///   `redis+sentinel://user:password@host:port,host:port/master-name/database`, with the Sentinels' hosts and the
-    ///   server's credentials. Where a Sentinel asks for some itself, they stand before its own host;
-    /// - a Cluster: `redis+cluster://user:password@host:port,host:port`, with some of its nodes.
-    ///
-    /// `rediss`, `rediss+sentinel` and `rediss+cluster` go through TLS, with the feature `redis-tls`. In a user name
-    /// or a password, special characters are written as `%40` and the like.
+    /// With Sentinels it follows the master's time. With a Cluster it follows the time of the node
+    /// that has the slot of the key prefix, which is the same for every node of the application.
     ///
     /// # Errors
     ///
-    /// If the URL cannot be used, or no server answers. Once it is connected, it reconnects for as long as it lives.
-    pub async fn connect(url: &str) -> Result<Self, RedisStoreError> {
-        Self::builder().connect(url).await
-    }
-
-    /// Every default, to be changed.
-    pub fn builder() -> RedisStoreBuilder {
-        RedisStoreBuilder::new()
-    }
-
-    /// A clock that follows the server's time, for nodes whose own clocks differ.
-    ///
-    /// With Sentinel it is the master's time, with a Cluster that of the node which has the slot of the key prefix:
-    /// the same one for every node of the application.
-    ///
-    /// # Errors
-    ///
-    /// If the server does not tell the time.
+    /// If the server does not answer with its time.
     pub async fn clock(&self) -> Result<StoreClock, RedisStoreError> {
         let store = self.clone();
         let ask = move || {
-            let servers = Arc::clone(&store.0);
-            async move { servers.in_time(|| servers.time()).await }
+            let operations = Arc::clone(&store.0);
+            async move { operations.in_time(|| operations.time()).await }
         };
         StoreClock::follow(ask).await
     }
 }
 
-/// What every operation returns.
+/// The future of every operation.
 type Answer<T> = Pin<Box<dyn Future<Output = Result<T, RedisStoreError>> + Send>>;
 
 impl ActivityStore for RedisStore {
@@ -134,10 +147,10 @@ impl ActivityStore for RedisStore {
     type Future<T: Send + 'static> = Answer<T>;
 
     fn create(&self, key: SessionKey, activity: Activity, keep_until: Timestamp) -> Answer<()> {
-        let servers = Arc::clone(&self.0);
+        let operations = Arc::clone(&self.0);
         Box::pin(async move {
-            servers
-                .in_time(|| servers.create(key, &activity, keep_until))
+            operations
+                .in_time(|| operations.create(key, &activity, keep_until))
                 .await
         })
     }
@@ -148,41 +161,45 @@ impl ActivityStore for RedisStore {
         activity: Activity,
         keep_until: Timestamp,
     ) -> Answer<Activity> {
-        let servers = Arc::clone(&self.0);
+        let operations = Arc::clone(&self.0);
         Box::pin(async move {
-            servers
-                .in_time(|| servers.begin(key, activity, keep_until))
+            operations
+                .in_time(|| operations.begin(key, activity, keep_until))
                 .await
         })
     }
 
     fn load(&self, key: SessionKey) -> Answer<Option<Activity>> {
-        let servers = Arc::clone(&self.0);
-        Box::pin(async move { servers.in_time(|| servers.load(key)).await })
+        let operations = Arc::clone(&self.0);
+        Box::pin(async move { operations.in_time(|| operations.load(key)).await })
     }
 
     fn touch(&self, key: SessionKey, touch: Touch) -> Answer<Option<Activity>> {
-        let servers = Arc::clone(&self.0);
-        if touch.policy().touch_every().is_zero() && servers.go_together() {
-            return Box::pin(gather::touch(servers, key, touch));
+        let operations = Arc::clone(&self.0);
+        if touch.policy().touch_every().is_zero() && operations.batches() {
+            return Box::pin(batch::touch(operations, key, touch));
         }
-        Box::pin(async move { servers.in_time(|| servers.touch(key, &touch)).await })
+        Box::pin(async move { operations.in_time(|| operations.touch(key, &touch)).await })
     }
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<bool> {
-        let servers = Arc::clone(&self.0);
-        Box::pin(async move { servers.in_time(|| servers.revoke(key, keep_until)).await })
+        let operations = Arc::clone(&self.0);
+        Box::pin(async move {
+            operations
+                .in_time(|| operations.revoke(key, keep_until))
+                .await
+        })
     }
 }
 
 impl SharedStore for RedisStore {
-    /// Up to 128 go in each round trip, and each round trip has the whole deadline.
+    /// Sends up to 128 touches in a round trip. Each round trip has the whole deadline.
     fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Answer<()> {
         Box::pin(Arc::clone(&self.0).touch_many(touches))
     }
 
-    /// Announced are all sessions that any node revokes in this store. Whenever the connection was interrupted,
-    /// [`Announced::Missed`] follows, once when it is lost and once when it is up again.
+    /// Announces the sessions that any node revokes in this store. An interrupted connection
+    /// announces [`Announced::Missed`] twice: when it is lost and when it is up again.
     ///
     /// [`Announced::Missed`]: crate::Announced::Missed
     fn revocations(&self) -> Revocations {
@@ -193,7 +210,7 @@ impl SharedStore for RedisStore {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("servers", &self.0.shown)
+            .field("endpoint", &self.0.endpoint)
             .field("prefix", &self.0.prefix)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! What runs inside Redis, in one atomic step?
+//! The Lua scripts: each runs inside Redis as one atomic step.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -10,40 +10,44 @@ use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::session::touch::Touch;
 
-/// A script to run, with what it is to be told about its keys. In a Cluster, those are one.
+/// A script, and its arguments for its keys. In a Cluster a script has one key.
 pub(super) enum Call<'a> {
-    /// Moves last activity where the touch applies, in one record after the other. Answers each as it was, or nothing.
+    /// Moves last activity in each record that its touch applies to. Answers a list: each record as
+    /// it was, or nil where there is none, or a list of the record and why it was not written.
     Touch(&'a [Touch]),
-    /// Writes the record if there is none. Answers the one that was there, or nothing.
+    /// Writes the record where there is none. Answers the record that was there, or nil,
+    /// or a list of nil and why it was not written.
     Begin {
         record: &'a [u8],
         keep_until: Timestamp,
     },
-    /// Marks the record and announces it. Answers 1, or 0 if there is none, or -1 if it is malformed.
+    /// Marks the record as revoked and announces it. Answers 1, or 0 where there is no record, or
+    /// -1 where it is malformed, or a list of nil and why it was not written.
     Revoke {
         keep_until: Timestamp,
         channel: &'a str,
         key: SessionKey,
     },
-    /// Tells the time of the server that has the key.
+    /// Answers the time of the server that has the key.
     Time,
 }
 
-const PACKED: usize = 37;
+/// The length of a packed touch.
+const PACKED: usize = 6 * 6 + 1;
 
 impl Call<'_> {
-    /// The usual call. The server refuses it until it has seen the whole script.
+    /// Builds the usual command. The server refuses it until it has seen the whole script.
     pub(super) fn by_hash(&self, keys: &[&str]) -> Cmd {
         self.command("EVALSHA", &self.script().hash, keys)
     }
 
-    /// The call with the whole script.
+    /// Builds the command with the whole script.
     pub(super) fn whole(&self, keys: &[&str]) -> Cmd {
         self.command("EVAL", &self.script().code, keys)
     }
 
     fn command(&self, eval: &str, script: &str, keys: &[&str]) -> Cmd {
-        // Room for all of it, so that a touch does not move it from one allocation to the next.
+        // One allocation with room for everything.
         let size = keys.iter().map(|key| key.len() + PACKED).sum::<usize>();
         let mut command = Cmd::with_capacity(5 + 2 * keys.len(), script.len() + size + 32);
         command.arg(eval).arg(script).arg(keys.len()).arg(keys);
@@ -81,7 +85,11 @@ impl Call<'_> {
     }
 }
 
-/// A touch in one argument, since to read seven takes Redis a fifth of the script's time.
+/// Packs a touch into one argument. Seven arguments would cost Redis a fifth of the script's time.
+///
+/// Offsets 0, 6, 12, 18, 24 and 30 hold 48-bit big-endian milliseconds: the new last activity, the
+/// time of the request, the idle timeout, the absolute timeout, `touch_every`, and how long an
+/// expired session is remembered. Offset 36 is 1 for a policy that is never early, or else 0.
 fn packed(touch: &Touch) -> [u8; PACKED] {
     let policy = touch.policy();
     let never_early = policy.is_never_early();
@@ -101,7 +109,7 @@ fn packed(touch: &Touch) -> [u8; PACKED] {
         whole_millis(policy.remember_expired_for()),
     ];
     for (place, millis) in times.chunks_exact_mut(6).zip(millis) {
-        // Longer than there are timestamps is as good as for ever.
+        // 48 bits hold every timestamp, so a longer duration has the same effect as the longest.
         let millis = millis.min((1 << 48) - 1).to_be_bytes();
         place.copy_from_slice(&millis[2..]);
     }
@@ -109,7 +117,7 @@ fn packed(touch: &Touch) -> [u8; PACKED] {
     packed
 }
 
-/// Lua, and the SHA-1 that the server knows it by.
+/// A script in Lua, and the SHA-1 that the server knows it by.
 struct Script {
     code: String,
     hash: String,
@@ -118,7 +126,7 @@ struct Script {
 impl Script {
     fn new(code: &str) -> Self {
         let code = code
-            .replace("KEEP", KEEP)
+            .replace("WRITE", WRITE)
             .replace("$PLAIN", &PLAIN.to_string())
             .replace("$LIMITED", &LIMITED.to_string())
             .replace("$LATER", &whole_millis(LATER).to_string())
@@ -133,36 +141,75 @@ static BEGIN_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(BEGIN));
 static REVOKE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REVOKE));
 static TIME_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('TIME')"));
 
-/// Writes `record` and has it removed at `keep`. Redis refuses to expire at 0.
-const KEEP: &str = "
-if keep < $FOREVER then
-  redis.call('SET', key, record, 'PXAT', string.format('%.0f', math.max(keep, 1)))
-else
-  redis.call('SET', key, record)
+/// Writes a record that is to be removed at `keep`. The earliest removal is 1, because Redis
+/// refuses 0.
+///
+/// `set` returns what the server answers, which is a table with an `err` where it refuses.
+/// `replace` is for a record that is there already. It returns the error's text, or nil.
+///
+/// `replace` also works where memory is full. A script whose first write needs no memory may go on
+/// to the end, also with writes that need some: Redis and Valkey never stop a script that has begun
+/// to write. So after an `OOM` it begins again with `PERSIST`, which needs no memory. `SET` then
+/// puts the new record, which is as long, in the place of the old one, and sets the removal again.
+/// The flag `allow-oom`, which scripts can have since Redis 7.0, does the same, but older servers
+/// refuse a script that has flags.
+const WRITE: &str = "
+local function set(key, record, keep)
+  if keep < $FOREVER then
+    return redis.pcall('SET', key, record, 'PXAT', string.format('%.0f', math.max(keep, 1)))
+  end
+  return redis.pcall('SET', key, record)
+end
+local function replace(key, record, keep)
+  local answer = set(key, record, keep)
+  if answer.err and answer.err:find('OOM ', 1, true) then
+    redis.pcall('PERSIST', key)
+    answer = set(key, record, keep)
+  end
+  return answer.err
 end";
 
-/// How much longer than it has to be is a record kept when a touch moves its removal, so that the next touches need not: they write
-/// last activity where it stands, which spares Redis a third of the script's time.
+/// How much later than needed a touch sets a record's removal. The touches of the next minute then
+/// do not move the removal. They only overwrite last activity in place, which saves Redis a third
+/// of the script's time.
 const LATER: Duration = Duration::from_secs(60);
 
-/// `Touch::applied_to`, once more. A whole policy fits in a few lines because durations come as milliseconds rounded
-/// up, as Rust compares them. A record that is malformed or revoked goes back as it is, and what is no string as an empty
-/// one: it must not fail the others.
-const TOUCH: &str = "
+/// The rules of `Touch::applied_to`, in Lua. Durations arrive as milliseconds that are rounded up,
+/// which compares like the durations in Rust. A record that is malformed or revoked is answered as
+/// it is. A value that is no string is answered as an empty string, so that it does not fail the
+/// others.
+///
+/// The byte offsets. `codec.rs` defines the record and `packed` the argument. Both are read by
+/// `struct.unpack`, where `>` is big-endian, `I6` a 48-bit number, `I8` a 64-bit number and `B` a
+/// byte. Lua counts from 1 and `SETRANGE` from 0: the field at offset 8 of the record is read at 9
+/// and written at 8. In the record, offset 0 is the version and offset 1 the state: `sub(1, 2)` is
+/// `1L` for a live record of this version. Creation is at offset 2, last activity at 8 and the
+/// removal at 14, so `unpack('>I6I6I6', before, 3)` reads all three, and `SETRANGE key 8`
+/// overwrites last activity alone. The own limits, where the record has them, follow at offset 20:
+/// `unpack('>I8I8', before, 21)`. To move the removal as well, the record is put together again:
+/// `sub(1, 8)` (version, state, creation), then last activity and removal, then `sub(21)` (the own
+/// limits, or nothing). Lua's numbers are 64-bit floats. They hold each 48-bit time exactly. A
+/// limit beyond 2^53 is rounded, and then it is later than every time.
+///
+/// A refusal is one record's: `pcall` keeps it from ending the script. Its answer is then a list of
+/// the record and the error's text, so that a check is answered although nothing was written.
+const TOUCH: &str = "WRITE
+local pcall, pack, unpack = redis.pcall, struct.pack, struct.unpack
 local function touched(key, packed)
-  local before = redis.pcall('GET', key)
+  local before = pcall('GET', key)
   if type(before) == 'table' then
     if before.err:find('WRONGTYPE', 1, true) then return '' end
-    return error(before.err)
+    return {false, before.err}
   end
   if not before or before:sub(1, 2) ~= '1L' or (#before ~= $PLAIN and #before ~= $LIMITED) then
     return before
   end
-  local at, now, idle, absolute, every, remember, never_early = struct.unpack('>I6I6I6I6I6I6B', packed)
-  local created, last, keep = struct.unpack('>I6I6I6', before, 3)
+  local at, now, idle, absolute, every, remember, never_early =
+    unpack('>I6I6I6I6I6I6B', packed)
+  local created, last, keep = unpack('>I6I6I6', before, 3)
   if created > last or last > $FOREVER or keep > $FOREVER then return before end
   if #before == $LIMITED then
-    local own_idle, own_absolute = struct.unpack('>I8I8', before, 21)
+    local own_idle, own_absolute = unpack('>I8I8', before, 21)
     if own_idle > 0 then
       every = math.min(every, math.ceil(own_idle / 2))
       idle = own_idle
@@ -176,12 +223,14 @@ local function touched(key, packed)
     local ends = math.min(at + idle, created + absolute, $FOREVER)
     local needed = math.min(ends + remember, $FOREVER)
     if needed <= keep then
-      redis.call('SETRANGE', key, 8, struct.pack('>I6', at))
+      local answer = pcall('SETRANGE', key, 8, pack('>I6', at))
+      if type(answer) == 'number' then return before end
     else
       keep = math.min(needed + $LATER, $FOREVER)
-      local record = before:sub(1, 8) .. struct.pack('>I6I6', at, keep) .. before:sub(21)
-      KEEP
     end
+    local record = before:sub(1, 8) .. pack('>I6I6', at, keep) .. before:sub(21)
+    local err = replace(key, record, keep)
+    if err then return {before, err} end
   end
   return before
 end
@@ -189,25 +238,30 @@ local answers = {}
 for i, key in ipairs(KEYS) do answers[i] = touched(key, ARGV[i]) end
 return answers";
 
-const BEGIN: &str = "
+/// Writes the record only where the key has no value.
+const BEGIN: &str = "WRITE
 local key = KEYS[1]
 local before = redis.call('GET', key)
 if not before then
-  local record, keep = ARGV[1], tonumber(ARGV[2])
-  KEEP
+  local answer = set(key, ARGV[1], tonumber(ARGV[2]))
+  if answer.err then return {false, answer.err} end
 end
 return before";
 
-const REVOKE: &str = "
+/// Sets the state at offset 1 to `R` and moves the removal at offset 14. The offsets are as in
+/// [`TOUCH`].
+const REVOKE: &str = "WRITE
 local key = KEYS[1]
 local before = redis.call('GET', key)
 if not before then return 0 end
 local state = before:sub(1, 2)
-if (state ~= '1L' and state ~= '1R') or (#before ~= $PLAIN and #before ~= $LIMITED) then return -1 end
+local is_record = state == '1L' or state == '1R'
+if not is_record or (#before ~= $PLAIN and #before ~= $LIMITED) then return -1 end
 local created, last, keep = struct.unpack('>I6I6I6', before, 3)
 if created > last or last > $FOREVER or keep > $FOREVER then return -1 end
 keep = math.max(keep, tonumber(ARGV[1]))
 local record = '1R' .. before:sub(3, 14) .. struct.pack('>I6', keep) .. before:sub(21)
-KEEP
+local err = replace(key, record, keep)
+if err then return {false, err} end
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 return 1";

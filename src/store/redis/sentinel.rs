@@ -1,41 +1,61 @@
-//! Which server do the Sentinels call the master?
+//! The Sentinels, and which server they name as the master.
 
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, ProtocolVersion,
-    RedisError, RedisResult, cmd,
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, ProtocolVersion, RedisError,
+    RedisResult, cmd,
 };
 
-use super::finder::within;
-use super::place::Watched;
+use super::backoff::random;
+use super::endpoint::MonitoredMaster;
+use super::time_limit::within;
+use super::transport::Transport;
 
-/// The Sentinels, and what they said last.
+/// A server's host and port.
+type Address = (String, u16);
+
+/// The Sentinels, and the master that they agreed on last.
+///
+/// One Sentinel can be cut off and name an old master, so its word alone switches nothing. Two have
+/// to name a new master, where two are configured. They are asked in random order.
 pub(super) struct Sentinels {
-    watched: Watched,
-    /// The one that answered last, to be asked first.
-    informant: Option<MultiplexedConnection>,
-    /// The one to be asked next.
-    turn: usize,
-    master: Option<(String, u16)>,
+    name: String,
+    server: ConnectionInfo,
+    sentinels: Vec<Sentinel>,
+    master: Option<Address>,
+}
+
+struct Sentinel {
+    info: ConnectionInfo,
+    connection: Option<MultiplexedConnection>,
 }
 
 impl Sentinels {
-    pub(super) fn new(watched: Watched) -> Self {
+    pub(super) fn new(monitored: MonitoredMaster) -> Self {
+        let sentinels = monitored.sentinels.into_iter();
+        let sentinels = sentinels.map(|info| Sentinel {
+            info: info_for_resp2(info),
+            connection: None,
+        });
         Self {
-            watched,
-            informant: None,
-            turn: 0,
+            name: monitored.name,
+            server: monitored.server,
+            sentinels: sentinels.collect(),
             master: None,
         }
     }
 
-    /// How to connect to the master, as the first Sentinel to answer knows it.
-    pub(super) async fn master(&mut self, limit: Duration) -> RedisResult<ConnectionInfo> {
-        let (host, port) = self.ask(limit).await?;
+    /// Returns how to connect to the master.
+    pub(super) async fn master(
+        &mut self,
+        transport: &Transport,
+        limit: Duration,
+    ) -> RedisResult<ConnectionInfo> {
+        let (host, port) = self.agreed(transport, limit).await?;
         self.master = Some((host.clone(), port));
-        let server = self.watched.server.clone();
+        let server = self.server.clone();
         let addr = match server.addr().clone() {
             ConnectionAddr::TcpTls {
                 insecure,
@@ -52,69 +72,97 @@ impl Sentinels {
         Ok(server.set_addr(addr))
     }
 
-    /// Whether the master is still the one that was last connected to. Sentinels that are away change nothing.
-    pub(super) async fn still_agree(&mut self, limit: Duration) -> bool {
-        match self.ask(limit).await {
-            Ok(master) => self.master.as_ref() == Some(&master),
-            Err(_) => true,
+    /// Returns whether the master is still the same. Sentinels that do not answer, and one that
+    /// contradicts the others, change nothing.
+    pub(super) async fn is_unchanged(&mut self, transport: &Transport, limit: Duration) -> bool {
+        let Some(sentinel) = self.in_random_order().next() else {
+            return true;
+        };
+        let known = self.master.clone();
+        match self.ask(sentinel, transport, limit).await {
+            Ok(address) if Some(&address) != known.as_ref() => {
+                let agreed = self.agreed(transport, limit).await;
+                agreed.is_err() || agreed.ok() == known
+            }
+            _ => true,
         }
     }
 
-    async fn ask(&mut self, limit: Duration) -> RedisResult<(String, u16)> {
-        if let Some(mut informant) = self.informant.take()
-            && let Ok(master) = within(limit, self.question(&mut informant)).await
-        {
-            self.informant = Some(informant);
-            return Ok(master);
-        }
-        let mut last_error =
-            RedisError::from((ErrorKind::EmptySentinelList, "no sentinel is named"));
-        for _ in 0..self.watched.sentinels.len() {
-            let index = self.turn % self.watched.sentinels.len();
-            self.turn = self.turn.wrapping_add(1);
-            let Some(sentinel) = self.watched.sentinels.get(index).cloned() else {
-                continue;
-            };
-            let answer = async {
-                let mut informant = meet(sentinel).await?;
-                let master = self.question(&mut informant).await?;
-                Ok((informant, master))
-            };
-            match within(limit, answer).await {
-                Ok((informant, master)) => {
-                    self.informant = Some(informant);
-                    return Ok(master);
+    /// Asks until one Sentinel names the known master, or two name the same other one.
+    ///
+    /// While no master is known, one answer is enough if no other Sentinel answers.
+    async fn agreed(&mut self, transport: &Transport, limit: Duration) -> RedisResult<Address> {
+        let mut named = Vec::new();
+        let mut error = RedisError::from((ErrorKind::EmptySentinelList, "no Sentinel is named"));
+        for sentinel in self.in_random_order() {
+            match self.ask(sentinel, transport, limit).await {
+                Ok(address) => {
+                    let is_known = self.master.as_ref() == Some(&address);
+                    if is_known || self.sentinels.len() == 1 || named.contains(&address) {
+                        return Ok(address);
+                    }
+                    named.push(address);
                 }
-                Err(error) => last_error = error,
+                Err(failed) => error = failed,
             }
         }
-        Err(last_error)
+        match (named.pop(), &self.master) {
+            (None, _) => Err(error),
+            (Some(only), None) if named.is_empty() => Ok(only),
+            _ => Err(RedisError::from((
+                ErrorKind::MasterNameNotFoundBySentinel,
+                "no two Sentinels name the same master",
+            ))),
+        }
     }
 
-    async fn question(&self, informant: &mut MultiplexedConnection) -> RedisResult<(String, u16)> {
-        let mut question = cmd("SENTINEL");
-        question
-            .arg("GET-MASTER-ADDR-BY-NAME")
-            .arg(&self.watched.name);
-        let master: Option<(String, u16)> = question.query_async(informant).await?;
-        master.ok_or(RedisError::from((
-            ErrorKind::MasterNameNotFoundBySentinel,
-            "the sentinel knows no master by this name",
-        )))
+    fn in_random_order(&self) -> impl Iterator<Item = usize> + use<> {
+        let mut order: Vec<usize> = (0..self.sentinels.len()).collect();
+        order.sort_by_cached_key(|_| random());
+        order.into_iter()
+    }
+
+    /// Asks one Sentinel, on the connection of the last time if it still works.
+    async fn ask(
+        &mut self,
+        index: usize,
+        transport: &Transport,
+        limit: Duration,
+    ) -> RedisResult<Address> {
+        let unknown = || RedisError::from((ErrorKind::EmptySentinelList, "no such Sentinel"));
+        let sentinel = self.sentinels.get_mut(index).ok_or_else(unknown)?;
+        if let Some(mut connection) = sentinel.connection.take()
+            && let Ok(address) = within(limit, named_master(&self.name, &mut connection)).await
+        {
+            sentinel.connection = Some(connection);
+            return Ok(address);
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(None)
+            .set_connection_timeout(None);
+        let answer = async {
+            let mut connection = transport.open(&sentinel.info, &config).await?;
+            let address = named_master(&self.name, &mut connection).await?;
+            Ok((connection, address))
+        };
+        let (connection, address) = within(limit, answer).await?;
+        sentinel.connection = Some(connection);
+        Ok(address)
     }
 }
 
-async fn meet(sentinel: ConnectionInfo) -> RedisResult<MultiplexedConnection> {
-    // Nothing is announced here, and older Sentinels know only this version of the protocol.
-    let settings = sentinel
-        .redis_settings()
-        .clone()
-        .set_protocol(ProtocolVersion::RESP2);
-    let config = AsyncConnectionConfig::new()
-        .set_response_timeout(None)
-        .set_connection_timeout(None);
-    let client = Client::open(sentinel.set_redis_settings(settings))?;
-    client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await
+async fn named_master(name: &str, sentinel: &mut MultiplexedConnection) -> RedisResult<Address> {
+    let mut question = cmd("SENTINEL");
+    question.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+    let master: Option<Address> = question.query_async(sentinel).await?;
+    master.ok_or(RedisError::from((
+        ErrorKind::MasterNameNotFoundBySentinel,
+        "the Sentinel knows no master by this name",
+    )))
+}
+
+/// Older Sentinels know no other version of the protocol.
+fn info_for_resp2(info: ConnectionInfo) -> ConnectionInfo {
+    let settings = info.redis_settings().clone();
+    info.set_redis_settings(settings.set_protocol(ProtocolVersion::RESP2))
 }

@@ -1,22 +1,50 @@
-//! How is a connection kept private? Not at all: the feature `redis-tls` is off, and `rediss://` is refused.
+//! TLS where the feature `redis-tls` is off: there is none, and nothing to set.
 
-use redis::ConnectionInfo;
+use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
+use redis::{AsyncConnectionConfig, ConnectionInfo, RedisResult};
 
 use super::error::RedisStoreError;
 
+/// No settings.
 #[derive(Clone, Default)]
-pub(super) struct Tls {}
+pub(super) struct TlsSettings {}
 
-impl Tls {
-    pub(super) fn of_server(
-        &self,
-        info: ConnectionInfo,
-    ) -> Result<ConnectionInfo, RedisStoreError> {
-        Ok(info)
+impl TlsSettings {
+    pub(super) fn set_root_certificate(&mut self, _pem: Vec<u8>) -> Result<(), RedisStoreError> {
+        Err(RedisStoreError::address(
+            "`ca` needs TLS: turn on the feature `redis-tls`",
+        ))
     }
 
-    pub(super) fn of_cluster(&self, builder: ClusterClientBuilder) -> ClusterClientBuilder {
-        builder
+    pub(super) fn prepare(
+        &self,
+        _servers: &[&ConnectionInfo],
+    ) -> Result<Option<Tls>, RedisStoreError> {
+        Ok(None)
+    }
+
+    pub(super) fn apply_to_cluster(
+        &self,
+        builder: ClusterClientBuilder,
+        _nodes: &[ConnectionInfo],
+    ) -> Result<ClusterClientBuilder, RedisStoreError> {
+        Ok(builder)
+    }
+}
+
+/// No value has this type, because no URL can ask for TLS.
+#[derive(Clone)]
+pub(super) enum Tls {}
+
+impl Tls {
+    pub(super) async fn open(
+        &self,
+        _host: &str,
+        _port: u16,
+        _server: &ConnectionInfo,
+        _config: &AsyncConnectionConfig,
+    ) -> RedisResult<MultiplexedConnection> {
+        match *self {}
     }
 }

@@ -1,35 +1,39 @@
-//! Which servers does a URL name?
+//! The servers that a URL names.
 
 use std::fmt;
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use super::error::RedisStoreError;
+use super::url_parameters::is_socket;
 
-/// Where the records are.
-pub(super) enum Place {
-    /// In one server.
+/// The servers that hold the records.
+pub(super) enum Endpoint {
+    /// One server.
     Server(ConnectionInfo),
-    /// In the server that the Sentinels call by this name.
-    Sentinel(Watched),
-    /// In a Cluster with these nodes among others.
+    /// The server of an application's own client.
+    Client(Client),
+    /// The master that Sentinels monitor.
+    Sentinel(MonitoredMaster),
+    /// A Cluster that has these nodes, among others.
     Cluster(Vec<ConnectionInfo>),
 }
 
-/// A server that Sentinels watch over.
+/// A master that Sentinels monitor.
 #[derive(Clone)]
-pub(super) struct Watched {
+pub(super) struct MonitoredMaster {
+    /// The name that the Sentinels know it by.
     pub(super) name: String,
     pub(super) sentinels: Vec<ConnectionInfo>,
-    /// How to connect to the server, except for the address.
+    /// How to connect to the master. The address is replaced by the one that the Sentinels name.
     pub(super) server: ConnectionInfo,
 }
 
-impl Place {
-    /// The servers that this URL names. [`RedisStore::connect`](super::RedisStore::connect) says how it is written.
+impl Endpoint {
+    /// Reads a URL. `RedisStore::connect` documents its format.
     pub(super) fn parse(url: &str) -> Result<Self, RedisStoreError> {
         let (scheme, rest) = url.split_once("://").ok_or(RedisStoreError::address(
-            "it has no scheme; it begins with `redis://`, `redis+sentinel://` or `redis+cluster://`",
+            "it has no scheme: begin it with `redis://`, `redis+sentinel://` or `redis+cluster://`",
         ))?;
         match scheme.split_once('+') {
             Some((one, "sentinel")) => sentinel(one, rest).map(Self::Sentinel),
@@ -38,30 +42,32 @@ impl Place {
         }
     }
 
-    /// Every server that is named, to be set up alike.
+    /// Returns every server that is named, so that a setting can be applied to each.
     pub(super) fn each(&mut self) -> Vec<&mut ConnectionInfo> {
         match self {
             Self::Server(server) => vec![server],
+            Self::Client(_) => Vec::new(),
             Self::Cluster(nodes) => nodes.iter_mut().collect(),
-            Self::Sentinel(watched) => {
-                let sentinels = watched.sentinels.iter_mut();
-                sentinels.chain([&mut watched.server]).collect()
+            Self::Sentinel(monitored) => {
+                let sentinels = monitored.sentinels.iter_mut();
+                sentinels.chain([&mut monitored.server]).collect()
             }
         }
     }
 }
 
-/// Addresses only: credentials are never shown.
-impl fmt::Display for Place {
+/// Shows addresses only, never credentials.
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(server) => write!(f, "{}", server.addr()),
-            Self::Sentinel(watched) => {
-                write!(f, "{} by the sentinels ", watched.name)?;
-                addresses(&watched.sentinels, f)
+            Self::Client(client) => write!(f, "{}", client.get_connection_info().addr()),
+            Self::Sentinel(monitored) => {
+                write!(f, "{}, monitored by the Sentinels ", monitored.name)?;
+                addresses(&monitored.sentinels, f)
             }
             Self::Cluster(nodes) => {
-                f.write_str("the cluster of ")?;
+                f.write_str("the Cluster of ")?;
                 addresses(nodes, f)
             }
         }
@@ -76,25 +82,25 @@ fn addresses(nodes: &[ConnectionInfo], f: &mut fmt::Formatter<'_>) -> fmt::Resul
     Ok(())
 }
 
-fn sentinel(scheme: &str, rest: &str) -> Result<Watched, RedisStoreError> {
+fn sentinel(scheme: &str, rest: &str) -> Result<MonitoredMaster, RedisStoreError> {
     let parts = Parts::of(rest);
     let (name, database) = parts.path.split_once('/').unwrap_or((parts.path, ""));
     if name.is_empty() {
         return Err(RedisStoreError::address(
-            "it names no master; it is written `redis+sentinel://host:port,host:port/master-name`",
+            "it names no master: write `redis+sentinel://host:port,host:port/master-name`",
         ));
     }
     let mut sentinels = Vec::new();
     for host in parts.hosts.split(',') {
-        // Credentials are the server's. A sentinel that asks for some has its own, in front of its own address.
+        // The first credentials are the server's. A Sentinel's own stand in front of its host.
         sentinels.push(server(&format!("{scheme}://{host}"))?);
     }
-    // The address is replaced by the one that a sentinel tells.
+    // The host is replaced by the one that the Sentinels name.
     let server = server(&format!(
         "{scheme}://{}localhost/{database}",
         parts.credentials
     ))?;
-    Ok(Watched {
+    Ok(MonitoredMaster {
         name: name.to_owned(),
         sentinels,
         server,
@@ -105,7 +111,7 @@ fn cluster(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, RedisStoreEr
     let parts = Parts::of(rest);
     if !parts.path.is_empty() {
         return Err(RedisStoreError::address(
-            "a Cluster has no databases; it is written `redis+cluster://host:port,host:port`",
+            "a Cluster has no databases: write `redis+cluster://host:port,host:port`",
         ));
     }
     let hosts = parts.hosts.split(',');
@@ -114,9 +120,9 @@ fn cluster(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, RedisStoreEr
         .collect()
 }
 
-/// `credentials@host,host/path`
+/// The parts of `credentials@host,host/path`.
 struct Parts<'a> {
-    /// With the `@`.
+    /// They end with the `@`, or are empty.
     credentials: &'a str,
     hosts: &'a str,
     path: &'a str,
@@ -125,7 +131,7 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn of(rest: &'a str) -> Self {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        // The first `@` ends the server's credentials; in them, another one is written `%40`.
+        // The first `@` ends the server's credentials. Inside them, an `@` is written `%40`.
         let at = authority.find('@').map_or(0, |at| at + 1);
         let (credentials, hosts) = authority.split_at(at);
         Self {
@@ -141,22 +147,21 @@ fn server(url: &str) -> Result<ConnectionInfo, RedisStoreError> {
     let info = url.into_connection_info().map_err(|_| {
         RedisStoreError::address(match scheme {
             "rediss" | "valkeys" => {
-                "it is written `rediss://user:password@host:port/database`, and needs the feature `redis-tls`"
+                "write `rediss://user:password@host:port/database`, and turn on the feature \
+                 `redis-tls`"
             }
-            _ => "it is written `redis://user:password@host:port/database`",
+            _ if is_socket(scheme) => "write `redis+unix:///path/of/socket?db=0&user=…&pass=…`",
+            _ => "write `redis://user:password@host:port/database`",
         })
     })?;
     if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
         return Err(RedisStoreError::address(
-            "`#insecure` would let anybody play the server; trust its certificate with \
-             `RedisStore::builder().with_root_certificate(…)`",
+            "`#insecure` accepts any server: trust the server's certificate with \
+             `RedisStore::builder().with_root_certificate(…)` instead",
         ));
     }
-    // The third version of the protocol carries announcements on the same connection.
-    let settings = info
-        .redis_settings()
-        .clone()
-        .set_protocol(ProtocolVersion::RESP3);
+    // The name of the library would need one more right, and has none to give it in Redis 7.0.
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
     Ok(info.set_redis_settings(settings))
 }
 
@@ -165,42 +170,49 @@ mod tests {
     use super::*;
 
     fn shown(url: &str) -> String {
-        match Place::parse(url) {
-            Ok(place) => place.to_string(),
+        match Endpoint::parse(url) {
+            Ok(endpoint) => endpoint.to_string(),
             Err(error) => error.to_string(),
         }
     }
 
     #[test]
-    fn one_server_sentinels_and_clusters_are_told_apart() {
+    fn a_server_sentinels_and_a_cluster_are_parsed() {
         assert_eq!(shown("redis://cache"), "cache:6379");
         assert_eq!(shown("redis://u:p@[::1]:7000/2"), "::1:7000");
         assert_eq!(
             shown("redis+sentinel://a:1,b:2/mymaster"),
-            "mymaster by the sentinels a:1, b:2"
+            "mymaster, monitored by the Sentinels a:1, b:2"
         );
-        assert_eq!(shown("redis+cluster://a:1,b"), "the cluster of a:1, b:6379");
+        assert_eq!(shown("redis+cluster://a:1,b"), "the Cluster of a:1, b:6379");
+        assert_eq!(shown("valkey://a:1"), "a:1");
+        assert_eq!(shown("valkey+cluster://a:1"), "the Cluster of a:1");
+        assert_eq!(
+            shown("redis+unix:///run/redis.sock?db=2"),
+            "/run/redis.sock"
+        );
+        assert_eq!(shown("valkey+unix:///run/valkey.sock"), "/run/valkey.sock");
     }
 
     #[test]
-    fn credentials_and_databases_reach_those_they_are_meant_for() {
-        let Ok(Place::Sentinel(watched)) =
-            Place::parse("redis+sentinel://u:p%40@s:q@a:1,b:2/name/3")
+    fn credentials_and_the_database_go_to_the_right_servers() {
+        let Ok(Endpoint::Sentinel(monitored)) =
+            Endpoint::parse("redis+sentinel://u:p%40@s:q@a:1,b:2/name/3")
         else {
             panic!("not a sentinel");
         };
-        let server = watched.server.redis_settings();
+        let server = monitored.server.redis_settings();
         assert_eq!(
             (server.username(), server.password()),
             (Some("u"), Some("p@"))
         );
         assert_eq!(server.db(), 3);
-        let [a, b] = &watched.sentinels[..] else {
+        let [a, b] = &monitored.sentinels[..] else {
             panic!("not two sentinels");
         };
         assert_eq!(a.redis_settings().password(), Some("q"));
         assert_eq!(b.redis_settings().password(), None);
-        let Ok(Place::Cluster(nodes)) = Place::parse("redis+cluster://:p@a:1,b:2") else {
+        let Ok(Endpoint::Cluster(nodes)) = Endpoint::parse("redis+cluster://:p@a:1,b:2") else {
             panic!("not a cluster");
         };
         assert!(
@@ -211,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_without_repeating_it() {
+    fn an_unusable_url_is_an_error_that_does_not_repeat_it() {
         for url in [
             "secret",
             "redis://user:secret@host:port",
@@ -222,7 +234,7 @@ mod tests {
             "redis+cluster://user:secret@host:1/2",
             "redis+cluster://user:secret@",
         ] {
-            let error = Place::parse(url)
+            let error = Endpoint::parse(url)
                 .err()
                 .unwrap_or_else(|| panic!("{url} is accepted"));
             assert!(

@@ -1,4 +1,7 @@
-//! How do revocations by other nodes reach this one?
+//! Revocations by other nodes, as the server announces them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis::{Msg, PushInfo, PushKind};
 use tokio::sync::broadcast;
@@ -6,20 +9,26 @@ use tokio::sync::broadcast;
 use crate::session::key::SessionKey;
 use crate::store::shared_store::{Announced, Revocations};
 
-/// More than a node that is alive falls behind by.
+/// How many announcements a listener may fall behind before it is told that it missed some.
 const BACKLOG: usize = 1024;
 
-/// What is announced on the channel, handed on to whoever listens in this process.
+/// The announcements of one channel, passed on to all listeners in this process.
 #[derive(Clone)]
 pub(super) struct Announcements {
     channel: String,
     listeners: broadcast::Sender<Announced>,
+    /// Whether the server pushes them. RESP2 cannot on the same connection.
+    pushed: Arc<AtomicBool>,
 }
 
 impl Announcements {
     pub(super) fn on(channel: String) -> Self {
         let (listeners, _) = broadcast::channel(BACKLOG);
-        Self { channel, listeners }
+        Self {
+            channel,
+            listeners,
+            pushed: Arc::default(),
+        }
     }
 
     pub(super) fn channel(&self) -> &str {
@@ -27,16 +36,24 @@ impl Announcements {
     }
 
     pub(super) fn listen(&self) -> Revocations {
-        self.listeners.subscribe().into()
+        if self.pushed.load(Ordering::Relaxed) {
+            self.listeners.subscribe().into()
+        } else {
+            Revocations::never()
+        }
     }
 
-    /// Says that announcements may have been lost.
+    pub(super) fn set_pushed(&self, pushed: bool) {
+        self.pushed.store(pushed, Ordering::Relaxed);
+    }
+
+    /// Tells the listeners that announcements may have been lost.
     pub(super) fn missed(&self) {
         self.tell(Announced::Missed);
     }
 
-    /// Takes what the server sent unasked.
-    pub(super) fn take(&self, push: PushInfo) {
+    /// Passes on a message that the server pushed.
+    pub(super) fn receive(&self, push: PushInfo) {
         if push.kind != PushKind::Message {
             return;
         }
@@ -44,13 +61,13 @@ impl Announcements {
             Msg::from_push_info(push).map(|message| message.get_payload_bytes().try_into());
         match payload {
             Some(Ok(key)) => self.tell(Announced::Revoked(SessionKey::from_bytes(key))),
-            // It is on our channel, so it meant something.
+            // The message is on our channel but cannot be read, so a revocation may be lost.
             _ => self.missed(),
         }
     }
 
     fn tell(&self, announced: Announced) {
-        // An error means that nobody listens.
+        // An error means that there is no listener.
         let _ = self.listeners.send(announced);
     }
 }

@@ -1,0 +1,209 @@
+//! How a connection is made, and how it is checked.
+
+use std::future::pending;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::cluster::ClusterClient;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind,
+    RedisError, RedisResult, Value, cmd, from_redis_value,
+};
+use tokio::sync::oneshot;
+
+use super::announcements::Announcements;
+use super::connection::Connection;
+use super::sentinel::Sentinels;
+use super::time_limit::within;
+use super::transport::Transport;
+
+/// Makes connections to one target.
+pub(super) struct Connector {
+    pub(super) target: Target,
+    pub(super) transport: Transport,
+    /// RESP3 at first. A server that does not know it is spoken to in RESP2.
+    pub(super) protocol: ProtocolVersion,
+    /// The application's own settings. The time limits and the queue's length are replaced.
+    pub(super) config: AsyncConnectionConfig,
+    /// Where announcements go, where the connection is to receive them.
+    pub(super) announcements: Option<Announcements>,
+    /// How long each step may take.
+    pub(super) limit: Duration,
+    /// How many commands may wait to be written.
+    pub(super) queue: usize,
+}
+
+/// The servers that a connection leads to.
+pub(super) enum Target {
+    Server(ConnectionInfo),
+    /// The server of an application's own client.
+    Client(Client),
+    /// The master that Sentinels name.
+    Master(Sentinels),
+    Cluster(ClusterClient),
+    /// One node of a Cluster, any of these. An announcement reaches every node.
+    AnyNode {
+        nodes: Vec<ConnectionInfo>,
+        turn: usize,
+    },
+}
+
+/// A signal that a connection was closed.
+pub(super) struct Closed(Option<oneshot::Receiver<()>>);
+
+impl Closed {
+    /// Waits for the end of the connection. Dropping the future loses nothing.
+    pub(super) async fn wait(&mut self) {
+        match &mut self.0 {
+            // The client sends this, or drops the sender, when the connection is closed.
+            Some(closed) => drop(closed.await),
+            // A Cluster client makes its connections again itself. RESP2 has no such signal.
+            None => pending().await,
+        }
+    }
+}
+
+impl Connector {
+    /// Connects to a server that accepts writes.
+    pub(super) async fn connect(&mut self) -> RedisResult<(Connection, Closed)> {
+        let connected = self.connect_once().await;
+        match connected {
+            Err(error) if self.protocol.supports_resp3() && has_no_resp3(&error) => {
+                self.protocol = ProtocolVersion::RESP2;
+                self.connect_once().await
+            }
+            connected => connected,
+        }
+    }
+
+    async fn connect_once(&mut self) -> RedisResult<(Connection, Closed)> {
+        let server = match &mut self.target {
+            Target::Server(server) => server.clone(),
+            Target::Client(client) => client.get_connection_info().clone(),
+            Target::Master(sentinels) => sentinels.master(&self.transport, self.limit).await?,
+            Target::AnyNode { nodes, turn } => {
+                *turn = turn.wrapping_add(1);
+                let index = turn.checked_rem(nodes.len()).unwrap_or_default();
+                nodes.get(index).cloned().ok_or(no_node())?
+            }
+            Target::Cluster(cluster) => {
+                // The client may have to try several nodes.
+                let cluster = within(4 * self.limit, cluster.get_async_connection()).await?;
+                return Ok((Connection::Cluster(cluster), Closed(None)));
+            }
+        };
+        let settings = server.redis_settings().clone();
+        let server = server.set_redis_settings(settings.set_protocol(self.protocol));
+        let (config, closed) = self.config();
+        let mut server = within(self.limit, self.transport.open(&server, &config)).await?;
+        if let Some(announcements) = &self.announcements {
+            let pushed = self.protocol.supports_resp3();
+            if pushed {
+                within(self.limit, server.subscribe(announcements.channel())).await?;
+            }
+            announcements.set_pushed(pushed);
+        }
+        if !self.is_right(&mut server).await? {
+            return Err(RedisError::from((
+                ErrorKind::Io,
+                "the server is a replica, or no longer the master, or its Cluster is down",
+            )));
+        }
+        Ok((Connection::Server(server), Closed(closed)))
+    }
+
+    /// Returns whether the connection still leads to the right server. An error means that the
+    /// server does not answer.
+    pub(super) async fn is_right(
+        &mut self,
+        server: &mut MultiplexedConnection,
+    ) -> RedisResult<bool> {
+        if matches!(self.target, Target::AnyNode { .. }) {
+            let mut ask = cmd("CLUSTER");
+            ask.arg("INFO");
+            let info: String = within(self.limit, ask.query_async(server)).await?;
+            return Ok(info.contains("cluster_state:ok"));
+        }
+        // `HELLO` names the role and needs fewer rights than `ROLE`. With RESP2 it may be missing.
+        let question = if self.protocol.supports_resp3() {
+            cmd("HELLO")
+        } else {
+            cmd("ROLE")
+        };
+        let role = within(self.limit, server.send_packed_command(&question)).await?;
+        if is_replica(role) {
+            return Ok(false);
+        }
+        Ok(match &mut self.target {
+            Target::Master(sentinels) => sentinels.is_unchanged(&self.transport, self.limit).await,
+            _ => true,
+        })
+    }
+
+    /// Tells the listeners that announcements may have been lost.
+    pub(super) fn missed(&self) {
+        if let Some(announcements) = &self.announcements {
+            announcements.missed();
+        }
+    }
+
+    fn config(&self) -> (AsyncConnectionConfig, Option<oneshot::Receiver<()>>) {
+        let config = self
+            .config
+            .clone()
+            .set_connection_timeout(Some(self.limit))
+            // The deadline of the whole operation ends the wait for an answer.
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(self.queue);
+        if !self.protocol.supports_resp3() {
+            return (config, None);
+        }
+        let (closing, closed) = oneshot::channel();
+        // The client wants a closure that can be called again. The sender can be used once.
+        let closing = Mutex::new(Some(closing));
+        let announcements = self.announcements.clone();
+        let config = config.set_push_sender(move |push: PushInfo| -> Result<(), ()> {
+            if push.kind == PushKind::Disconnection {
+                let mut closing = closing.lock().map_err(|_| ())?;
+                return closing.take().map_or(Ok(()), |closing| closing.send(()));
+            }
+            if let Some(announcements) = &announcements {
+                announcements.receive(push);
+            }
+            Ok(())
+        });
+        (config, Some(closed))
+    }
+}
+
+/// Returns whether a server, or a proxy before it, does not know RESP3 or `HELLO`.
+fn has_no_resp3(error: &RedisError) -> bool {
+    let unknown = |detail: &str| detail.contains("unknown command");
+    error.kind() == ErrorKind::RESP3NotSupported
+        || error.code() == Some("NOPROTO")
+        || (error.code() == Some("ERR") && error.detail().is_some_and(unknown))
+}
+
+/// Returns whether the answer to `HELLO` or to `ROLE` names another role than master.
+///
+/// `HELLO` answers a map of names and values, `ROLE` a list that begins with the role. A server
+/// that refuses to answer passes: it says so itself when it is told to write.
+fn is_replica(answer: Value) -> bool {
+    let role = match answer {
+        Value::Map(facts) => facts.into_iter().find_map(|(name, value)| {
+            let name: String = from_redis_value(name).ok()?;
+            (name == "role").then_some(value)
+        }),
+        Value::Array(parts) => parts.into_iter().next(),
+        _ => None,
+    };
+    role.is_some_and(|role| from_redis_value::<String>(role).is_ok_and(|role| role != "master"))
+}
+
+fn no_node() -> RedisError {
+    RedisError::from((
+        ErrorKind::InvalidClientConfig,
+        "no node of the Cluster is named",
+    ))
+}

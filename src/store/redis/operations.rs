@@ -1,0 +1,231 @@
+//! The operations: what each sends to the server, and how its answer is read.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd, from_redis_value};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
+use tokio::time::timeout;
+
+use super::announcements::Announcements;
+use super::batcher::Batcher;
+use super::codec::{LoadResult, name, pack, read, split_refusal};
+use super::error::RedisStoreError;
+use super::managed_connection::ManagedConnection;
+use super::scripts::Call;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::time::{Timestamp, whole_millis};
+
+/// The connections and the settings of one store, and the operations over them.
+pub(super) struct Operations {
+    pub(super) main: ManagedConnection,
+    pub(super) replicated: Option<Replicated>,
+    /// Held so that it goes on receiving announcements.
+    pub(super) _listener: Option<ManagedConnection>,
+    pub(super) announcements: Announcements,
+    pub(super) batcher: Batcher,
+    /// Whether one script may touch many sessions. A Cluster does not allow it, also where the URL
+    /// names one server and a Cluster is behind it.
+    pub(super) batching: AtomicBool,
+    pub(super) in_flight: Semaphore,
+    pub(super) deadline: Duration,
+    pub(super) prefix: String,
+    /// The addresses, without credentials.
+    pub(super) endpoint: String,
+}
+
+/// A second connection, for revocations that wait for replicas: `WAIT` holds up all commands behind
+/// it on the same connection.
+pub(super) struct Replicated {
+    pub(super) connection: ManagedConnection,
+    pub(super) replicas: usize,
+    pub(super) wait: Duration,
+}
+
+impl Operations {
+    /// Waits for a permit and then runs the operation, both within the deadline. Dropping the
+    /// future gives the permit back.
+    // It takes a closure, because a future that is passed on is stored again in each caller's
+    // future.
+    pub(super) async fn in_time<T, F>(
+        &self,
+        operation: impl FnOnce() -> F,
+    ) -> Result<T, RedisStoreError>
+    where
+        F: Future<Output = Result<T, RedisStoreError>>,
+    {
+        let with_permit = || async {
+            let _permit = self.permit().await;
+            operation().await
+        };
+        self.by_deadline(with_permit).await
+    }
+
+    /// Runs the operation within the deadline.
+    pub(super) async fn by_deadline<T, F>(
+        &self,
+        operation: impl FnOnce() -> F,
+    ) -> Result<T, RedisStoreError>
+    where
+        F: Future<Output = Result<T, RedisStoreError>>,
+    {
+        let answer = timeout(self.deadline, operation()).await;
+        answer.unwrap_or_else(|_| {
+            self.doubt();
+            Err(RedisStoreError::timed_out(self.deadline))
+        })
+    }
+
+    /// Waits until fewer operations are under way than `with_max_in_flight` allows.
+    pub(super) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed, so this is always a permit.
+        match self.in_flight.try_acquire() {
+            Err(TryAcquireError::NoPermits) => Box::pin(self.in_flight.acquire()).await.ok(),
+            permit => permit.ok(),
+        }
+    }
+
+    pub(super) async fn create(
+        &self,
+        key: SessionKey,
+        activity: &Activity,
+        keep_until: Timestamp,
+    ) -> Result<(), RedisStoreError> {
+        let mut set = cmd("SET");
+        set.arg(self.name(key)).arg(pack(activity, keep_until));
+        if keep_until < Timestamp::MAX {
+            // Redis refuses to expire at 0.
+            set.arg("PXAT").arg(keep_until.as_unix_millis().max(1));
+        }
+        self.command(&set).await.map(drop)
+    }
+
+    pub(super) async fn begin(
+        &self,
+        key: SessionKey,
+        activity: Activity,
+        keep_until: Timestamp,
+    ) -> Result<Activity, RedisStoreError> {
+        let record = &pack(&activity, keep_until)[..];
+        let key = self.name(key);
+        let call = Call::Begin { record, keep_until };
+        let answer = self.script(&[&key], &call).await?;
+        let before = self.written(&answer)?;
+        Ok(read(&key, before)?.unwrap_or(activity))
+    }
+
+    pub(super) async fn load(&self, key: SessionKey) -> LoadResult {
+        let key = self.name(key);
+        self.read(&key).await
+    }
+
+    pub(super) async fn revoke(
+        &self,
+        key: SessionKey,
+        keep_until: Timestamp,
+    ) -> Result<bool, RedisStoreError> {
+        let name = self.name(key);
+        let channel = self.announcements.channel();
+        let call = Call::Revoke {
+            keep_until,
+            channel,
+            key,
+        };
+        let (answer, confirmed) = match &self.replicated {
+            None => (self.script(&[&name], &call).await?, 0),
+            Some(replicated) => {
+                let mut connection = replicated.connection.connection().await?;
+                let millis = whole_millis(replicated.wait);
+                let answer = connection
+                    .replicated_script(&name, &call, replicated.replicas, millis)
+                    .await;
+                self.checked(answer)?
+            }
+        };
+        let wanted = self
+            .replicated
+            .as_ref()
+            .map_or(0, |replicated| replicated.replicas);
+        match self.written(&answer)? {
+            Value::Int(0) => Ok(false),
+            Value::Int(1) if confirmed < wanted => {
+                Err(RedisStoreError::not_replicated(confirmed, wanted))
+            }
+            Value::Int(1) => Ok(true),
+            _ => Err(RedisStoreError::malformed(name)),
+        }
+    }
+
+    pub(super) async fn time(&self) -> Result<Timestamp, RedisStoreError> {
+        // The key only selects the node of a Cluster. All nodes of the application use the same
+        // one.
+        let time = self.script(&[&self.prefix], &Call::Time).await?;
+        let (seconds, micros): (u64, u64) = from_redis_value(time).map_err(RedisError::from)?;
+        let millis = seconds.saturating_mul(1_000).saturating_add(micros / 1_000);
+        Ok(Timestamp::from_unix_millis(millis))
+    }
+
+    async fn read(&self, key: &str) -> LoadResult {
+        let mut get = Cmd::with_capacity(2, "GET".len() + key.len());
+        get.arg("GET").arg(key);
+        read(key, &self.command(&get).await?)
+    }
+
+    async fn command(&self, command: &Cmd) -> Result<Value, RedisStoreError> {
+        let mut connection = self.main.connection().await?;
+        self.checked(connection.command(command).await)
+    }
+
+    pub(super) async fn script(
+        &self,
+        keys: &[&str],
+        call: &Call<'_>,
+    ) -> Result<Value, RedisStoreError> {
+        let mut connection = self.main.connection().await?;
+        self.checked(connection.script(keys, call).await)
+    }
+
+    /// Has the connections checked after an answer that a master does not give.
+    fn checked<T>(&self, answer: Result<T, RedisError>) -> Result<T, RedisStoreError> {
+        answer.map_err(|error| self.checked_error(error))
+    }
+
+    pub(super) fn checked_error(&self, error: RedisError) -> RedisStoreError {
+        match error.kind() {
+            ErrorKind::Io => self.failed(),
+            ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
+                self.doubt();
+            }
+            _ => {}
+        }
+        error.into()
+    }
+
+    /// Returns a script's answer, or the error with which the server refused to write.
+    fn written<'a>(&self, answer: &'a Value) -> Result<&'a Value, RedisStoreError> {
+        match split_refusal(answer) {
+            (answer, None) => Ok(answer),
+            (_, Some(refusal)) => Err(self.checked_error(refusal)),
+        }
+    }
+
+    /// Has the connections to a server checked after an error of the connection.
+    fn failed(&self) {
+        self.main.failed();
+        if let Some(replicated) = &self.replicated {
+            replicated.connection.failed();
+        }
+    }
+
+    fn doubt(&self) {
+        self.main.doubt();
+        if let Some(replicated) = &self.replicated {
+            replicated.connection.doubt();
+        }
+    }
+
+    pub(super) fn name(&self, key: SessionKey) -> String {
+        name(&self.prefix, key)
+    }
+}
