@@ -22,11 +22,19 @@ pub(super) const PLAIN: usize = 2 + 3 * 6;
 /// big-endian. 0 stands for the policy's limit.
 pub(super) const LIMITED: usize = PLAIN + 2 * 8;
 
+/// The length of what follows in the record of a session with several ids.
+///
+/// Its first byte is 1 if the record names a next id, or else 0. Then come the time when the id was
+/// replaced in 48 bits, where all bits set stand for never, and the 16 bytes of the next id.
+pub(super) const IDS: usize = 1 + 6 + 16;
+
+const NEVER: [u8; 6] = [0xff; 6];
+
 const LIVE: &[u8] = b"1L";
 const REVOKED: &[u8] = b"1R";
 
-/// Writes a record as one string. It is shorter than the 44 bytes up to which Redis keeps a string
-/// in one allocation.
+/// Writes a record as one string. Unless the session has several ids, it is shorter than the 44
+/// bytes up to which Redis keeps a string in one allocation.
 pub(super) fn pack(activity: &Activity, keep_until: Timestamp) -> Vec<u8> {
     let mut record = Vec::with_capacity(LIMITED);
     record.extend_from_slice(if activity.is_revoked() { REVOKED } else { LIVE });
@@ -43,7 +51,25 @@ pub(super) fn pack(activity: &Activity, keep_until: Timestamp) -> Vec<u8> {
             record.extend_from_slice(&millis.to_be_bytes());
         }
     }
+    if activity.replaced_at().is_some() || activity.next_id().is_some() {
+        record.push(u8::from(activity.next_id().is_some()));
+        let replaced_at = activity.replaced_at().map_or(NEVER, |at| {
+            let [_, _, millis @ ..] = at.as_unix_millis().to_be_bytes();
+            millis
+        });
+        record.extend_from_slice(&replaced_at);
+        let next_id = activity.next_id().map_or([0; 16], SessionKey::to_bytes);
+        record.extend_from_slice(&next_id);
+    }
     record
+}
+
+/// Returns when a record that [`unpack`] has read is removed.
+pub(super) fn keep_until(record: &[u8]) -> Timestamp {
+    let millis = record.get(14..).map(timestamp);
+    millis
+        .and_then(Result::ok)
+        .map_or(Timestamp::MAX, |(at, _)| at)
 }
 
 /// Reads a record. A string that [`pack`] does not write is an error: a record that cannot be read
@@ -56,9 +82,14 @@ pub(super) fn unpack(record: &[u8]) -> Result<Activity, Malformed> {
     if last_activity < created_at {
         return Err(Malformed);
     }
+    let (own_limits, ids) = match rest.len().checked_sub(IDS) {
+        Some(at) => rest.split_at(at),
+        None => (rest, &[][..]),
+    };
     let activity = Activity::began(created_at)
         .active_at(last_activity)
-        .with_limits(limits(rest)?);
+        .with_limits(limits(own_limits)?);
+    let activity = with_ids(activity, ids)?;
     match &state[..] {
         LIVE => Ok(activity),
         REVOKED => Ok(activity.revoked()),
@@ -128,6 +159,27 @@ fn timestamp(bytes: &[u8]) -> Result<(Timestamp, &[u8]), Malformed> {
     Ok((Timestamp::from_unix_millis(millis), rest))
 }
 
+fn with_ids(activity: Activity, ids: &[u8]) -> Result<Activity, Malformed> {
+    let Some((&[has_next, ref replaced_at @ ..], next_id)) = ids.split_first_chunk::<7>() else {
+        return if ids.is_empty() {
+            Ok(activity)
+        } else {
+            Err(Malformed)
+        };
+    };
+    let next_id: [u8; 16] = next_id.try_into().map_err(|_| Malformed)?;
+    let activity = match has_next {
+        1 => activity.with_next_id(Some(SessionKey::from_bytes(next_id))),
+        0 if next_id == [0; 16] && *replaced_at != NEVER => activity,
+        _ => return Err(Malformed),
+    };
+    if *replaced_at == NEVER {
+        return Ok(activity);
+    }
+    let (replaced_at, _) = timestamp(replaced_at)?;
+    Ok(activity.replaced(replaced_at))
+}
+
 fn limits(bytes: &[u8]) -> Result<Limits, Malformed> {
     if bytes.is_empty() {
         return Ok(Limits::default());
@@ -173,6 +225,8 @@ mod tests {
             last_activity in any_timestamp(),
             idle in any_limit(),
             absolute in any_limit(),
+            replaced_at in prop::option::of(any_timestamp()),
+            next_id: Option<[u8; 16]>,
             revoked: bool,
         ) -> Activity {
             let mut limits = Limits::default();
@@ -182,7 +236,11 @@ mod tests {
             if let Some(absolute) = absolute {
                 limits = limits.with_absolute(Duration::from_millis(absolute)).unwrap();
             }
-            let activity = Activity::began(created_at).active_at(last_activity).with_limits(limits);
+            let activity = Activity::began(created_at)
+                .active_at(last_activity)
+                .with_limits(limits)
+                .with_next_id(next_id.map(SessionKey::from_bytes));
+            let activity = replaced_at.map_or(activity, |at| activity.replaced(at));
             if revoked { activity.revoked() } else { activity }
         }
     }
@@ -191,12 +249,14 @@ mod tests {
         #[test]
         fn a_record_is_unpacked_as_it_was_packed(activity in any_activity(), keep_until in any_timestamp()) {
             let record = pack(&activity, keep_until);
-            prop_assert!(record.len() == PLAIN || record.len() == LIMITED);
+            let lengths = [PLAIN, LIMITED, PLAIN + IDS, LIMITED + IDS];
+            prop_assert!(lengths.contains(&record.len()));
+            prop_assert_eq!(super::keep_until(&record), keep_until);
             prop_assert_eq!(unpack(&record), Ok(activity));
         }
 
         #[test]
-        fn whatever_is_not_as_it_would_be_packed_is_refused(record in prop::collection::vec(any::<u8>(), 0..48)) {
+        fn whatever_is_not_as_it_would_be_packed_is_refused(record in prop::collection::vec(any::<u8>(), 0..64)) {
             if let Ok(activity) = unpack(&record) {
                 let (keep_until, _) = timestamp(&record[14..]).unwrap();
                 prop_assert_eq!(pack(&activity, keep_until), record);
@@ -205,6 +265,9 @@ mod tests {
 
         #[test]
         fn a_record_with_a_byte_more_or_less_is_refused(activity in any_activity(), cut in 0..LIMITED) {
+            let activity = Activity::began(activity.created_at())
+                .active_at(activity.last_activity())
+                .with_limits(activity.limits());
             let mut record = pack(&activity, Timestamp::MAX);
             record.push(0);
             prop_assert_eq!(unpack(&record), Err(Malformed));

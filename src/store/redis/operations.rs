@@ -9,11 +9,12 @@ use tokio::time::timeout;
 
 use super::announcements::Announcements;
 use super::batcher::Batcher;
-use super::codec::{LoadResult, name, pack, read, split_refusal};
+use super::codec::{LoadResult, keep_until, name, pack, read, split_refusal, unpack};
 use super::error::RedisStoreError;
 use super::managed_connection::ManagedConnection;
 use super::scripts::Call;
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
 
@@ -120,11 +121,40 @@ impl Operations {
         self.read(&key).await
     }
 
-    pub(super) async fn revoke(
-        &self,
-        key: SessionKey,
-        keep_until: Timestamp,
-    ) -> Result<bool, RedisStoreError> {
+    pub(super) async fn change(&self, key: SessionKey, change: &Change) -> LoadResult {
+        let name = self.name(key);
+        let malformed = || RedisStoreError::malformed(name.clone());
+        let mut get = Cmd::new();
+        get.arg("GET").arg(&name);
+        let mut answer = self.command(&get).await?;
+        // The record may be touched between the read and the write. Then the script answers the
+        // record as it is now, and the change is decided again. The deadline ends this.
+        loop {
+            let before = match &answer {
+                Value::Nil => return Ok(None),
+                Value::BulkString(before) => before,
+                _ => return Err(malformed()),
+            };
+            let activity = unpack(before).map_err(|_| malformed())?;
+            let after = change.applied_to(activity);
+            if after == activity {
+                return Ok(Some(activity));
+            }
+            let keep_until = keep_until(before).max(change.keep_until(&activity));
+            let call = Call::Replace {
+                before,
+                record: &pack(&after, keep_until),
+                keep_until,
+            };
+            let replaced = self.script(&[&name], &call).await?;
+            match self.written(&replaced)? {
+                Value::Int(1) => return Ok(Some(activity)),
+                now => answer = now.clone(),
+            }
+        }
+    }
+
+    pub(super) async fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> LoadResult {
         let name = self.name(key);
         let channel = self.announcements.channel();
         let call = Call::Revoke {
@@ -148,12 +178,10 @@ impl Operations {
             .as_ref()
             .map_or(0, |replicated| replicated.replicas);
         match self.written(&answer)? {
-            Value::Int(0) => Ok(false),
-            Value::Int(1) if confirmed < wanted => {
+            Value::BulkString(_) if confirmed < wanted => {
                 Err(RedisStoreError::not_replicated(confirmed, wanted))
             }
-            Value::Int(1) => Ok(true),
-            _ => Err(RedisStoreError::malformed(name)),
+            before => read(&name, before),
         }
     }
 

@@ -9,6 +9,7 @@ use super::error::RedisStoreError;
 use super::operations::Operations;
 use crate::clock::{Clock, SystemClock};
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
@@ -182,7 +183,12 @@ impl ActivityStore for RedisStore {
         Box::pin(async move { operations.in_time(|| operations.touch(key, &touch)).await })
     }
 
-    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<bool> {
+    fn change(&self, key: SessionKey, change: Change) -> Answer<Option<Activity>> {
+        let operations = Arc::clone(&self.0);
+        Box::pin(async move { operations.in_time(|| operations.change(key, &change)).await })
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
         let operations = Arc::clone(&self.0);
         Box::pin(async move {
             operations

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::Cmd;
 
-use super::codec::{LIMITED, PLAIN};
+use super::codec::{IDS, LIMITED, PLAIN};
 use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::session::touch::Touch;
@@ -21,8 +21,15 @@ pub(super) enum Call<'a> {
         record: &'a [u8],
         keep_until: Timestamp,
     },
-    /// Marks the record as revoked and announces it. Answers 1, or 0 where there is no record, or
-    /// -1 where it is malformed, or a list of nil and why it was not written.
+    /// Writes the record in the place of another one, where that is still there. Answers 1, or the
+    /// record that is there instead, or nil, or a list of nil and why it was not written.
+    Replace {
+        before: &'a [u8],
+        record: &'a [u8],
+        keep_until: Timestamp,
+    },
+    /// Marks the record as revoked and announces it. Answers the record as it was, or nil where
+    /// there is none, or -1 where it is malformed, or a list of nil and why it was not written.
     Revoke {
         keep_until: Timestamp,
         channel: &'a str,
@@ -33,7 +40,7 @@ pub(super) enum Call<'a> {
 }
 
 /// The length of a packed touch.
-const PACKED: usize = 6 * 6 + 1;
+const PACKED: usize = 7 * 6 + 1;
 
 impl Call<'_> {
     /// Builds the usual command. The server refuses it until it has seen the whole script.
@@ -60,6 +67,14 @@ impl Call<'_> {
             Call::Begin { record, keep_until } => {
                 command.arg(*record).arg(keep_until.as_unix_millis());
             }
+            Call::Replace {
+                before,
+                record,
+                keep_until,
+            } => {
+                let keep_until = keep_until.as_unix_millis();
+                command.arg(*before).arg(*record).arg(keep_until);
+            }
             Call::Revoke {
                 keep_until,
                 channel,
@@ -79,6 +94,7 @@ impl Call<'_> {
         match self {
             Call::Touch(_) => &TOUCH_SCRIPT,
             Call::Begin { .. } => &BEGIN_SCRIPT,
+            Call::Replace { .. } => &REPLACE_SCRIPT,
             Call::Revoke { .. } => &REVOKE_SCRIPT,
             Call::Time => &TIME_SCRIPT,
         }
@@ -87,9 +103,10 @@ impl Call<'_> {
 
 /// Packs a touch into one argument. Seven arguments would cost Redis a fifth of the script's time.
 ///
-/// Offsets 0, 6, 12, 18, 24 and 30 hold 48-bit big-endian milliseconds: the new last activity, the
-/// time of the request, the idle timeout, the absolute timeout, `touch_every`, and how long an
-/// expired session is remembered. Offset 36 is 1 for a policy that is never early, or else 0.
+/// Offsets 0, 6, 12, 18, 24, 30 and 36 hold 48-bit big-endian milliseconds: the new last activity,
+/// the time of the request, the idle timeout, the absolute timeout, `touch_every`, how long an
+/// expired session is remembered, and the rotation overlap. Offset 42 is 1 for a policy that is
+/// never early, or else 0.
 fn packed(touch: &Touch) -> [u8; PACKED] {
     let policy = touch.policy();
     let never_early = policy.is_never_early();
@@ -99,7 +116,7 @@ fn packed(touch: &Touch) -> [u8; PACKED] {
         Duration::ZERO
     };
     let mut packed = [0; PACKED];
-    let (times, flag) = packed.split_at_mut(36);
+    let (times, flag) = packed.split_at_mut(42);
     let millis = [
         touch.last_activity().as_unix_millis(),
         touch.now().as_unix_millis(),
@@ -107,6 +124,7 @@ fn packed(touch: &Touch) -> [u8; PACKED] {
         whole_millis(policy.absolute()),
         whole_millis(policy.touch_every()),
         whole_millis(policy.remember_expired_for()),
+        whole_millis(policy.rotation_overlap()),
     ];
     for (place, millis) in times.chunks_exact_mut(6).zip(millis) {
         // 48 bits hold every timestamp, so a longer duration has the same effect as the longest.
@@ -127,8 +145,12 @@ impl Script {
     fn new(code: &str) -> Self {
         let code = code
             .replace("WRITE", WRITE)
+            .replace("$PLAIN_IDS", &(PLAIN + IDS).to_string())
+            .replace("$LIMITED_IDS", &(LIMITED + IDS).to_string())
             .replace("$PLAIN", &PLAIN.to_string())
             .replace("$LIMITED", &LIMITED.to_string())
+            .replace("$IDS", &IDS.to_string())
+            .replace("$NEVER", &((1_u64 << 48) - 1).to_string())
             .replace("$LATER", &whole_millis(LATER).to_string())
             .replace("$FOREVER", &Timestamp::MAX.as_unix_millis().to_string());
         let hash = redis::Script::new(&code).get_hash().to_owned();
@@ -138,6 +160,7 @@ impl Script {
 
 static TOUCH_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(TOUCH));
 static BEGIN_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(BEGIN));
+static REPLACE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REPLACE));
 static REVOKE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REVOKE));
 static TIME_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('TIME')"));
 
@@ -154,6 +177,10 @@ static TIME_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("return redi
 /// The flag `allow-oom`, which scripts can have since Redis 7.0, does the same, but older servers
 /// refuse a script that has flags.
 const WRITE: &str = "
+local function has_length_of_record(text)
+  local length = #text
+  return length == $PLAIN or length == $LIMITED or length == $PLAIN_IDS or length == $LIMITED_IDS
+end
 local function set(key, record, keep)
   if keep < $FOREVER then
     return redis.pcall('SET', key, record, 'PXAT', string.format('%.0f', math.max(keep, 1)))
@@ -186,9 +213,10 @@ const LATER: Duration = Duration::from_secs(60);
 /// `1L` for a live record of this version. Creation is at offset 2, last activity at 8 and the
 /// removal at 14, so `unpack('>I6I6I6', before, 3)` reads all three, and `SETRANGE key 8`
 /// overwrites last activity alone. The own limits, where the record has them, follow at offset 20:
-/// `unpack('>I8I8', before, 21)`. To move the removal as well, the record is put together again:
+/// `unpack('>I8I8', before, 21)`. The ids of a session that has several are
+/// the last 23 bytes. To move the removal as well, the record is put together again:
 /// `sub(1, 8)` (version, state, creation), then last activity and removal, then `sub(21)` (the own
-/// limits, or nothing). Lua's numbers are 64-bit floats. They hold each 48-bit time exactly. A
+/// limits and the ids, or nothing). Lua's numbers are 64-bit floats. They hold each 48-bit time exactly. A
 /// limit beyond 2^53 is rounded, and then it is later than every time.
 ///
 /// A refusal is one record's: `pcall` keeps it from ending the script. Its answer is then a list of
@@ -201,14 +229,14 @@ local function touched(key, packed)
     if before.err:find('WRONGTYPE', 1, true) then return '' end
     return {false, before.err}
   end
-  if not before or before:sub(1, 2) ~= '1L' or (#before ~= $PLAIN and #before ~= $LIMITED) then
+  if not before or before:sub(1, 2) ~= '1L' or not has_length_of_record(before) then
     return before
   end
-  local at, now, idle, absolute, every, remember, never_early =
-    unpack('>I6I6I6I6I6I6B', packed)
+  local at, now, idle, absolute, every, remember, overlap, never_early =
+    unpack('>I6I6I6I6I6I6I6B', packed)
   local created, last, keep = unpack('>I6I6I6', before, 3)
   if created > last or last > $FOREVER or keep > $FOREVER then return before end
-  if #before == $LIMITED then
+  if #before == $LIMITED or #before == $LIMITED_IDS then
     local own_idle, own_absolute = unpack('>I8I8', before, 21)
     if own_idle > 0 then
       every = math.min(every, math.ceil(own_idle / 2))
@@ -218,9 +246,17 @@ local function touched(key, packed)
     if own_absolute > 0 then absolute = own_absolute end
   end
   local due = at > last and at - last >= every
-  local live = now - last < idle and now - created < absolute
+  local live = now - last < idle and now - created < absolute and last - now <= idle
+  local valid_until = $FOREVER
+  if #before > $LIMITED then
+    local _, replaced = unpack('>BI6', before, #before - $IDS + 1)
+    if replaced < $NEVER then
+      live = live and math.max(now - replaced, 0) < overlap
+      valid_until = replaced + 2 * overlap
+    end
+  end
   if due and live then
-    local ends = math.min(at + idle, created + absolute, $FOREVER)
+    local ends = math.min(at + idle, created + absolute, valid_until, $FOREVER)
     local needed = math.min(ends + remember, $FOREVER)
     if needed <= keep then
       local answer = pcall('SETRANGE', key, 8, pack('>I6', at))
@@ -248,15 +284,24 @@ if not before then
 end
 return before";
 
+/// Writes the record where the key still has the expected one.
+const REPLACE: &str = "WRITE
+local key = KEYS[1]
+local before = redis.call('GET', key)
+if before ~= ARGV[1] then return before end
+local err = replace(key, ARGV[2], tonumber(ARGV[3]))
+if err then return {false, err} end
+return 1";
+
 /// Sets the state at offset 1 to `R` and moves the removal at offset 14. The offsets are as in
 /// [`TOUCH`].
 const REVOKE: &str = "WRITE
 local key = KEYS[1]
 local before = redis.call('GET', key)
-if not before then return 0 end
+if not before then return false end
 local state = before:sub(1, 2)
 local is_record = state == '1L' or state == '1R'
-if not is_record or (#before ~= $PLAIN and #before ~= $LIMITED) then return -1 end
+if not is_record or not has_length_of_record(before) then return -1 end
 local created, last, keep = struct.unpack('>I6I6I6', before, 3)
 if created > last or last > $FOREVER or keep > $FOREVER then return -1 end
 keep = math.max(keep, tonumber(ARGV[1]))
@@ -264,4 +309,4 @@ local record = '1R' .. before:sub(3, 14) .. struct.pack('>I6', keep) .. before:s
 local err = replace(key, record, keep)
 if err then return {false, err} end
 redis.call('PUBLISH', ARGV[2], ARGV[3])
-return 1";
+return before";
