@@ -1,16 +1,16 @@
-//! What time is it in the database?
+//! A clock that follows the time of the database.
 
 use sqlx::{Executor, FromRow, IntoArguments};
 
 use super::dialect::SqlDatabase;
 use super::error::SqlError;
-use super::lease::{OPERATION, run};
+use super::pooled_connection::{REQUEST_LIMIT, run};
 use crate::clock::SystemClock;
 use crate::session::time::Timestamp;
 use crate::store::sql::sql_store::SqlStore;
 use crate::store::store_clock::StoreClock;
 
-/// A clock that follows the time that this statement answers, in milliseconds since 1970.
+/// Creates a clock from a statement that returns the time in milliseconds since 1970.
 pub(super) async fn follow<DB: SqlDatabase>(
     store: &SqlStore<DB>,
     statement: &'static str,
@@ -22,9 +22,9 @@ where
 {
     let pool = store.0.pool.clone();
     let now = move || {
-        run(OPERATION, &pool, move |mut lease| async move {
-            let millis = lease.number(statement).await?;
-            // A database before 1970 is at the epoch, as a machine would be.
+        run(REQUEST_LIMIT, &pool, move |mut connection| async move {
+            let millis = connection.number(statement).await?;
+            // A time before 1970 counts as 1970.
             Ok(Timestamp::from_unix_millis(
                 u64::try_from(millis).unwrap_or(0),
             ))

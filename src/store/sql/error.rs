@@ -1,17 +1,18 @@
-//! What can go wrong with a database?
+//! The error of the SQL stores.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// The database could not answer, or answered what cannot be.
+/// Reports that the database failed, did not answer in time, or returned a malformed row.
 ///
-/// The driver's own error is the [`source`](Error::source). Neither shows the URL or the password.
+/// The error of the driver is the [`source`](Error::source). Neither error shows the URL or the
+/// password.
 #[derive(Debug)]
-pub struct SqlError(Problem);
+pub struct SqlError(ErrorKind);
 
 #[derive(Debug)]
-enum Problem {
+enum ErrorKind {
     Failed(sqlx::Error),
     TimedOut(Duration),
     Malformed(&'static str),
@@ -20,27 +21,28 @@ enum Problem {
 
 impl SqlError {
     pub(super) const fn timed_out(limit: Duration) -> Self {
-        Self(Problem::TimedOut(limit))
+        Self(ErrorKind::TimedOut(limit))
     }
 
     pub(super) const fn malformed(what: &'static str) -> Self {
-        Self(Problem::Malformed(what))
+        Self(ErrorKind::Malformed(what))
     }
 
     pub(super) const fn is_malformed(&self) -> bool {
-        matches!(self.0, Problem::Malformed(_))
+        matches!(self.0, ErrorKind::Malformed(_))
     }
 
-    /// An error that is said in full: what is wrong, and what to do.
+    /// Creates an error from its full text: what is wrong, and what to do.
     pub(super) const fn refused(why: &'static str) -> Self {
-        Self(Problem::Refused(why))
+        Self(ErrorKind::Refused(why))
     }
 }
 
-/// Whether a connection is of no use after this error, and others that were opened before are suspect.
+/// Returns whether the connection is lost after this error. Then other connections may be lost too.
 pub(super) fn loses_the_connection(error: &sqlx::Error) -> bool {
     match error {
-        // PostgreSQL's class 57P: shut down or about to. Class 08 of the SQL standard: connection exceptions.
+        // PostgreSQL uses class 57P when it shuts down. Class 08 of the SQL standard stands for
+        // connection exceptions.
         sqlx::Error::Database(error) => error
             .code()
             .is_some_and(|code| code.starts_with("57P") || code.starts_with("08")),
@@ -51,33 +53,36 @@ pub(super) fn loses_the_connection(error: &sqlx::Error) -> bool {
 
 impl From<sqlx::Error> for SqlError {
     fn from(error: sqlx::Error) -> Self {
-        Self(Problem::Failed(error))
+        Self(ErrorKind::Failed(error))
     }
 }
 
 impl fmt::Display for SqlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Problem::Failed(error) if is_about_the_table(error) => f.write_str(
-                "the table of sessions is missing or of another shape: call `migrate()` when the program starts",
+            ErrorKind::Failed(error) if is_about_the_table(error) => f.write_str(
+                "the table of sessions is missing or has other columns: call `migrate()` when the \
+                 program starts",
             ),
-            Problem::Failed(sqlx::Error::PoolTimedOut) => f.write_str(
-                "no connection to the database was free or could be made in time: check that it runs and that the \
-                 URL leads to it",
+            ErrorKind::Failed(sqlx::Error::PoolTimedOut) => f.write_str(
+                "no connection to the database was free or could be opened in time: check that the \
+                 database runs and that the URL is right",
             ),
-            Problem::Failed(sqlx::Error::Configuration(_)) => f.write_str(
-                "the database URL cannot be read: see the documentation of the `connect` that was called",
-            ),
-            Problem::Failed(_) => f.write_str("the database failed"),
-            Problem::TimedOut(limit) => write!(
+            ErrorKind::Failed(sqlx::Error::Configuration(_)) => {
+                f.write_str("the database URL is not valid: see the documentation of `connect`")
+            }
+            ErrorKind::Failed(_) => f.write_str("the database failed"),
+            ErrorKind::TimedOut(limit) => write!(
                 f,
-                "the database did not answer within {limit:?}: check that it runs and is not overloaded"
+                "the database did not answer within {limit:?}: check that it runs and is not \
+                 overloaded"
             ),
-            Problem::Malformed(what) => write!(
+            ErrorKind::Malformed(what) => write!(
                 f,
-                "a session's row in the database is malformed ({what}): remove it, and let nothing else write there"
+                "a row of the session table is malformed ({what}): remove it, and make sure that \
+                 no other program writes to the table"
             ),
-            Problem::Refused(why) => f.write_str(why),
+            ErrorKind::Refused(why) => f.write_str(why),
         }
     }
 }
@@ -85,13 +90,14 @@ impl fmt::Display for SqlError {
 impl Error for SqlError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Problem::Failed(error) => Some(error),
+            ErrorKind::Failed(error) => Some(error),
             _ => None,
         }
     }
 }
 
-/// The codes with which PostgreSQL, MySQL and SQLite miss a table or a column.
+/// Returns whether a table or a column is missing. PostgreSQL and MySQL report that by code, SQLite
+/// by text.
 fn is_about_the_table(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else {
         return false;

@@ -5,10 +5,10 @@ mod batch;
 mod clock;
 pub(crate) mod dialect;
 pub(crate) mod error;
-mod lease;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 mod operations;
+mod pooled_connection;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "postgres")]
@@ -19,3 +19,4 @@ pub(crate) mod sql_store;
 pub(crate) mod sqlite;
 mod sweep;
 mod table;
+mod value;

@@ -1,4 +1,4 @@
-//! How do MySQL and MariaDB say it?
+//! The store in MySQL and MariaDB: its connections and its statements.
 
 use std::str::FromStr;
 
@@ -6,21 +6,22 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{MySql, MySqlPool, Pool, SqlStr};
 
 use super::clock;
-use super::dialect::{Dialect, SqlDatabase, Statements, Value, query, row, text};
+use super::dialect::{Dialect, SqlDatabase, Statements, query, row, still_applies, text};
 use super::error::SqlError;
-use super::lease::pool_options;
+use super::pooled_connection::pool_options;
 use super::row::{COLUMNS, Row};
 use super::table::TableName;
+use super::value::Value;
 use crate::store::shared_store::Revocations;
 use crate::store::sql::sql_store::SqlStore;
 use crate::store::store_clock::StoreClock;
 
 const NOW: &str = "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)";
 
-/// Activity remembered in MySQL (8.0 or later) or MariaDB (10.6 or later).
+/// Stores activity in MySQL 8.0 or later, or in MariaDB 10.6 or later.
 ///
-/// What is answered is as durable as the server is configured to be; its default survives a power cut. Revocations are
-/// not pushed.
+/// Writes are as durable as the server is configured. With its default settings they survive a
+/// power cut. Revocations are not announced.
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,35 +33,37 @@ const NOW: &str = "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)";
 /// # }
 /// ```
 ///
-/// TLS takes the cargo feature `sql-tls`, and `?ssl-mode=VERIFY_IDENTITY` in the URL.
+/// TLS needs the cargo feature `sql-tls`, and `?ssl-mode=VERIFY_IDENTITY` in the URL.
 pub type MySqlStore = SqlStore<MySql>;
 
 impl MySqlStore {
-    /// Connects to a server: `mysql://user:password@host:3306/database`. At most 10 connections are made.
+    /// Connects to a server: `mysql://user:password@host:3306/database`. Opens at most 10
+    /// connections.
     ///
     /// # Errors
     ///
-    /// A URL that cannot be read, a server that cannot be reached within half a second or turns us away.
+    /// Returns an error if the URL is not valid, if the server cannot be reached within half a
+    /// second, or if it refuses the connection.
     pub async fn connect(url: &str) -> Result<Self, SqlError> {
         let options = MySqlConnectOptions::from_str(url)?;
         let pool = pool_options().connect_with(options).await?;
         Ok(Self::from_pool(pool))
     }
 
-    /// Uses the connections of a pool.
+    /// Creates a store that uses the connections of your pool.
     ///
-    /// By sqlx's default, a pool asks each connection whether it is there before it is used, which costs every check a
-    /// second round trip: see `PoolOptions::test_before_acquire`.
+    /// By default, sqlx tests each connection before it is used. That costs each check a second
+    /// round trip: see `PoolOptions::test_before_acquire`.
     #[must_use]
     pub fn from_pool(pool: MySqlPool) -> Self {
         Self::new(pool, None, TableName::default())
     }
 
-    /// A clock that follows the server's, for nodes whose own clocks differ.
+    /// Creates a clock that follows the clock of the server, for nodes whose own clocks differ.
     ///
     /// # Errors
     ///
-    /// A server that does not tell its time.
+    /// Returns an error if the server does not return its time.
     pub async fn clock(&self) -> Result<StoreClock, SqlError> {
         clock::follow(self, NOW).await
     }
@@ -71,6 +74,8 @@ impl SqlDatabase for MySql {}
 impl Dialect for MySql {
     fn statements(table: &TableName) -> Statements {
         let table = table.as_str();
+        let touch_applies = still_applies("", "<=>", |_| "?".to_owned());
+        let due_applies = still_applies("stored.", "<=>", |value| format!("due.{value}"));
         let keys = "JSON_TABLE(?, '$[*]' COLUMNS (hex CHAR(32) PATH '$'))";
         Statements {
             migrate: text(format!(
@@ -93,9 +98,7 @@ impl Dialect for MySql {
             )),
             touch: text(format!(
                 "UPDATE `{table}` SET last_activity = ?, keep_until = GREATEST(keep_until, ?)
-                WHERE id = ? AND NOT revoked
-                    AND created_at = ? AND idle_limit <=> ? AND absolute_limit <=> ?
-                    AND last_activity BETWEEN ? AND ?"
+                WHERE id = ? AND {touch_applies}"
             )),
             revoke: text(format!(
                 "UPDATE `{table}` SET revoked = TRUE, keep_until = GREATEST(keep_until, ?) WHERE id = ?"
@@ -103,7 +106,8 @@ impl Dialect for MySql {
             load_many: text(format!(
                 "SELECT {COLUMNS} FROM {keys} AS wanted STRAIGHT_JOIN `{table}` ON id = UNHEX(wanted.hex)"
             )),
-            // Straight, so that rows are found by their keys, and locked in the order of the document.
+            // The straight join finds the rows by their keys, and locks them in the order of the
+            // document, so that two nodes never deadlock.
             touch_many: text(format!(
                 "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
                     id CHAR(32) PATH '$.id',
@@ -117,11 +121,7 @@ impl Dialect for MySql {
                 )) AS due STRAIGHT_JOIN `{table}` AS stored ON stored.id = UNHEX(due.id)
                 SET stored.last_activity = due.moves_to,
                     stored.keep_until = GREATEST(stored.keep_until, due.keep_until)
-                WHERE NOT stored.revoked
-                    AND stored.created_at = due.created_at
-                    AND stored.idle_limit <=> due.idle_limit
-                    AND stored.absolute_limit <=> due.absolute_limit
-                    AND stored.last_activity BETWEEN due.seen AND due.stale_until"
+                WHERE {due_applies}"
             )),
             page: text(format!(
                 "SELECT {COLUMNS} FROM `{table}` WHERE id > ? ORDER BY id LIMIT ?"

@@ -1,28 +1,29 @@
-//! What does each operation say to the database?
+//! The operations of a store, in statements.
 
 use std::collections::HashMap;
 
 use sqlx::Pool;
 
-use super::batch::{self, Move};
-use super::dialect::{SqlDatabase, Statements, Value};
+use super::batch::{self, DueTouch};
+use super::dialect::{SqlDatabase, Statements};
 use super::error::SqlError;
-use super::lease::Lease;
+use super::pooled_connection::PooledConnection;
 use super::row::{self, Row};
 use super::sweep::{PAGE, Sweep};
 use super::table::TableName;
+use super::value::Value;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 
-/// How often [`begin`](ActivityStore::begin) looks for a row that is there when it writes and gone when it reads.
+/// How often `begin` tries again when the row exists for the write and is gone for the read.
 const ATTEMPTS: usize = 3;
 
-/// What the clones of a store share.
+/// The state that the clones of a store share.
 pub(super) struct Inner<DB: SqlDatabase> {
     pub(super) pool: Pool<DB>,
-    /// A pool of the one connection that writes, where not any may.
+    /// A pool of one connection that writes, for databases with one writer.
     pub(super) writer: Option<Pool<DB>>,
     pub(super) table: TableName,
     pub(super) statements: Statements,
@@ -40,17 +41,20 @@ impl<DB: SqlDatabase> Inner<DB> {
         }
     }
 
-    /// Whose connections write.
+    /// Returns the pool whose connections write.
     pub(super) fn writers(&self) -> &Pool<DB> {
         self.writer.as_ref().unwrap_or(&self.pool)
     }
 
-    /// The connection that has read, if it may write, or the one that may.
-    async fn writer_after(&self, reader: Lease<DB>) -> Result<Lease<DB>, SqlError> {
+    /// Returns the connection that has read, or one that may write.
+    async fn writer_after(
+        &self,
+        reader: PooledConnection<DB>,
+    ) -> Result<PooledConnection<DB>, SqlError> {
         match &self.writer {
             Some(pool) => {
                 drop(reader);
-                Lease::from(pool).await
+                PooledConnection::acquire(pool).await
             }
             None => Ok(reader),
         }
@@ -58,10 +62,10 @@ impl<DB: SqlDatabase> Inner<DB> {
 
     pub(super) async fn load(
         &self,
-        lease: &mut Lease<DB>,
+        connection: &mut PooledConnection<DB>,
         key: SessionKey,
     ) -> Result<Option<Activity>, SqlError> {
-        let rows = lease
+        let rows = connection
             .fetch(&self.statements.load, vec![Value::key(key)])
             .await?;
         rows.first().map(Row::activity).transpose()
@@ -69,37 +73,37 @@ impl<DB: SqlDatabase> Inner<DB> {
 
     pub(super) async fn begin(
         &self,
-        mut lease: Lease<DB>,
+        mut connection: PooledConnection<DB>,
         key: SessionKey,
         activity: Activity,
         keep_until: Timestamp,
     ) -> Result<Activity, SqlError> {
         for _ in 0..ATTEMPTS {
             let values = row::values(key, &activity, keep_until);
-            if lease
+            if connection
                 .execute_durably(&self.statements.begin, values)
                 .await?
                 > 0
             {
                 return Ok(activity);
             }
-            if let Some(found) = self.load(&mut lease, key).await? {
+            if let Some(found) = self.load(&mut connection, key).await? {
                 return Ok(found);
             }
         }
         Err(SqlError::refused(
-            "the session's row came and went while it was looked at: try again",
+            "the row of the session was created and removed several times meanwhile: try again",
         ))
     }
 
     pub(super) async fn touch(
         &self,
-        mut reader: Lease<DB>,
+        mut reader: PooledConnection<DB>,
         key: SessionKey,
         touch: Touch,
     ) -> Result<Option<Activity>, SqlError> {
         let found = self.load(&mut reader, key).await?;
-        if let Some(due) = found.and_then(|seen| Move::of(key, &touch, seen)) {
+        if let Some(due) = found.and_then(|seen| DueTouch::new(key, &touch, seen)) {
             let mut writer = self.writer_after(reader).await?;
             writer.execute(&self.statements.touch, due.values()).await?;
         }
@@ -108,7 +112,7 @@ impl<DB: SqlDatabase> Inner<DB> {
 
     pub(super) async fn touch_batch(
         &self,
-        mut reader: Lease<DB>,
+        mut reader: PooledConnection<DB>,
         touches: &[(SessionKey, Touch)],
     ) -> Result<(), SqlError> {
         let keys: Vec<_> = touches.iter().map(|(key, _)| *key).collect();
@@ -122,27 +126,27 @@ impl<DB: SqlDatabase> Inner<DB> {
                 (Ok(key), Ok(activity)) => {
                     found.insert(key, activity);
                 }
-                // The others are written all the same.
+                // The sound rows are written all the same.
                 (Err(error), _) | (_, Err(error)) => malformed = Err(error),
             }
         }
-        let moves: Vec<_> = touches
+        let due: Vec<_> = touches
             .iter()
-            .filter_map(|(key, touch)| Move::of(*key, touch, *found.get(key)?))
+            .filter_map(|(key, touch)| DueTouch::new(*key, touch, *found.get(key)?))
             .collect();
-        if !moves.is_empty() {
+        if !due.is_empty() {
             let mut writer = self.writer_after(reader).await?;
             writer
-                .execute(&self.statements.touch_many, vec![batch::moves(&moves)])
+                .execute(&self.statements.touch_many, vec![batch::touches(&due)])
                 .await?;
         }
         malformed
     }
 
-    /// Looks at one page, unless somebody does.
+    /// Sweeps one page, unless another call does so now.
     pub(super) async fn sweep(
         &self,
-        mut reader: Lease<DB>,
+        mut reader: PooledConnection<DB>,
         as_of: Timestamp,
     ) -> Result<(), SqlError> {
         let Ok(mut after) = self.sweep.after.try_lock() else {

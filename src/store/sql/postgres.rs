@@ -1,30 +1,32 @@
-//! How does PostgreSQL say it?
+//! The store in PostgreSQL: its connections and its statements.
 
 use std::str::FromStr;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{PgPool, Pool, Postgres, SqlStr};
 
-use super::dialect::{Dialect, SqlDatabase, Statements, Value, query, row, text};
+use super::dialect::{Dialect, SqlDatabase, Statements, query, row, still_applies, text};
 use super::error::SqlError;
-use super::lease::pool_options;
+use super::pooled_connection::pool_options;
 use super::row::{COLUMNS, Row};
 use super::table::TableName;
+use super::value::Value;
 use super::{clock, postgres_listen};
 use crate::store::shared_store::Revocations;
 use crate::store::sql::sql_store::SqlStore;
 use crate::store::store_clock::StoreClock;
 
-/// The statement that it is part of is answered before it is on the disk.
-const RELAXED: &str = "(SELECT set_config('synchronous_commit', 'off', true)) AS relaxed";
+/// Makes a statement return before its commit is on the disk.
+const ASYNC_COMMIT: &str = "(SELECT set_config('synchronous_commit', 'off', true)) AS async_commit";
 
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-/// Activity remembered in PostgreSQL (11 or later).
+/// Stores activity in PostgreSQL 11 or later.
 ///
-/// A session that was created or revoked is as durable as `synchronous_commit` says. Touches do not wait for the disk:
-/// a power cut may lose those of the last moments, which can only end a session early. Revocations are pushed with
-/// `NOTIFY`, in the statement that makes them; who listens takes one connection besides the pool's.
+/// Created and revoked sessions are as durable as the server's `synchronous_commit` says. Touches
+/// do not wait for the disk: a power cut may lose the touches of the last moments, which can only
+/// end a session early. Revocations are announced with `NOTIFY`, in the statement that writes them.
+/// A near cache that listens uses one connection in addition to those of the pool.
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,38 +38,54 @@ const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 /// # }
 /// ```
 ///
-/// TLS takes the cargo feature `sql-tls`, and `?sslmode=verify-full` in the URL.
+/// TLS needs the cargo feature `sql-tls`, and `?sslmode=verify-full` in the URL.
 pub type PostgresStore = SqlStore<Postgres>;
 
 impl PostgresStore {
-    /// Connects to a server: `postgres://user:password@host:5432/database`. At most 10 connections are made. What the
-    /// URL leaves open is taken from the variables that `psql` knows, such as `PGPASSWORD`.
+    /// Connects to a server: `postgres://user:password@host:5432/database`. Opens at most 10
+    /// connections. Parts that the URL does not set are read from the environment variables of
+    /// `psql`, such as `PGPASSWORD`.
     ///
     /// # Errors
     ///
-    /// A URL that cannot be read, a server that cannot be reached within half a second or turns us away.
+    /// Returns an error if the URL is not valid, if the server cannot be reached within half a
+    /// second, or if it refuses the connection.
     pub async fn connect(url: &str) -> Result<Self, SqlError> {
         let options = PgConnectOptions::from_str(url)?;
         let pool = pool_options().connect_with(options).await?;
         Ok(Self::from_pool(pool))
     }
 
-    /// Uses the connections of a pool.
+    /// Creates a store that uses the connections of your pool.
     ///
-    /// By sqlx's default, a pool asks each connection whether it is there before it is used, which costs every check a
-    /// second round trip: see `PoolOptions::test_before_acquire`.
+    /// By default, sqlx tests each connection before it is used. That costs each check a second
+    /// round trip: see `PoolOptions::test_before_acquire`.
     #[must_use]
     pub fn from_pool(pool: PgPool) -> Self {
         Self::new(pool, None, TableName::default())
     }
 
-    /// A clock that follows the server's, for nodes whose own clocks differ.
+    /// Creates a clock that follows the clock of the server, for nodes whose own clocks differ.
     ///
     /// # Errors
     ///
-    /// A server that does not tell its time.
+    /// Returns an error if the server does not return its time.
     pub async fn clock(&self) -> Result<StoreClock, SqlError> {
         clock::follow(self, NOW).await
+    }
+}
+
+/// Compares two values, and treats two `NULL`s as equal.
+const SAME: &str = "IS NOT DISTINCT FROM";
+
+/// Returns the parameter of the statement `touch` that holds a value.
+fn parameter(value: &str) -> &'static str {
+    match value {
+        "created_at" => "$4",
+        "idle_limit" => "$5",
+        "absolute_limit" => "$6",
+        "seen" => "$7",
+        _ => "$8",
     }
 }
 
@@ -77,9 +95,12 @@ impl Dialect for Postgres {
     fn statements(table: &TableName) -> Statements {
         let table = table.as_str();
         let channel = postgres_listen::channel(table);
+        let touch_applies = still_applies("", SAME, |value| parameter(value).to_owned());
+        let due_applies = still_applies("stored.", SAME, |value| format!("due.{value}"));
         Statements {
-            // Two nodes that start together would both find no table. Rows leave room on their page for what touches
-            // them, and no column that a touch changes is indexed: then no index has to change either.
+            // The lock is for nodes that start together: both would find no table. The fill factor
+            // leaves room for touched rows on the same page. No touched column is indexed. So a
+            // touch changes no index (a HOT update).
             migrate: text(format!(
                 r#"SELECT pg_advisory_xact_lock(hashtext('{table}'));
                 CREATE TABLE IF NOT EXISTS "{table}" (
@@ -102,12 +123,8 @@ impl Dialect for Postgres {
             )),
             touch: text(format!(
                 r#"UPDATE "{table}" SET last_activity = $1, keep_until = greatest(keep_until, $2)
-                FROM {RELAXED}
-                WHERE id = $3 AND NOT revoked
-                    AND created_at = $4
-                    AND idle_limit IS NOT DISTINCT FROM $5
-                    AND absolute_limit IS NOT DISTINCT FROM $6
-                    AND last_activity BETWEEN $7 AND $8"#
+                FROM {ASYNC_COMMIT}
+                WHERE id = $3 AND {touch_applies}"#
             )),
             revoke: text(format!(
                 r#"WITH ended AS (
@@ -120,7 +137,8 @@ impl Dialect for Postgres {
                 r#"SELECT {COLUMNS} FROM "{table}"
                 WHERE id IN (SELECT decode(wanted, 'hex') FROM json_array_elements_text($1::json) AS wanted)"#
             )),
-            // Locked in the order of the keys first, since an update locks in any.
+            // Lock the rows in the order of their keys, so that two nodes never deadlock. An update
+            // alone would lock them in any order.
             touch_many: text(format!(
                 r#"WITH due AS (
                     SELECT stored.id, due.moves_to, due.keep_until
@@ -129,22 +147,18 @@ impl Dialect for Postgres {
                         id text, moves_to bigint, keep_until bigint, created_at bigint,
                         idle_limit bigint, absolute_limit bigint, seen bigint, stale_until bigint
                     ) ON stored.id = decode(due.id, 'hex')
-                    WHERE NOT stored.revoked
-                        AND stored.created_at = due.created_at
-                        AND stored.idle_limit IS NOT DISTINCT FROM due.idle_limit
-                        AND stored.absolute_limit IS NOT DISTINCT FROM due.absolute_limit
-                        AND stored.last_activity BETWEEN due.seen AND due.stale_until
+                    WHERE {due_applies}
                     ORDER BY stored.id FOR NO KEY UPDATE OF stored
                 )
                 UPDATE "{table}" AS stored
                 SET last_activity = due.moves_to, keep_until = greatest(stored.keep_until, due.keep_until)
-                FROM due, {RELAXED}
+                FROM due, {ASYNC_COMMIT}
                 WHERE stored.id = due.id"#
             )),
             page: text(format!(
                 r#"SELECT {COLUMNS} FROM "{table}" WHERE id > $1 ORDER BY id LIMIT $2"#
             )),
-            // What somebody holds is removed another time.
+            // Skip locked rows. A later sweep removes them.
             remove: text(format!(
                 r#"WITH ended AS (
                     SELECT id FROM "{table}"
@@ -152,7 +166,7 @@ impl Dialect for Postgres {
                         AND keep_until <= $2
                     FOR UPDATE SKIP LOCKED
                 )
-                DELETE FROM "{table}" USING {RELAXED} WHERE id IN (SELECT id FROM ended)"#
+                DELETE FROM "{table}" USING {ASYNC_COMMIT} WHERE id IN (SELECT id FROM ended)"#
             )),
         }
     }

@@ -1,4 +1,4 @@
-//! How does SQLite say it?
+//! The store in SQLite: its connections and its statements.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,32 +9,34 @@ use sqlx::sqlite::{
 };
 use sqlx::{Pool, SqlStr, Sqlite, SqlitePool};
 
-use super::dialect::{Dialect, SqlDatabase, Statements, Value, query, row, text};
+use super::dialect::{Dialect, SqlDatabase, Statements, query, row, still_applies, text};
 use super::error::SqlError;
-use super::lease::pool_options;
+use super::pooled_connection::pool_options;
 use super::row::{COLUMNS, Row};
 use super::table::TableName;
+use super::value::Value;
 use crate::clock::SystemClock;
 use crate::store::shared_store::Revocations;
 use crate::store::sql::sql_store::SqlStore;
 
 /// How long to wait for another process that writes to the same file.
-const BUSY: Duration = Duration::from_millis(500);
+const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// SQLite answers in microseconds, so a few connections read for everybody.
+/// The number of connections that read. A read takes microseconds, so a few are enough.
 const READERS: u32 = 4;
 
-const NO_WAL: &str = "this SQLite database cannot be shared by several connections: in memory, use `MemoryStore`; \
-                      otherwise, a file on a disk of this machine";
+const NO_WAL: &str = "several connections cannot share this SQLite database: use a file on a local disk, or \
+                      `MemoryStore` for a database in memory";
 
-/// Activity remembered in a SQLite file: for one machine whose sessions must survive a restart.
+/// Stores activity in a SQLite file, for one machine whose sessions must survive a restart.
 ///
-/// The file is in WAL mode, with several connections that read and one that writes, so that no writer waits for
-/// another. What was answered survives the end of the process, `kill -9` too. A session that was created or revoked
-/// survives a power cut as well; touches may lose the last moments before it, which can only end a session early.
+/// The file is in WAL mode. Several connections read, and one connection writes. Every answered
+/// write survives the end of the process, including `kill -9`. Created and revoked sessions survive
+/// a power cut too. A power cut may lose the touches of the last moments, which can only end a
+/// session early.
 ///
-/// Several processes on one machine may share a file; on a network file system they must not. Revocations are not
-/// pushed.
+/// Several processes on one machine may share a file, but not on a network file system. Revocations
+/// are not announced.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -59,16 +61,17 @@ const NO_WAL: &str = "this SQLite database cannot be shared by several connectio
 pub type SqliteStore = SqlStore<Sqlite>;
 
 impl SqliteStore {
-    /// Opens a file, such as `sqlite:sessions.db` in the current folder or `sqlite:/var/lib/app/sessions.db`. Creates
-    /// it if there is none.
+    /// Opens a file, such as `sqlite:sessions.db` in the current folder or
+    /// `sqlite:/var/lib/app/sessions.db`. Creates the file if it is missing.
     ///
     /// # Errors
     ///
-    /// A URL that cannot be read, a file that cannot be written or is none of SQLite's, and a database in memory.
+    /// Returns an error if the URL is not valid, if the file cannot be written or is not a SQLite
+    /// database, and if the database is in memory.
     pub async fn connect(url: &str) -> Result<Self, SqlError> {
-        let options = careful(SqliteConnectOptions::from_str(url)?);
-        // The one that writes creates the file, so that it hands back what removed records leave. Who reads must not
-        // say so too: that is a write.
+        let options = with_wal(SqliteConnectOptions::from_str(url)?);
+        // The connection that writes creates the file, with `auto_vacuum`, so that the file shrinks
+        // when rows are removed. Connections that read must not set `auto_vacuum`: that is a write.
         let creates = options
             .clone()
             .create_if_missing(true)
@@ -80,25 +83,26 @@ impl SqliteStore {
         Ok(Self::new(readers, Some(writer), TableName::default()))
     }
 
-    /// Uses the connections of a pool to read. To write, one of its own is made by the same options, in WAL mode.
+    /// Creates a store that reads with the connections of your pool. To write, it opens one
+    /// connection with the same options, in WAL mode.
     ///
     /// # Errors
     ///
-    /// A file that cannot be written, and a database in memory.
+    /// Returns an error if the file cannot be written, and if the database is in memory.
     pub async fn from_pool(pool: SqlitePool) -> Result<Self, SqlError> {
         let options = pool.connect_options().as_ref().clone();
-        let writer = writer(careful(options)).await?;
+        let writer = writer(with_wal(options)).await?;
         Ok(Self::new(pool, Some(writer), TableName::default()))
     }
 
-    /// The machine's clock, since the database has no other.
+    /// Returns the clock of this machine. SQLite has no clock of its own.
     #[must_use]
     pub fn clock(&self) -> SystemClock {
         SystemClock
     }
 }
 
-/// A pool of one.
+/// Opens a pool of one connection that writes.
 async fn writer(options: SqliteConnectOptions) -> Result<SqlitePool, SqlError> {
     let pool: SqlitePoolOptions = pool_options();
     let pool = pool
@@ -116,11 +120,11 @@ async fn writer(options: SqliteConnectOptions) -> Result<SqlitePool, SqlError> {
     }
 }
 
-fn careful(options: SqliteConnectOptions) -> SqliteConnectOptions {
+fn with_wal(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(BUSY)
+        .busy_timeout(BUSY_TIMEOUT)
 }
 
 impl SqlDatabase for Sqlite {}
@@ -128,8 +132,11 @@ impl SqlDatabase for Sqlite {}
 impl Dialect for Sqlite {
     fn statements(table: &TableName) -> Statements {
         let table = table.as_str();
+        let touch_applies = still_applies("", "IS", |_| "?".to_owned());
+        let due_applies = still_applies("row.", "IS", |value| format!("(due.value ->> '{value}')"));
         Statements {
-            // Rows lie in the order of their keys, as the walk that removes them goes.
+            // Without a row id, rows are stored in the order of their keys, in which the sweep
+            // reads them.
             migrate: text(format!(
                 r#"CREATE TABLE IF NOT EXISTS "{table}" (
                     id BLOB NOT NULL PRIMARY KEY,
@@ -150,9 +157,7 @@ impl Dialect for Sqlite {
             )),
             touch: text(format!(
                 r#"UPDATE "{table}" SET last_activity = ?, keep_until = max(keep_until, ?)
-                WHERE id = ? AND NOT revoked
-                    AND created_at = ? AND idle_limit IS ? AND absolute_limit IS ?
-                    AND last_activity BETWEEN ? AND ?"#
+                WHERE id = ? AND {touch_applies}"#
             )),
             revoke: text(format!(
                 r#"UPDATE "{table}" SET revoked = TRUE, keep_until = max(keep_until, ?) WHERE id = ?"#
@@ -164,11 +169,7 @@ impl Dialect for Sqlite {
                 r#"UPDATE "{table}" AS row
                 SET last_activity = due.value ->> 'moves_to', keep_until = max(keep_until, due.value ->> 'keep_until')
                 FROM json_each(?) AS due
-                WHERE row.id = unhex(due.value ->> 'id') AND NOT revoked
-                    AND created_at = due.value ->> 'created_at'
-                    AND idle_limit IS due.value ->> 'idle_limit'
-                    AND absolute_limit IS due.value ->> 'absolute_limit'
-                    AND last_activity BETWEEN due.value ->> 'seen' AND due.value ->> 'stale_until'"#
+                WHERE row.id = unhex(due.value ->> 'id') AND {due_applies}"#
             )),
             page: text(format!(
                 r#"SELECT {COLUMNS} FROM "{table}" WHERE id > ? ORDER BY id LIMIT ?"#
@@ -212,7 +213,7 @@ impl Dialect for Sqlite {
         statement: &SqlStr,
         values: Vec<Value>,
     ) -> Result<u64, sqlx::Error> {
-        // A commit that is synced takes all before it to the disk.
+        // A synchronous commit also takes all commits before it to the disk.
         pragma(connection, "PRAGMA synchronous = FULL").await?;
         let done = Self::execute(connection, statement, values).await;
         pragma(connection, "PRAGMA synchronous = NORMAL").await?;

@@ -1,7 +1,13 @@
-//! When are old records removed?
+//! The schedule of the sweep, which removes old rows.
 //!
-//! Removal needs no index: one on the time of removal would change with every touch, and make each of them cost twice.
-//! Instead the table is walked in the order of its keys, a page at a time, and what is over is removed from each page.
+//! The sweep is a keyset walk. It reads a page of rows in the order of the primary key, removes
+//! those whose time of removal has come, and remembers the last key of the page. The next page
+//! begins after that key. At the end of the table it starts again from the beginning. An index on
+//! the time of removal would find old rows directly, but every touch changes that time, so every
+//! touch would have to change the index too, and would cost about twice as much. A walk by `OFFSET`
+//! would read each page from the beginning of the table. A walk by key reads every row once a
+//! round, needs only the index that exists, and rows that appear or disappear meanwhile do not
+//! shift the pages that follow.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,38 +16,40 @@ use tokio::sync::Mutex;
 
 use crate::session::time::{Timestamp, whole_millis};
 
-/// How many rows are looked at, and removed at most, at a time.
+/// The number of rows in a page.
 pub(super) const PAGE: usize = 1000;
 
 const BETWEEN_PAGES: Duration = Duration::from_millis(100);
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(60);
 const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 
-/// Where the walk is, and when it goes on.
+/// The position of the sweep, and the time of its next page.
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
+    /// The time at which the next page is due.
     due: AtomicU64,
-    /// When a page was last due.
+    /// The time at which the last page was due.
     seen: AtomicU64,
-    /// The key that the next page follows. Held while a page is looked at, so that there is one at a time.
+    /// The last key of the page before. Locked while a page is swept, so that one page is swept at
+    /// a time.
     pub(super) after: Mutex<Vec<u8>>,
 }
 
 impl Sweep {
-    /// Whether a page is due, and as of when. Who is told so has to look at it: the others are told no until it should
-    /// be done.
+    /// Returns the time to sweep with, if a page is due. The caller then sweeps it. Other callers
+    /// get `None` until the next page is due.
     ///
-    /// It is looked at as of when the page before was due: one operation whose time is far ahead of all others removes
-    /// nothing.
+    /// The time is that of the call before, so that one operation whose time is far ahead of the
+    /// others removes nothing.
     pub(super) fn due(&self, now: Timestamp) -> Option<Timestamp> {
         let due = self.due.load(Ordering::Relaxed);
         let now_millis = now.as_unix_millis();
-        // A clock that was ahead and jumped back must not stop the walk until it has caught up.
+        // A clock that was ahead and stepped back must not stop the sweep until it has caught up.
         let far_ahead = due > now_millis.saturating_add(whole_millis(BETWEEN_ROUNDS));
         if now_millis < due && !far_ahead {
             return None;
         }
-        // Should the page fail, the next one to come after this tries again.
+        // If this page fails, a later call sweeps it again.
         let again = now_millis.saturating_add(whole_millis(AFTER_A_FAILURE));
         self.due
             .compare_exchange(due, again, Ordering::Relaxed, Ordering::Relaxed)
@@ -50,7 +58,7 @@ impl Sweep {
         Some(Timestamp::from_unix_millis(seen.min(now_millis)))
     }
 
-    /// Plans the next page, after one of so many rows, and answers what it follows.
+    /// Schedules the next page after a page with this many rows. Returns the key that it follows.
     pub(super) fn plan(&self, rows: usize, last: Option<Vec<u8>>) -> Vec<u8> {
         let (wait, after) = match last {
             Some(last) if rows >= PAGE => (BETWEEN_PAGES, last),
@@ -74,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_follow_each_other_and_rounds_wait() {
+    fn pages_follow_soon_and_rounds_wait() {
         let sweep = Sweep::default();
         assert!(sweep.due(NOON).is_some());
         assert_eq!(sweep.due(NOON), None);
@@ -92,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_fails_is_tried_again() {
+    fn a_failed_page_is_swept_again() {
         let sweep = Sweep::default();
         for attempt in 0..5 {
             assert!(sweep.due(after(AFTER_A_FAILURE * attempt)).is_some());
@@ -100,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_jumps_ahead_removes_nothing_and_does_not_stop_the_walk() {
+    fn a_clock_that_steps_ahead_removes_nothing_and_does_not_stop_the_sweep() {
         let sweep = Sweep::default();
         sweep.due(NOON);
         sweep.plan(PAGE, Some(vec![7]));

@@ -1,4 +1,14 @@
-//! How is a connection borrowed, and for how long?
+//! A connection of the pool while an operation uses it, and the time that the operation has.
+//!
+//! Three layers surround a connection of sqlx. The innermost is sqlx's own `PoolConnection`: when
+//! it is dropped, it goes back to the pool, even if a statement was interrupted and its answer is
+//! still to come. The next user would read that answer first. So the second layer,
+//! [`PooledConnection`], records for each statement whether it ended. If one did not, or ended with
+//! an error of the connection, the connection is closed and does not go back. The third layer is
+//! [`run`]: it moves the work to a task of its own, so that dropping the future of a request
+//! interrupts no statement, and it bounds the time of the whole operation, of which waiting for a
+//! connection is one part. A cancelled request therefore costs no connection: its statement ends,
+//! and its connection goes back to the pool.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,37 +19,40 @@ use sqlx::{Connection, Pool, SqlStr};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::dialect::{Dialect, Value};
+use super::dialect::Dialect;
 use super::error::{SqlError, loses_the_connection};
 use super::row::Row;
+use super::value::Value;
 
-/// How long one operation may take in all. The layer waits no longer by default.
-pub(super) const OPERATION: Duration = Duration::from_secs(1);
+/// The time limit of an operation for which a request waits. The layer has the same limit by
+/// default.
+pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long a batch, a removal or the creation of the table may take. No request waits for one.
-pub(super) const CHORE: Duration = Duration::from_secs(10);
+/// The time limit of an operation for which no request waits: a batch, a sweep or a migration.
+pub(super) const BACKGROUND_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long to wait for a connection, a new one included. sqlx waits 30 s.
+/// The time limit to get a connection, including to open a new one. The default of sqlx is 30 s.
 const ACQUIRE: Duration = Duration::from_millis(500);
 
-/// A connection that was idle for longer is asked whether it is there before it is used. In a busy pool that is none;
-/// after a restart of the server, which takes longer than this, all that were not in use.
+/// A connection that was idle for longer is tested before it is used. A busy pool has no such
+/// connection. After a restart of the server, every connection that was not in use is one.
 const SUSPECT_AFTER: Duration = Duration::from_millis(50);
 
-const NO_RUNTIME: &str = "a database can only be asked within a Tokio runtime";
-const STOPPED: &str = "the Tokio runtime was shut down before the database answered";
+const NO_RUNTIME: &str = "the SQL store was used outside a Tokio runtime: call it within one";
+const STOPPED: &str = "the Tokio runtime was shut down before the database answered: keep it until all requests are \
+                       answered";
 
-/// What every operation returns.
+/// The future of an operation.
 pub(super) type SqlFuture<T> = Pin<Box<dyn Future<Output = Result<T, SqlError>> + Send>>;
 
-/// Borrows a connection, and does some work with it in all of the time that is allowed.
+/// Acquires a connection and runs an operation on it, within the time limit.
 ///
-/// Work that has begun runs to its end, or its limit, also if nobody waits for it any more: a request that is dropped
-/// interrupts no statement. While it waits for a connection, it just leaves the queue.
+/// Once the operation has a connection, it runs to its end or its limit, even if the returned
+/// future is dropped. While it waits for a connection, dropping the future cancels it.
 pub(super) fn run<DB, T, W>(
     limit: Duration,
     pool: &Pool<DB>,
-    work: impl FnOnce(Lease<DB>) -> W + Send + 'static,
+    work: impl FnOnce(PooledConnection<DB>) -> W + Send + 'static,
 ) -> SqlFuture<T>
 where
     DB: Dialect,
@@ -50,10 +63,10 @@ where
     Box::pin(async move {
         let runtime = Handle::try_current().map_err(|_| SqlError::refused(NO_RUNTIME))?;
         let deadline = Instant::now() + limit;
-        let lease = timeout_at(deadline, Lease::from(&pool))
+        let connection = timeout_at(deadline, PooledConnection::acquire(&pool))
             .await
             .unwrap_or(Err(SqlError::timed_out(limit)))?;
-        let work = timeout_at(deadline, work(lease));
+        let work = timeout_at(deadline, work(connection));
         runtime
             .spawn(async move { work.await.unwrap_or(Err(SqlError::timed_out(limit))) })
             .await
@@ -61,7 +74,7 @@ where
     })
 }
 
-/// How pools are set up that are not given to us.
+/// Returns the options of a pool that the store opens itself.
 pub(super) fn pool_options<DB: sqlx::Database>() -> PoolOptions<DB> {
     PoolOptions::new()
         .acquire_timeout(ACQUIRE)
@@ -76,11 +89,11 @@ pub(super) fn pool_options<DB: sqlx::Database>() -> PoolOptions<DB> {
         })
 }
 
-/// A connection on loan.
+/// A connection that belongs to the pool.
 ///
-/// It goes back to the pool unless a statement was interrupted or the connection is lost. Then it is closed at once, and
-/// so are those that lie idle.
-pub(super) struct Lease<DB: Dialect> {
+/// When it is dropped, it goes back to the pool. If a statement was interrupted or the connection
+/// is lost, it is closed instead, and so are the idle connections of the pool.
+pub(super) struct PooledConnection<DB: Dialect> {
     connection: Option<PoolConnection<DB>>,
     pool: Pool<DB>,
     condition: Condition,
@@ -89,12 +102,12 @@ pub(super) struct Lease<DB: Dialect> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     Sound,
-    /// A statement has begun and not ended, or ended with the connection.
+    /// A statement has begun and has not ended, or the connection is lost.
     Doubtful,
 }
 
-impl<DB: Dialect> Lease<DB> {
-    pub(super) async fn from(pool: &Pool<DB>) -> Result<Self, SqlError> {
+impl<DB: Dialect> PooledConnection<DB> {
+    pub(super) async fn acquire(pool: &Pool<DB>) -> Result<Self, SqlError> {
         let acquired = timeout(ACQUIRE, pool.acquire()).await;
         match acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(connection) => Ok(Self {
@@ -129,7 +142,7 @@ impl<DB: Dialect> Lease<DB> {
         self.end(result)
     }
 
-    /// The same, for what must outlive a power cut from the moment that it is answered.
+    /// Runs a statement that writes. Returns after the write survives a power cut.
     pub(super) async fn execute_durably(
         &mut self,
         statement: &SqlStr,
@@ -146,7 +159,7 @@ impl<DB: Dialect> Lease<DB> {
         self.end(result)
     }
 
-    /// The one number that a statement answers.
+    /// Runs a statement that returns one number.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(super) async fn number(&mut self, statement: &'static str) -> Result<i64, SqlError>
     where
@@ -161,7 +174,7 @@ impl<DB: Dialect> Lease<DB> {
 
     fn begin(&mut self) -> Result<&mut DB::Connection, SqlError> {
         self.condition = Condition::Doubtful;
-        // It is there until this is dropped.
+        // The connection is there until `self` is dropped.
         self.connection
             .as_deref_mut()
             .ok_or(SqlError::refused(STOPPED))
@@ -176,16 +189,16 @@ impl<DB: Dialect> Lease<DB> {
     }
 }
 
-impl<DB: Dialect> Drop for Lease<DB> {
+impl<DB: Dialect> Drop for PooledConnection<DB> {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else {
             return;
         };
         match (self.condition, Handle::try_current()) {
             (Condition::Sound, Ok(runtime)) => {
-                // The pool asks a connection that comes back whether it is there, and would wait for as long as TCP
-                // does.
-                runtime.spawn(timeout(OPERATION, connection.return_to_pool()));
+                // The pool tests a connection that comes back. Without a limit, it would wait for
+                // as long as TCP does.
+                runtime.spawn(timeout(REQUEST_LIMIT, connection.return_to_pool()));
             }
             _ => {
                 drop(connection.detach());
@@ -195,7 +208,7 @@ impl<DB: Dialect> Drop for Lease<DB> {
     }
 }
 
-/// The server that they lead to may be gone, and each would cost a request its answer.
+/// Closes the idle connections: if the server is gone, each of them would fail a request.
 fn close_idle<DB: Dialect>(pool: &Pool<DB>) {
     while let Some(idle) = pool.try_acquire() {
         drop(idle.detach());
