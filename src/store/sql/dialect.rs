@@ -2,12 +2,15 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sqlx::{
-    Arguments, AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Pool, SqlSafeStr, SqlStr, Type,
-};
+use sqlx::error::DatabaseError;
+use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Pool, SqlSafeStr, SqlStr, Type};
 
+use super::call::Call;
+use super::error::Consequence;
 use super::row::Row;
+use super::settings::Settings;
 use super::table::TableName;
 use super::value::Value;
 use crate::store::shared_store::Revocations;
@@ -22,18 +25,27 @@ pub trait Dialect: Database {
     /// Writes the statements for a table.
     fn statements(table: &TableName) -> Statements;
 
-    /// Runs a script that creates the table.
-    fn run_script(
+    /// Sets the time limits and the isolation level of a new connection, for operations with this
+    /// time limit.
+    fn set_up(
         connection: &mut Self::Connection,
-        script: SqlStr,
+        limit: Duration,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Writes a statement as a text that carries its values, time limit and isolation level.
+    fn text_call<'a>(limit: Duration, statement: &'a SqlStr, values: &'a [Value]) -> Call<'a>;
 
     /// Runs a statement that reads rows.
     fn fetch(
         connection: &mut Self::Connection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> impl Future<Output = Result<Vec<Row>, sqlx::Error>> + Send;
+
+    /// Runs a statement that returns one number, or nothing.
+    fn number(
+        connection: &mut Self::Connection,
+        call: &Call<'_>,
+    ) -> impl Future<Output = Result<Option<i64>, sqlx::Error>> + Send;
 
     /// Runs a statement that writes. Returns the number of rows that matched.
     ///
@@ -41,8 +53,7 @@ pub trait Dialect: Database {
     /// lost touch can only end a session early, and a lost removal is done again.
     fn execute(
         connection: &mut Self::Connection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
     /// Runs a statement that writes. Returns after the write survives a power cut.
@@ -51,14 +62,16 @@ pub trait Dialect: Database {
     /// whose statements say themselves how durable they are need no implementation.
     fn execute_durably(
         connection: &mut Self::Connection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send {
-        Self::execute(connection, statement, values)
+        Self::execute(connection, call)
     }
 
+    /// Returns what an error of this database means, where its SQLSTATE does not say it.
+    fn consequence(error: &dyn DatabaseError) -> Consequence;
+
     /// Subscribes to the revocations that the database announces.
-    fn revocations(pool: &Pool<Self>, table: &TableName) -> Revocations;
+    fn revocations(pool: &Pool<Self>, settings: &Settings) -> Revocations;
 }
 
 /// The statements of a store. Each comment lists the values that the statement takes.
@@ -85,6 +98,13 @@ pub struct Statements {
     pub(super) page: SqlStr,
     /// A document of keys, the time now. Removes the rows whose time of removal has come.
     pub(super) remove: SqlStr,
+    /// No values. Returns the time of the database in milliseconds.
+    pub(super) now: SqlStr,
+    /// Sweeper, the milliseconds for which it sweeps. Makes it the only sweeper, if there is no
+    /// other.
+    pub(super) claim_sweep: SqlStr,
+    /// Sweeper. Returns the time of the database, if it is the only sweeper.
+    pub(super) sweep_time: SqlStr,
 }
 
 /// Marks SQL text as safe. It must consist of literals and a [`TableName`].
@@ -121,31 +141,6 @@ pub(super) fn still_applies(
         seen = value("seen"),
         stale_until = value("stale_until"),
     )
-}
-
-/// Builds a query from a statement and its values.
-pub(super) fn query<DB: Database>(
-    statement: &SqlStr,
-    values: Vec<Value>,
-) -> sqlx::query::Query<'static, DB, DB::Arguments>
-where
-    DB::Arguments: Arguments<Database = DB>,
-    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
-    for<'q> i64: Encode<'q, DB> + Type<DB>,
-    for<'q> Option<i64>: Encode<'q, DB> + Type<DB>,
-    for<'q> bool: Encode<'q, DB> + Type<DB>,
-    for<'q> String: Encode<'q, DB> + Type<DB>,
-{
-    let unbound = sqlx::query::<DB>(statement.clone());
-    values
-        .into_iter()
-        .fold(unbound, |query, value| match value {
-            Value::Bytes(bytes) => query.bind(bytes),
-            Value::Number(number) => query.bind(number),
-            Value::OptionalNumber(number) => query.bind(number),
-            Value::Flag(flag) => query.bind(flag),
-            Value::Document(document) => query.bind(document),
-        })
 }
 
 /// Reads a row whose columns are in the order of [`COLUMNS`](super::row::COLUMNS).

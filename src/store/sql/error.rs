@@ -17,6 +17,7 @@ enum ErrorKind {
     TimedOut(Duration),
     Malformed(&'static str),
     Refused(&'static str),
+    Reconnecting,
 }
 
 impl SqlError {
@@ -28,8 +29,18 @@ impl SqlError {
         Self(ErrorKind::Malformed(what))
     }
 
-    pub(super) const fn is_malformed(&self) -> bool {
-        matches!(self.0, ErrorKind::Malformed(_))
+    /// Returns whether a table or a column is missing.
+    pub(super) fn is_about_the_table(&self) -> bool {
+        matches!(&self.0, ErrorKind::Failed(error) if is_about_the_table(error))
+    }
+
+    /// Returns whether the database refused a statement.
+    pub(super) fn is_refused_statement(&self) -> bool {
+        matches!(&self.0, ErrorKind::Failed(sqlx::Error::Database(_)))
+    }
+
+    pub(super) const fn reconnecting() -> Self {
+        Self(ErrorKind::Reconnecting)
     }
 
     /// Creates an error from its full text: what is wrong, and what to do.
@@ -38,17 +49,20 @@ impl SqlError {
     }
 }
 
-/// Returns whether the connection is lost after this error. Then other connections may be lost too.
-pub(super) fn loses_the_connection(error: &sqlx::Error) -> bool {
-    match error {
-        // PostgreSQL uses class 57P when it shuts down. Class 08 of the SQL standard stands for
-        // connection exceptions.
-        sqlx::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| code.starts_with("57P") || code.starts_with("08")),
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_) | sqlx::Error::Decode(_) => false,
-        _ => true,
-    }
+/// What an error of a statement means for its connection.
+///
+/// It is public because a trait that bounds a public type names it. Other crates cannot name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consequence {
+    /// The connection can be used again.
+    Keep,
+    /// The statement conflicted with another transaction: repeat it.
+    Repeat,
+    /// The connection is lost. Others may be lost too.
+    Close,
+    /// The server accepts no writes any more, because another one has taken over: close all
+    /// connections.
+    CloseAll,
 }
 
 impl From<sqlx::Error> for SqlError {
@@ -64,14 +78,7 @@ impl fmt::Display for SqlError {
                 "the table of sessions is missing or has other columns: call `migrate()` when the \
                  program starts",
             ),
-            ErrorKind::Failed(sqlx::Error::PoolTimedOut) => f.write_str(
-                "no connection to the database was free or could be opened in time: check that the \
-                 database runs and that the URL is right",
-            ),
-            ErrorKind::Failed(sqlx::Error::Configuration(_)) => {
-                f.write_str("the database URL is not valid: see the documentation of `connect`")
-            }
-            ErrorKind::Failed(_) => f.write_str("the database failed"),
+            ErrorKind::Failed(error) => f.write_str(cause(error)),
             ErrorKind::TimedOut(limit) => write!(
                 f,
                 "the database did not answer within {limit:?}: check that it runs and is not \
@@ -83,6 +90,10 @@ impl fmt::Display for SqlError {
                  no other program writes to the table"
             ),
             ErrorKind::Refused(why) => f.write_str(why),
+            ErrorKind::Reconnecting => f.write_str(
+                "the connection to the database failed shortly before, and the next attempt is \
+                 not due yet: see the errors before this one",
+            ),
         }
     }
 }
@@ -93,6 +104,40 @@ impl Error for SqlError {
             ErrorKind::Failed(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+/// Returns what is wrong and what to do, for an error of the driver.
+fn cause(error: &sqlx::Error) -> &'static str {
+    match error {
+        sqlx::Error::PoolTimedOut => {
+            "no connection to the database was free or could be opened in time: check that the \
+             database runs and that the URL is right"
+        }
+        sqlx::Error::Configuration(error) if error.to_string().starts_with("RSA") => {
+            "the MySQL user has the authentication plugin `caching_sha2_password`, which needs TLS: \
+             build with the feature `sql-tls` and allow TLS on the server, or create the user with \
+             another plugin"
+        }
+        sqlx::Error::Configuration(_) => {
+            "the database URL is not valid: see the documentation of `connect`"
+        }
+        sqlx::Error::Database(error) => match error.code().as_deref() {
+            Some("26000" | "42P05") => {
+                "the connection to PostgreSQL goes through a pooler that does not keep prepared \
+                 statements: add `persistent-statements=no` to the URL"
+            }
+            Some("57014" | "55P03" | "70100") => {
+                "the database did not finish a statement in time: look for a long transaction that \
+                 locks the session table"
+            }
+            Some("25006") => {
+                "the database is read-only: the connection is closed, and the next one may lead to \
+                 the new primary server"
+            }
+            _ => "the database refused a statement: see the source of this error",
+        },
+        _ => "the database failed: see the source of this error",
     }
 }
 

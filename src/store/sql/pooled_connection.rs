@@ -1,101 +1,63 @@
-//! A connection of the pool while an operation uses it, and the time that the operation has.
+//! A connection of the pool while an operation uses it.
 //!
-//! Three layers surround a connection of sqlx. The innermost is sqlx's own `PoolConnection`: when
+//! Three layers surround a connection of sqlx. The innermost is sqlx's own `PoolConnection`. When
 //! it is dropped, it goes back to the pool, even if a statement was interrupted and its answer is
 //! still to come. The next user would read that answer first. So the second layer,
-//! [`PooledConnection`], records for each statement whether it ended. If one did not, or ended with
-//! an error of the connection, the connection is closed and does not go back. The third layer is
-//! [`run`]: it moves the work to a task of its own, so that dropping the future of a request
-//! interrupts no statement, and it bounds the time of the whole operation, of which waiting for a
-//! connection is one part. A cancelled request therefore costs no connection: its statement ends,
-//! and its connection goes back to the pool.
+//! [`PooledConnection`], records for each statement whether it ended, and what its error means. A
+//! statement that the server refused, or ended because of a lock, leaves the connection as it was.
+//! A statement that did not end, or ended with an error of the connection, costs this connection.
+//! The third layer is [`run`](super::run::run). It moves the work to a task of its own, so that
+//! dropping the future of a request interrupts no statement. It answers in time whatever the
+//! database does. A statement that is late then still holds its connection and its place in the
+//! pool until the server has ended it. If the place were free at once, the pool would open another
+//! connection while the server still works for the old one. With a locked table, that would be one
+//! more for each request, until the server accepts no more.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::time::Duration;
-
-use sqlx::pool::{PoolConnection, PoolOptions};
-use sqlx::{Connection, Pool, SqlStr};
+use sqlx::SqlStr;
+use sqlx::pool::PoolConnection;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Duration, Instant, sleep};
 
+use super::call::Call;
 use super::dialect::Dialect;
-use super::error::{SqlError, loses_the_connection};
+use super::error::{Consequence, SqlError};
+use super::pool::ConnectionPool;
+use super::reconnect::jittered;
 use super::row::Row;
+use super::settings::{Protocol, statement_timeout};
 use super::value::Value;
 
-/// The time limit of an operation for which a request waits. The layer has the same limit by
-/// default.
-pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(1);
+/// How often a statement is repeated that conflicted with another transaction.
+const REPETITIONS: u32 = 3;
 
-/// The time limit of an operation for which no request waits: a batch, a sweep or a migration.
-pub(super) const BACKGROUND_LIMIT: Duration = Duration::from_secs(10);
+/// The longest pause before the first repetition. It doubles with each.
+const PAUSE: Duration = Duration::from_millis(10);
 
-/// The time limit to get a connection, including to open a new one. The default of sqlx is 30 s.
-const ACQUIRE: Duration = Duration::from_millis(500);
-
-/// A connection that was idle for longer is tested before it is used. A busy pool has no such
-/// connection. After a restart of the server, every connection that was not in use is one.
-const SUSPECT_AFTER: Duration = Duration::from_millis(50);
-
-const NO_RUNTIME: &str = "the SQL store was used outside a Tokio runtime: call it within one";
-const STOPPED: &str = "the Tokio runtime was shut down before the database answered: keep it until all requests are \
-                       answered";
-
-/// The future of an operation.
-pub(super) type SqlFuture<T> = Pin<Box<dyn Future<Output = Result<T, SqlError>> + Send>>;
-
-/// Acquires a connection and runs an operation on it, within the time limit.
-///
-/// Once the operation has a connection, it runs to its end or its limit, even if the returned
-/// future is dropped. While it waits for a connection, dropping the future cancels it.
-pub(super) fn run<DB, T, W>(
-    limit: Duration,
-    pool: &Pool<DB>,
-    work: impl FnOnce(PooledConnection<DB>) -> W + Send + 'static,
-) -> SqlFuture<T>
-where
-    DB: Dialect,
-    T: Send + 'static,
-    W: Future<Output = Result<T, SqlError>> + Send + 'static,
-{
-    let pool = pool.clone();
-    Box::pin(async move {
-        let runtime = Handle::try_current().map_err(|_| SqlError::refused(NO_RUNTIME))?;
-        let deadline = Instant::now() + limit;
-        let connection = timeout_at(deadline, PooledConnection::acquire(&pool))
-            .await
-            .unwrap_or(Err(SqlError::timed_out(limit)))?;
-        let work = timeout_at(deadline, work(connection));
-        runtime
-            .spawn(async move { work.await.unwrap_or(Err(SqlError::timed_out(limit))) })
-            .await
-            .unwrap_or(Err(SqlError::refused(STOPPED)))
-    })
+/// The time that an operation has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeLimit {
+    pub(super) limit: Duration,
+    pub(super) deadline: Instant,
+    /// Whether a request waits for the operation.
+    pub(super) kind: OperationKind,
 }
 
-/// Returns the options of a pool that the store opens itself.
-pub(super) fn pool_options<DB: sqlx::Database>() -> PoolOptions<DB> {
-    PoolOptions::new()
-        .acquire_timeout(ACQUIRE)
-        .test_before_acquire(false)
-        .before_acquire(|connection: &mut DB::Connection, before| {
-            Box::pin(async move {
-                if before.idle_for > SUSPECT_AFTER {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
+/// For what an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OperationKind {
+    /// A request waits for it.
+    Request,
+    /// No request waits for it: a batch, a sweep or a migration.
+    Background,
 }
 
-/// A connection that belongs to the pool.
+/// A connection that belongs to a pool.
 ///
-/// When it is dropped, it goes back to the pool. If a statement was interrupted or the connection
-/// is lost, it is closed instead, and so are the idle connections of the pool.
+/// When it is dropped, it goes back to the pool, or is closed if it cannot be used again.
 pub(super) struct PooledConnection<DB: Dialect> {
     connection: Option<PoolConnection<DB>>,
-    pool: Pool<DB>,
+    pool: ConnectionPool<DB>,
+    time: TimeLimit,
     condition: Condition,
 }
 
@@ -103,114 +65,197 @@ pub(super) struct PooledConnection<DB: Dialect> {
 enum Condition {
     Sound,
     /// A statement has begun and has not ended, or the connection is lost.
-    Doubtful,
+    Lost,
+    /// The server does not accept writes any more, on any connection.
+    ServerIsReadOnly,
 }
 
 impl<DB: Dialect> PooledConnection<DB> {
-    pub(super) async fn acquire(pool: &Pool<DB>) -> Result<Self, SqlError> {
-        let acquired = timeout(ACQUIRE, pool.acquire()).await;
-        match acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-            Ok(connection) => Ok(Self {
-                connection: Some(connection),
-                pool: pool.clone(),
-                condition: Condition::Sound,
-            }),
-            Err(error) => {
-                close_idle(pool);
-                Err(error.into())
+    pub(super) async fn acquire(
+        pool: &ConnectionPool<DB>,
+        time: TimeLimit,
+    ) -> Result<Self, SqlError> {
+        Ok(Self {
+            connection: Some(pool.take().await?),
+            pool: pool.clone(),
+            time,
+            condition: Condition::Sound,
+        })
+    }
+
+    /// Returns a connection of another pool, for the rest of the operation. Gives this one back
+    /// first.
+    pub(super) async fn exchange(self, pool: &ConnectionPool<DB>) -> Result<Self, SqlError> {
+        let time = self.time;
+        drop(self);
+        Self::acquire(pool, time).await
+    }
+
+    /// Runs a statement that reads rows.
+    pub(super) async fn fetch(
+        &mut self,
+        statement: &SqlStr,
+        values: &[Value],
+    ) -> Result<Vec<Row>, SqlError> {
+        let call = self.call(statement, values);
+        let mut repetitions = 0;
+        loop {
+            let result = DB::fetch(self.begin()?, &call).await;
+            if !self.repeats(&result, &mut repetitions).await {
+                return Ok(result?);
             }
         }
     }
 
-    pub(super) async fn fetch(
+    /// Runs a statement that returns one number, or nothing.
+    pub(super) async fn number(
         &mut self,
         statement: &SqlStr,
-        values: Vec<Value>,
-    ) -> Result<Vec<Row>, SqlError> {
-        let connection = self.begin()?;
-        let result = DB::fetch(connection, statement, values).await;
-        self.end(result)
+        values: &[Value],
+    ) -> Result<Option<i64>, SqlError> {
+        let call = self.call(statement, values);
+        let mut repetitions = 0;
+        loop {
+            let result = DB::number(self.begin()?, &call).await;
+            if !self.repeats(&result, &mut repetitions).await {
+                return Ok(result?);
+            }
+        }
     }
 
+    /// Runs a statement that writes. Returns the number of rows that matched.
     pub(super) async fn execute(
         &mut self,
         statement: &SqlStr,
-        values: Vec<Value>,
+        values: &[Value],
     ) -> Result<u64, SqlError> {
-        let connection = self.begin()?;
-        let result = DB::execute(connection, statement, values).await;
-        self.end(result)
+        let call = self.call(statement, values);
+        let mut repetitions = 0;
+        loop {
+            let result = DB::execute(self.begin()?, &call).await;
+            if !self.repeats(&result, &mut repetitions).await {
+                return Ok(result?);
+            }
+        }
     }
 
     /// Runs a statement that writes. Returns after the write survives a power cut.
     pub(super) async fn execute_durably(
         &mut self,
         statement: &SqlStr,
-        values: Vec<Value>,
+        values: &[Value],
     ) -> Result<u64, SqlError> {
-        let connection = self.begin()?;
-        let result = DB::execute_durably(connection, statement, values).await;
-        self.end(result)
+        let call = self.call(statement, values);
+        let mut repetitions = 0;
+        loop {
+            let result = DB::execute_durably(self.begin()?, &call).await;
+            if !self.repeats(&result, &mut repetitions).await {
+                return Ok(result?);
+            }
+        }
     }
 
-    pub(super) async fn run_script(&mut self, script: SqlStr) -> Result<(), SqlError> {
-        let connection = self.begin()?;
-        let result = DB::run_script(connection, script).await;
-        self.end(result)
+    /// Runs a script that creates tables.
+    pub(super) async fn run_script(&mut self, script: &SqlStr) -> Result<(), SqlError> {
+        let call = DB::text_call(statement_timeout(self.time.limit), script, &[]);
+        let result = DB::execute(self.begin()?, &call).await;
+        self.end(&result);
+        result?;
+        Ok(())
     }
 
-    /// Runs a statement that returns one number.
-    #[cfg(any(feature = "postgres", feature = "mysql"))]
-    pub(super) async fn number(&mut self, statement: &'static str) -> Result<i64, SqlError>
-    where
-        for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
-        for<'r> (i64,): sqlx::FromRow<'r, DB::Row>,
-        DB::Arguments: sqlx::IntoArguments<DB>,
-    {
-        let connection = self.begin()?;
-        let result = sqlx::query_scalar(statement).fetch_one(connection).await;
-        self.end(result)
+    /// Chooses how a statement is sent.
+    fn call<'a>(&self, statement: &'a SqlStr, values: &'a [Value]) -> Call<'a> {
+        match (self.pool.settings().protocol, self.time.kind) {
+            (Protocol::Prepared, OperationKind::Request) => Call::prepared(statement, values),
+            // The connection is set up for the time limit of a request, so the text carries
+            // another.
+            (Protocol::Prepared, OperationKind::Background) | (Protocol::Text, _) => {
+                DB::text_call(statement_timeout(self.time.limit), statement, values)
+            }
+        }
     }
 
     fn begin(&mut self) -> Result<&mut DB::Connection, SqlError> {
-        self.condition = Condition::Doubtful;
+        // The caller has been told that the operation failed.
+        if Instant::now() >= self.time.deadline {
+            return Err(SqlError::timed_out(self.time.limit));
+        }
+        self.condition = Condition::Lost;
         // The connection is there until `self` is dropped.
         self.connection
             .as_deref_mut()
-            .ok_or(SqlError::refused(STOPPED))
+            .ok_or(SqlError::timed_out(self.time.limit))
     }
 
-    fn end<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, SqlError> {
-        let lost = result.as_ref().err().is_some_and(loses_the_connection);
-        if !lost {
-            self.condition = Condition::Sound;
+    /// Records how a statement ended. Returns whether to repeat it, after a pause.
+    async fn repeats<T>(&mut self, result: &Result<T, sqlx::Error>, repetitions: &mut u32) -> bool {
+        let conflicts = self.end(result) == Consequence::Repeat;
+        if conflicts && *repetitions < REPETITIONS {
+            sleep(jittered(PAUSE * 2_u32.pow(*repetitions))).await;
+            *repetitions += 1;
+            return true;
         }
-        Ok(result?)
+        false
+    }
+
+    /// Records how a statement ended.
+    fn end<T>(&mut self, result: &Result<T, sqlx::Error>) -> Consequence {
+        let consequence = match result {
+            Ok(_) => Consequence::Keep,
+            Err(error) => consequence::<DB>(error),
+        };
+        self.condition = match consequence {
+            Consequence::Keep | Consequence::Repeat => Condition::Sound,
+            Consequence::Close => Condition::Lost,
+            Consequence::CloseAll => Condition::ServerIsReadOnly,
+        };
+        consequence
     }
 }
 
 impl<DB: Dialect> Drop for PooledConnection<DB> {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
+        let Some(connection) = self.connection.take() else {
             return;
         };
         match (self.condition, Handle::try_current()) {
-            (Condition::Sound, Ok(runtime)) => {
-                // The pool tests a connection that comes back. Without a limit, it would wait for
-                // as long as TCP does.
-                runtime.spawn(timeout(REQUEST_LIMIT, connection.return_to_pool()));
+            (Condition::Sound, Ok(_)) => self.pool.give_back(connection),
+            (Condition::Lost, Ok(_)) => {
+                self.pool.close(connection);
+                self.pool.test_idle().detach();
             }
-            _ => {
-                drop(connection.detach());
-                close_idle(&self.pool);
+            (Condition::ServerIsReadOnly, Ok(_)) | (_, Err(_)) => {
+                self.pool.close(connection);
+                self.pool.close_idle();
             }
         }
     }
 }
 
-/// Closes the idle connections: if the server is gone, each of them would fail a request.
-fn close_idle<DB: Dialect>(pool: &Pool<DB>) {
-    while let Some(idle) = pool.try_acquire() {
-        drop(idle.detach());
+/// Returns what an error of a statement means for the connection.
+fn consequence<DB: Dialect>(error: &sqlx::Error) -> Consequence {
+    match error {
+        sqlx::Error::Database(error) => {
+            let code = error.code();
+            let code = code.as_deref().unwrap_or_default();
+            // SQLSTATE class 08 stands for connection exceptions, 57P for a PostgreSQL that shuts
+            // down. 40001 is a conflict with another transaction, and MySQL's deadlock.
+            if code.starts_with("08") && code.len() == 5 || code.starts_with("57P") {
+                Consequence::Close
+            } else if code == "40001" || code == "40P01" {
+                Consequence::Repeat
+            } else {
+                DB::consequence(&**error)
+            }
+        }
+        sqlx::Error::RowNotFound
+        | sqlx::Error::TypeNotFound { .. }
+        | sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Encode(_)
+        | sqlx::Error::Decode(_) => Consequence::Keep,
+        _ => Consequence::Close,
     }
 }

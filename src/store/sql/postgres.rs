@@ -1,25 +1,30 @@
 //! The store in PostgreSQL: its connections and its statements.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{PgPool, Pool, Postgres, SqlStr};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::{ConnectOptions, PgPool, Pool, Postgres, Row as _, SqlStr};
 
-use super::dialect::{Dialect, SqlDatabase, Statements, query, row, still_applies, text};
-use super::error::SqlError;
-use super::pooled_connection::pool_options;
+use super::call::{Call, query};
+use super::dialect::{Dialect, SqlDatabase, Statements, row, still_applies, text};
+use super::error::{Consequence, SqlError};
+use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
+use super::settings::{Listening, Protocol, Settings, statement_timeout};
+use super::sql_store::SqlStore;
 use super::table::TableName;
 use super::value::Value;
 use super::{clock, postgres_listen};
 use crate::store::shared_store::Revocations;
-use crate::store::sql::sql_store::SqlStore;
 use crate::store::store_clock::StoreClock;
 
 /// Makes a statement return before its commit is on the disk.
 const ASYNC_COMMIT: &str = "(SELECT set_config('synchronous_commit', 'off', true)) AS async_commit";
 
-const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+/// The time in milliseconds since 1970.
+const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /// Stores activity in PostgreSQL 11 or later.
 ///
@@ -42,27 +47,65 @@ const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 pub type PostgresStore = SqlStore<Postgres>;
 
 impl PostgresStore {
-    /// Connects to a server: `postgres://user:password@host:5432/database`. Opens at most 10
-    /// connections. Parts that the URL does not set are read from the environment variables of
-    /// `psql`, such as `PGPASSWORD`.
+    /// Connects to a server: `postgres://user:password@host:5432/database`. Parts that the URL does
+    /// not set are read from the environment variables of `psql`, such as `PGPASSWORD`.
+    ///
+    /// These parameters of the URL set how the store works. The others are those of sqlx.
+    ///
+    /// | parameter | sets | default |
+    /// |---|---|---|
+    /// | `pool` | the largest number of connections | `10` |
+    /// | `timeout` | the time limit of an operation, such as `500ms` or `2s` | `1s` |
+    /// | `table` | the name of the table | `session_activity` |
+    /// | `persistent-statements` | `no` for a pooler such as pgbouncer in transaction mode | `yes` |
+    ///
+    /// With `persistent-statements=no`, each statement is one message that carries its values, so
+    /// it needs no prepared statement and no setting of the connection. The store does not listen
+    /// for revocations then, since a pooler does not pass them on: a near cache sees them within
+    /// its `max_staleness`.
     ///
     /// # Errors
     ///
-    /// Returns an error if the URL is not valid, if the server cannot be reached within half a
-    /// second, or if it refuses the connection.
+    /// Returns an error if the URL is not valid, if the server cannot be reached within half the
+    /// time limit, or if it refuses the connection.
     pub async fn connect(url: &str) -> Result<Self, SqlError> {
-        let options = PgConnectOptions::from_str(url)?;
-        let pool = pool_options().connect_with(options).await?;
-        Ok(Self::from_pool(pool))
+        let (settings, url) = Settings::from_url(url)?;
+        let mut options = PgConnectOptions::from_str(&url)?;
+        if settings.protocol == Protocol::Text {
+            // pgbouncer refuses start-up parameters that it does not know. A text holds session
+            // keys, so sqlx must not log it.
+            options = options.extra_float_digits(None).disable_statement_logging();
+        }
+        let pool = pool_options(&settings)
+            .max_connections(settings.connections.unwrap_or(CONNECTIONS))
+            .connect_with(options)
+            .await?;
+        Ok(Self::new(ConnectionPool::new(pool, settings), None))
     }
 
     /// Creates a store that uses the connections of your pool.
     ///
+    /// The store leaves no setting and no prepared statement on your connections: each statement is
+    /// one message that carries its values and its time limit. A connection is closed only if it is
+    /// lost.
+    ///
     /// By default, sqlx tests each connection before it is used. That costs each check a second
-    /// round trip: see `PoolOptions::test_before_acquire`.
+    /// round trip: see `PoolOptions::test_before_acquire`. If sqlx logs the statements of your
+    /// pool, it logs session keys.
     #[must_use]
     pub fn from_pool(pool: PgPool) -> Self {
-        Self::new(pool, None, TableName::default())
+        Self::new(ConnectionPool::new(pool, Settings::of_application()), None)
+    }
+
+    /// Turns off the connection that listens for revocations. Use it if your pool leads to a pooler
+    /// such as pgbouncer, which does not pass them on. A near cache then sees them within its
+    /// `max_staleness`.
+    #[must_use]
+    pub fn without_listener(self) -> Self {
+        self.with_settings(Settings {
+            listening: Listening::Off,
+            ..self.0.pool.settings().clone()
+        })
     }
 
     /// Creates a clock that follows the clock of the server, for nodes whose own clocks differ.
@@ -71,9 +114,12 @@ impl PostgresStore {
     ///
     /// Returns an error if the server does not return its time.
     pub async fn clock(&self) -> Result<StoreClock, SqlError> {
-        clock::follow(self, NOW).await
+        clock::follow(self).await
     }
 }
+
+/// The largest number of connections, unless the URL sets it.
+const CONNECTIONS: u32 = 10;
 
 /// Compares two values, and treats two `NULL`s as equal.
 const SAME: &str = "IS NOT DISTINCT FROM";
@@ -111,7 +157,12 @@ impl Dialect for Postgres {
                     absolute_limit bigint,
                     revoked boolean NOT NULL,
                     keep_until bigint NOT NULL
-                ) WITH (fillfactor = 80)"#
+                ) WITH (fillfactor = 80);
+                CREATE TABLE IF NOT EXISTS "{table}_sweep" (
+                    id bigint NOT NULL PRIMARY KEY,
+                    sweeper bigint NOT NULL,
+                    held_until bigint NOT NULL
+                )"#
             )),
             load: text(format!(r#"SELECT {COLUMNS} FROM "{table}" WHERE id = $1"#)),
             create: text(format!(
@@ -168,35 +219,99 @@ impl Dialect for Postgres {
                 )
                 DELETE FROM "{table}" USING {ASYNC_COMMIT} WHERE id IN (SELECT id FROM ended)"#
             )),
+            now: text(format!("SELECT {NOW}")),
+            claim_sweep: text(format!(
+                r#"INSERT INTO "{table}_sweep" AS held (id, sweeper, held_until)
+                VALUES (1, $1, {NOW} + $2)
+                ON CONFLICT (id) DO UPDATE
+                SET sweeper = excluded.sweeper, held_until = excluded.held_until
+                WHERE held.sweeper = excluded.sweeper OR held.held_until <= {NOW}"#
+            )),
+            sweep_time: text(format!(
+                r#"SELECT {NOW} FROM "{table}_sweep" WHERE id = 1 AND sweeper = $1"#
+            )),
         }
     }
 
-    async fn run_script(connection: &mut PgConnection, script: SqlStr) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(script).execute(connection).await?;
+    async fn set_up(connection: &mut PgConnection, limit: Duration) -> Result<(), sqlx::Error> {
+        let (statement, lock) = limits(statement_timeout(limit));
+        let settings = text(format!(
+            "SET default_transaction_isolation = 'read committed'; \
+             SET statement_timeout = {statement}; SET lock_timeout = {lock}"
+        ));
+        sqlx::raw_sql(settings).execute(connection).await?;
         Ok(())
+    }
+
+    /// A message with several statements is one transaction, so these settings end with it.
+    fn text_call<'a>(limit: Duration, statement: &'a SqlStr, values: &'a [Value]) -> Call<'a> {
+        let (statement_limit, lock) = limits(limit);
+        let preamble = format!(
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+             SET LOCAL statement_timeout = {statement_limit}; SET LOCAL lock_timeout = {lock}; "
+        );
+        Call::text(&preamble, statement, values, |hex| {
+            format!("decode('{hex}', 'hex')")
+        })
     }
 
     async fn fetch(
         connection: &mut PgConnection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> Result<Vec<Row>, sqlx::Error> {
-        let rows = query::<Self>(statement, values)
-            .fetch_all(connection)
-            .await?;
+        let rows = rows(connection, call).await?;
         rows.into_iter().map(row).collect()
     }
 
-    async fn execute(
+    async fn number(
         connection: &mut PgConnection,
-        statement: &SqlStr,
-        values: Vec<Value>,
-    ) -> Result<u64, sqlx::Error> {
-        let done = query::<Self>(statement, values).execute(connection).await?;
+        call: &Call<'_>,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let rows = rows(connection, call).await?;
+        rows.first().map(|row| row.try_get(0)).transpose()
+    }
+
+    async fn execute(connection: &mut PgConnection, call: &Call<'_>) -> Result<u64, sqlx::Error> {
+        let done = match call {
+            Call::Prepared(statement, values) => {
+                let query = query::<Self>(statement, values);
+                query.execute(connection).await?
+            }
+            Call::Text(text) => sqlx::raw_sql(text.clone()).execute(connection).await?,
+        };
         Ok(done.rows_affected())
     }
 
-    fn revocations(pool: &Pool<Self>, table: &TableName) -> Revocations {
-        postgres_listen::listen(pool, postgres_listen::channel(table.as_str()))
+    fn consequence(error: &dyn DatabaseError) -> Consequence {
+        match error.code().as_deref() {
+            // A transaction that is read-only: the server became a standby.
+            Some("25006") => Consequence::CloseAll,
+            _ => Consequence::Keep,
+        }
     }
+
+    fn revocations(pool: &Pool<Self>, settings: &Settings) -> Revocations {
+        match settings.listening {
+            Listening::On => {
+                postgres_listen::listen(pool, postgres_listen::channel(settings.table.as_str()))
+            }
+            Listening::Off => Revocations::never(),
+        }
+    }
+}
+
+async fn rows(connection: &mut PgConnection, call: &Call<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
+    match call {
+        Call::Prepared(statement, values) => {
+            let query = query::<Postgres>(statement, values);
+            query.fetch_all(connection).await
+        }
+        Call::Text(text) => sqlx::raw_sql(text.clone()).fetch_all(connection).await,
+    }
+}
+
+/// Returns `statement_timeout` and `lock_timeout` in milliseconds. That for locks is shorter, so
+/// that the error says that it was a lock.
+fn limits(statement: Duration) -> (u128, u128) {
+    (statement.as_millis(), (statement * 8 / 9).as_millis())
 }

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::broadcast::{self, Sender};
 use tokio::time::{sleep, timeout};
 
+use super::reconnect::{Reason, backoff, jittered};
 use crate::session::key::SessionKey;
 use crate::store::shared_store::{Announced, Revocations};
 
@@ -19,9 +20,6 @@ const TEST_AFTER: Duration = Duration::from_secs(2);
 
 /// The time limit to connect, and to answer the test.
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
-
-/// The time between two attempts to connect.
-const RECONNECT_AFTER: Duration = Duration::from_millis(100);
 
 /// Returns the channel on which the revocations of a table are announced.
 pub(super) fn channel(table: &str) -> String {
@@ -41,6 +39,7 @@ pub(super) fn listen(pool: &PgPool, channel: String) -> Revocations {
 async fn announce(pool: &PgPool, channel: &str, sender: &Sender<Announced>) {
     // A pool of one connection.
     let options = pool.connect_options().as_ref().clone();
+    let mut failures = 0;
     while sender.receiver_count() > 0 {
         let own = PgPoolOptions::new()
             .max_connections(1)
@@ -49,11 +48,13 @@ async fn announce(pool: &PgPool, channel: &str, sender: &Sender<Announced>) {
         if let Ok(mut listener) = PgListener::connect_with(&own).await
             && let Ok(Ok(())) = timeout(ANSWER_LIMIT, listener.listen(channel)).await
         {
+            failures = 0;
             // Revocations before this moment were not received.
             let _ = sender.send(Announced::Missed);
             forward(&mut listener, sender).await;
         }
-        sleep(RECONNECT_AFTER).await;
+        sleep(jittered(backoff(Reason::Unreachable, failures))).await;
+        failures = failures.saturating_add(1);
     }
 }
 
@@ -64,7 +65,11 @@ async fn forward(listener: &mut PgListener, sender: &Sender<Announced>) {
         match timeout(TEST_AFTER, listener.try_recv()).await {
             Ok(Ok(Some(notification))) => {
                 let announced = key(notification.payload());
-                let _ = sender.send(announced.map_or(Announced::Missed, Announced::Revoked));
+                let announced = announced.map_or(Announced::Missed, Announced::Revoked);
+                // Without a receiver, notifications that come often must not keep the listener.
+                if sender.send(announced).is_err() {
+                    return;
+                }
             }
             Ok(_) => return,
             Err(_) if sender.receiver_count() == 0 => return,

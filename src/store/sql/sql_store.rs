@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sqlx::Pool;
-
 use super::dialect::SqlDatabase;
 use super::error::SqlError;
 use super::operations::Inner;
-use super::pooled_connection::{BACKGROUND_LIMIT, REQUEST_LIMIT, SqlFuture, run};
+use super::pool::ConnectionPool;
+use super::run::{SqlFuture, run, run_in_background};
+use super::settings::Settings;
 use super::table::TableName;
 use super::value::Value;
 use super::{batch, row};
@@ -44,8 +44,18 @@ use crate::store::shared_store::{Revocations, SharedStore};
 pub struct SqlStore<DB: SqlDatabase>(pub(super) Arc<Inner<DB>>);
 
 impl<DB: SqlDatabase> SqlStore<DB> {
-    pub(super) fn new(pool: Pool<DB>, writer: Option<Pool<DB>>, table: TableName) -> Self {
-        Self(Arc::new(Inner::new(pool, writer, table)))
+    pub(super) fn new(pool: ConnectionPool<DB>, writer: Option<ConnectionPool<DB>>) -> Self {
+        Self(Arc::new(Inner::new(pool, writer)))
+    }
+
+    /// Returns a store that uses the same connections by other settings.
+    pub(super) fn with_settings(&self, settings: Settings) -> Self {
+        let Inner { pool, writer, .. } = &*self.0;
+        let writer = writer.as_ref();
+        Self::new(
+            pool.with_settings(settings.clone()),
+            writer.map(|writer| writer.with_settings(settings)),
+        )
     }
 
     /// Sets the table. The default is `session_activity`.
@@ -55,12 +65,11 @@ impl<DB: SqlDatabase> SqlStore<DB> {
     /// Returns an error unless the name consists of 1 to 48 ASCII letters, digits and underscores,
     /// and does not begin with a digit.
     pub fn with_table(self, name: &str) -> Result<Self, SqlError> {
-        let Inner { pool, writer, .. } = &*self.0;
-        Ok(Self::new(
-            pool.clone(),
-            writer.clone(),
-            TableName::new(name)?,
-        ))
+        let table = TableName::new(name)?;
+        Ok(self.with_settings(Settings {
+            table,
+            ..self.0.pool.settings().clone()
+        }))
     }
 
     /// Creates the table if it is missing. Call this whenever the program starts.
@@ -70,15 +79,9 @@ impl<DB: SqlDatabase> SqlStore<DB> {
     /// Returns the error of the database, such as a missing permission.
     pub async fn migrate(&self) -> Result<(), SqlError> {
         let inner = Arc::clone(&self.0);
-        run(
-            BACKGROUND_LIMIT,
-            self.0.writers(),
-            move |mut connection| async move {
-                connection
-                    .run_script(inner.statements.migrate.clone())
-                    .await
-            },
-        )
+        run_in_background(self.0.writers(), move |connection| async move {
+            inner.migrate(connection).await
+        })
         .await
     }
 
@@ -87,11 +90,9 @@ impl<DB: SqlDatabase> SqlStore<DB> {
         let inner = Arc::clone(&self.0);
         if let Some(as_of) = inner.sweep.due(now) {
             let sweeping = Arc::clone(&inner);
-            let sweep = run(
-                BACKGROUND_LIMIT,
-                &inner.pool,
-                move |connection| async move { sweeping.sweep(connection, as_of).await },
-            );
+            let sweep = run_in_background(&inner.pool, move |connection| async move {
+                sweeping.sweep(connection, as_of).await
+            });
             // A later sweep repeats one that fails.
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 runtime.spawn(sweep);
@@ -112,18 +113,14 @@ impl<DB: SqlDatabase> ActivityStore for SqlStore<DB> {
         keep_until: Timestamp,
     ) -> Self::Future<()> {
         let inner = self.begin_at(activity.last_activity());
-        run(
-            REQUEST_LIMIT,
-            self.0.writers(),
-            move |mut connection| async move {
-                let (create, values) = (
-                    &inner.statements.create,
-                    row::values(key, &activity, keep_until),
-                );
-                connection.execute_durably(create, values).await?;
-                Ok(())
-            },
-        )
+        run(self.0.writers(), move |mut connection| async move {
+            let (create, values) = (
+                &inner.statements.create,
+                row::values(key, &activity, keep_until),
+            );
+            connection.execute_durably(create, &values).await?;
+            Ok(())
+        })
     }
 
     fn begin(
@@ -133,42 +130,34 @@ impl<DB: SqlDatabase> ActivityStore for SqlStore<DB> {
         keep_until: Timestamp,
     ) -> Self::Future<Activity> {
         let inner = self.begin_at(activity.last_activity());
-        run(
-            REQUEST_LIMIT,
-            self.0.writers(),
-            move |connection| async move { inner.begin(connection, key, activity, keep_until).await },
-        )
+        run(self.0.writers(), move |connection| async move {
+            inner.begin(connection, key, activity, keep_until).await
+        })
     }
 
     fn load(&self, key: SessionKey) -> Self::Future<Option<Activity>> {
         let inner = Arc::clone(&self.0);
-        run(
-            REQUEST_LIMIT,
-            &self.0.pool,
-            move |mut connection| async move { inner.load(&mut connection, key).await },
-        )
+        run(&self.0.pool, move |mut connection| async move {
+            inner.load(&mut connection, key).await
+        })
     }
 
     fn touch(&self, key: SessionKey, touch: Touch) -> Self::Future<Option<Activity>> {
         let inner = self.begin_at(touch.now());
-        run(REQUEST_LIMIT, &self.0.pool, move |connection| async move {
+        run(&self.0.pool, move |connection| async move {
             inner.touch(connection, key, touch).await
         })
     }
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Self::Future<bool> {
         let inner = Arc::clone(&self.0);
-        run(
-            REQUEST_LIMIT,
-            self.0.writers(),
-            move |mut connection| async move {
-                let values = vec![Value::Number(row::millis(keep_until)), Value::key(key)];
-                let revoked = connection
-                    .execute_durably(&inner.statements.revoke, values)
-                    .await?;
-                Ok(revoked > 0)
-            },
-        )
+        run(self.0.writers(), move |mut connection| async move {
+            let values = vec![Value::Number(row::millis(keep_until)), Value::key(key)];
+            let revoked = connection
+                .execute_durably(&inner.statements.revoke, &values)
+                .await?;
+            Ok(revoked > 0)
+        })
     }
 }
 
@@ -180,25 +169,20 @@ impl<DB: SqlDatabase> SharedStore for SqlStore<DB> {
         };
         let inner = self.begin_at(now);
         Box::pin(async move {
-            let mut malformed = Ok(());
             for touches in touches.chunks(batch::MAX_BATCH) {
                 let (batch, touches) = (Arc::clone(&inner), touches.to_vec());
-                let written = run(
-                    BACKGROUND_LIMIT,
-                    &inner.pool,
-                    move |connection| async move { batch.touch_batch(connection, &touches).await },
-                );
-                match written.await {
-                    Err(error) if error.is_malformed() => malformed = Err(error),
-                    other => other?,
-                }
+                run_in_background(&inner.pool, move |connection| async move {
+                    batch.touch_batch(connection, &touches).await
+                })
+                .await?;
             }
-            malformed
+            Ok(())
         })
     }
 
     fn revocations(&self) -> Revocations {
-        DB::revocations(&self.0.pool, &self.0.table)
+        let pool = &self.0.pool;
+        DB::revocations(pool.sqlx(), pool.settings())
     }
 }
 
@@ -212,8 +196,8 @@ impl<DB: SqlDatabase> fmt::Debug for SqlStore<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStore")
             .field("database", &DB::NAME)
-            .field("table", &self.0.table.as_str())
-            .field("connections", &self.0.pool.size())
+            .field("table", &self.0.pool.settings().table.as_str())
+            .field("connections", &self.0.pool.sqlx().size())
             .finish_non_exhaustive()
     }
 }
