@@ -807,6 +807,30 @@ async fn settings_are_read_from_the_url() {
     database.run("COMMIT").await;
 }
 
+#[tokio::test]
+async fn a_unix_socket_works() {
+    let database = Database::shared().await;
+    let setting = "SELECT setting FROM pg_settings WHERE name = 'unix_socket_directories'";
+    let folder: String = sqlx::query_scalar(setting)
+        .fetch_one(&database.admin)
+        .await
+        .unwrap();
+    let url = format!(
+        "{}&host={folder}&table=by_socket",
+        database.url_of("by_socket")
+    );
+    let store = AnyStore::connect(&url).await.unwrap();
+    let activity = Activity::began(NOON);
+    store
+        .create(SessionKey::of("socket"), activity, Timestamp::MAX)
+        .await
+        .unwrap();
+    let local = "SELECT count(*) FROM pg_stat_activity
+        WHERE application_name = 'by_socket' AND client_port = -1";
+    assert!(database.number(local).await > 0);
+    assert_eq!(database.number("SELECT count(*) FROM by_socket").await, 1);
+}
+
 /// Thirty nodes with ten callers each lose their connections, and their password is not valid any
 /// more.
 #[tokio::test(flavor = "multi_thread")]

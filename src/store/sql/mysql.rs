@@ -181,12 +181,16 @@ impl Dialect for MySql {
     async fn set_up(connection: &mut MySqlConnection, limit: Duration) -> Result<(), sqlx::Error> {
         let limit = statement_timeout(limit);
         let (seconds, lock) = (limit.as_secs_f64(), whole_seconds(limit));
-        // MariaDB runs the comment that begins with `M!`. MySQL, which has no such variable, does
-        // not.
+        let millis = limit.as_millis();
+        // Each server has its own variable for the time of a statement, and refuses that of the
+        // other. MariaDB runs the comment that begins with `M!`, and skips those of the versions
+        // 50700 to 50999, which MySQL runs. MySQL's variable is for reads; its writes wait for
+        // locks only.
         let settings = text(format!(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
              SET SESSION innodb_lock_wait_timeout = {lock}, SESSION lock_wait_timeout = {lock} \
-             /*M! , SESSION max_statement_time = {seconds} */"
+             /*M! , SESSION max_statement_time = {seconds} */ \
+             /*!50708 , SESSION max_execution_time = {millis} */"
         ));
         sqlx::raw_sql(settings).execute(connection).await?;
         Ok(())

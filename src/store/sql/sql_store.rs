@@ -24,16 +24,24 @@ use crate::store::shared_store::{Revocations, SharedStore};
 ///
 /// The store has one table with one row of about 60 bytes for each session. The only index is that
 /// of the primary key. The name of the table is `session_activity`, or is set by
-/// [`with_table`](SqlStore::with_table). [`migrate`](SqlStore::migrate) creates the table.
+/// [`with_table`](SqlStore::with_table) or the URL. A second table, with the suffix `_sweep`, has
+/// one row, which says which node removes old rows. [`migrate`](SqlStore::migrate) creates both.
 ///
 /// - **A check** is one `SELECT`. If the policy's `touch_every` has passed since the last activity,
 ///   one `UPDATE` follows. It moves the last activity only if the row is still the live session
 ///   that was read.
 /// - **Old rows** are removed without a task of yours. Operations that carry a time sweep the table
-///   in the background: one page of 1000 rows at a time, at most ten pages a second.
-/// - **Every operation** of a request ends within one second. It runs to its end on its own task,
-///   so a cancelled request leaves nothing half done. After a restart of the database, it works
-///   again at once.
+///   in the background: one page of 1000 rows at a time, at most ten pages a second, on one node at
+///   a time. No row is removed before its time by the clock of the database.
+/// - **Every operation** of a request ends within one second, or the time that the URL sets. It
+///   runs to its end on its own task, so a cancelled request leaves nothing half done. The server
+///   ends a statement that takes longer, so that a locked table costs no connection beyond the
+///   pool.
+/// - **Connections** are closed only if they are lost. After a restart of the database, or a
+///   switch-over to another server, the store works again at once. While the database is away, the
+///   time between attempts to connect grows to 5 seconds, or to 30 seconds if it refuses the login.
+/// - **Conflicts** with other transactions are repeated. Statements are read committed, whatever
+///   the database has as its default.
 /// - **Session ids** are never stored. The table holds [`SessionKey`]s.
 ///
 /// Times come from the clock of the node. If the clocks of your nodes differ, build the layer with
@@ -72,11 +80,17 @@ impl<DB: SqlDatabase> SqlStore<DB> {
         }))
     }
 
-    /// Creates the table if it is missing. Call this whenever the program starts.
+    /// Creates the tables that are missing. Call this whenever the program starts.
+    ///
+    /// If the table exists, this needs no right to create one. The user of the database needs the
+    /// rights to `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table, and all but the last on
+    /// the table with the suffix `_sweep`. Without rights on that one, each node removes old rows
+    /// at a tenth of the pace.
     ///
     /// # Errors
     ///
-    /// Returns the error of the database, such as a missing permission.
+    /// Returns the error of the database, such as a missing permission or a table with other
+    /// columns.
     pub async fn migrate(&self) -> Result<(), SqlError> {
         let inner = Arc::clone(&self.0);
         run_in_background(self.0.writers(), move |connection| async move {
