@@ -831,14 +831,14 @@ async fn a_unix_socket_works() {
     assert_eq!(database.number("SELECT count(*) FROM by_socket").await, 1);
 }
 
-/// Thirty nodes with ten callers each lose their connections, and their password is not valid any
+/// Ten nodes with forty callers each lose their connections, and their password is not valid any
 /// more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_password_does_not_flood_the_server() {
     let server = start_postgresql();
     let database = Database::at(postgresql_url(server.port())).await;
     let mut stores = Vec::new();
-    for _ in 0..30 {
+    for _ in 0..10 {
         let url = format!("{}&pool=2&table=rotated", database.url_of("rotated"));
         let store = PostgresStore::connect(&url).await.unwrap();
         store.migrate().await.unwrap();
@@ -851,7 +851,7 @@ async fn a_changed_password_does_not_flood_the_server() {
     let failed = Arc::new(AtomicUsize::new(0));
     let mut callers = JoinSet::new();
     for store in &stores {
-        for _ in 0..10 {
+        for _ in 0..40 {
             let (store, stop, failed) = (store.clone(), Arc::clone(&stop), Arc::clone(&failed));
             callers.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
@@ -868,9 +868,10 @@ async fn a_changed_password_does_not_flood_the_server() {
         .log()
         .matches("password authentication failed")
         .count();
-    assert!(failed.load(Ordering::Relaxed) > 1_000, "{failed:?}");
+    assert!(failed.load(Ordering::Relaxed) > 100, "{failed:?}");
+    println!("{attempts} attempts to log in, {failed:?} operations failed");
     // Two connections at once, and then one after about 1, 2 and 4 seconds.
-    assert!(attempts <= 30 * 6, "{attempts} attempts");
+    assert!(attempts <= 10 * 5, "{attempts} attempts");
     database.run("ALTER ROLE app PASSWORD 'secret'").await;
     for store in &stores {
         eventually("the node is back", SECOND * 20, async || {

@@ -69,32 +69,37 @@ impl<DB: Dialect> ConnectionPool<DB> {
     pub(super) async fn take(&self) -> Result<PoolConnection<DB>, SqlError> {
         let limit = self.settings().acquire_timeout();
         let deadline = Instant::now() + limit;
-        let attempt = loop {
-            if let Some(attempt) = self.shared.reconnect.attempt(limit) {
-                break attempt;
-            }
-            // Idle connections are still good if only new ones are refused.
-            if let Some(connection) = self.take_idle() {
-                return Ok(connection);
-            }
-            if timeout_at(deadline, self.shared.reconnect.wait())
-                .await
-                .is_err()
-            {
-                return Err(SqlError::reconnecting());
-            }
-        };
-        let acquired = timeout_at(deadline, self.pool.acquire()).await;
-        match acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-            Ok(connection) => {
-                self.shared.reconnect.succeeded();
-                self.shared.in_use.fetch_add(1, Ordering::Relaxed);
-                Ok(connection)
-            }
-            Err(error) => {
-                self.record_failure(attempt, &error);
-                self.test_idle().detach();
-                Err(error.into())
+        loop {
+            let Some(attempt) = self.shared.reconnect.attempt(limit) else {
+                // Idle connections are still good if only new ones are refused.
+                if let Some(connection) = self.take_idle() {
+                    return Ok(connection);
+                }
+                if timeout_at(deadline, self.shared.reconnect.wait())
+                    .await
+                    .is_err()
+                {
+                    return Err(SqlError::reconnecting());
+                }
+                continue;
+            };
+            let acquired = self
+                .shared
+                .reconnect
+                .unless_another_fails(self.pool.acquire());
+            let acquired = timeout_at(deadline, acquired).await;
+            match acquired.unwrap_or(Some(Err(sqlx::Error::PoolTimedOut))) {
+                Some(Ok(connection)) => {
+                    self.shared.reconnect.succeeded();
+                    self.shared.in_use.fetch_add(1, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Some(Err(error)) => {
+                    self.record_failure(attempt, &error);
+                    self.test_idle().detach();
+                    return Err(error.into());
+                }
+                None => {}
             }
         }
     }

@@ -1,8 +1,11 @@
 //! The backoff between attempts to connect.
 
+use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -43,6 +46,8 @@ pub(super) struct Reconnect {
     state: Mutex<State>,
     /// Wakes those that wait when an attempt has succeeded.
     success: Notify,
+    /// Wakes those that wait for a connection when an attempt has failed.
+    failure: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -103,7 +108,28 @@ impl Reconnect {
             state.failures = state.failures.saturating_add(1);
             state.next_attempt = Some(Instant::now() + backoff);
             self.failing.store(true, Ordering::Relaxed);
+            self.failure.notify_waiters();
         }
+    }
+
+    /// Runs an attempt, unless another one fails meanwhile. Then returns nothing.
+    ///
+    /// Callers that wait for a connection in the queue of the pool have begun their attempts before
+    /// the first one failed. Without this, each of them would connect in its turn.
+    pub(super) async fn unless_another_fails<T>(
+        &self,
+        attempt: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut failure = pin!(self.failure.notified());
+        let mut attempt = pin!(attempt);
+        poll_fn(|context| {
+            // An attempt that is ready at once does not even look at the other.
+            if let Poll::Ready(output) = attempt.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            failure.as_mut().poll(context).map(|()| None)
+        })
+        .await
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
