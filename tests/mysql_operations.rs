@@ -263,7 +263,8 @@ async fn a_server_that_became_read_only_costs_the_connections_that_lead_to_it() 
     let created = store
         .create(SessionKey::of("new"), Activity::began(NOON), NOON)
         .await;
-    created.unwrap_err();
+    let error = created.unwrap_err().to_string();
+    assert!(error.contains("read-only"), "{error}");
     database.run("SET GLOBAL read_only = OFF").await;
     begin(&store, "new", NOON).await;
     // All connections are new: they would lead to the new primary server.

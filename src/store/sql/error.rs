@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use sqlx::error::DatabaseError;
+
 /// Reports that the database failed, did not answer in time, or returned a malformed row.
 ///
 /// The error of the driver is the [`source`](Error::source). Neither error shows the URL or the
@@ -122,24 +124,37 @@ fn cause(error: &sqlx::Error) -> &'static str {
         sqlx::Error::Configuration(_) => {
             "the database URL is not valid: see the documentation of `connect`"
         }
-        sqlx::Error::Database(error) => match error.code().as_deref() {
-            Some("26000" | "42P05") => {
-                "the connection to PostgreSQL goes through a pooler that does not keep prepared \
-                 statements: add `persistent-statements=no` to the URL"
-            }
-            Some("57014" | "55P03" | "70100") => {
-                "the database did not finish a statement in time: look for a long transaction that \
-                 locks the session table"
-            }
-            Some("25006") => {
-                "the database is read-only: the connection is closed, and the next one may lead to \
-                 the new primary server"
-            }
-            _ => "the database refused a statement: see the source of this error",
-        },
+        sqlx::Error::Database(error) => refusal(&**error),
         _ => "the database failed: see the source of this error",
     }
 }
+
+/// Returns what is wrong and what to do, for a statement that the database refused.
+///
+/// PostgreSQL says it by code. MySQL has one code for many errors, and SQLite has numbers of its
+/// own, so their texts are looked at.
+fn refusal(error: &dyn DatabaseError) -> &'static str {
+    let says = |texts: [&str; 2]| texts.iter().any(|text| error.message().contains(text));
+    match error.code().as_deref() {
+        Some("26000" | "42P05") => {
+            "the connection to PostgreSQL goes through a pooler that does not keep prepared \
+             statements: add `persistent-statements=no` to the URL"
+        }
+        Some("57014" | "55P03" | "70100") => TOO_SLOW,
+        _ if says(["time exceeded", "timeout exceeded"]) => TOO_SLOW,
+        Some("25006") => READ_ONLY,
+        _ if says(["--read-only", "read only mode"]) => READ_ONLY,
+        _ if says(["database is locked", "database table is locked"]) => {
+            "another process holds the lock of the SQLite file: look for a long transaction"
+        }
+        _ => "the database refused a statement: see the source of this error",
+    }
+}
+
+const TOO_SLOW: &str = "the database did not finish a statement in time: look for a long transaction \
+                        that locks the session table";
+const READ_ONLY: &str = "the database is read-only: its connections are closed, and the next ones may \
+                         lead to the new primary server";
 
 /// Returns whether a table or a column is missing. PostgreSQL and MySQL report that by code, SQLite
 /// by text.
