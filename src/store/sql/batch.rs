@@ -1,39 +1,41 @@
-//! How are many keys or touches said in one statement?
+//! JSON documents that carry many keys or touches in one value.
 //!
-//! As one JSON document, since every database here takes one apart: the text of a statement stays the same however many
-//! there are, so it is prepared once. It is made of digits only.
+//! Each supported database can read a JSON document. So the text of a statement is the same for any
+//! number of keys, and the statement is prepared once. The documents contain only digits,
+//! hexadecimal digits and fixed names, so nothing has to be escaped.
 
 use std::fmt::Write;
 
-use super::dialect::Value;
 use super::row::{limit, millis};
+use super::value::Value;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 
-/// How many keys or touches one statement takes. Five times as many would hold their locks for 60 ms.
-pub(super) const MOST: usize = 1000;
+/// The largest number of keys or touches in one statement. Five times as many would hold their row
+/// locks for 60 ms.
+pub(super) const MAX_BATCH: usize = 1000;
 
-/// A touch that applies to the activity that was read, and the conditions under which it still does when it is written.
+/// A touch that has to be written, with what was read when that was decided.
 ///
-/// A row that is still the same session, not revoked, and no less active than it was, is still live: activity only
-/// moves its end away. `stale_until` is the latest last activity that this touch moves.
+/// The statement writes it only if the row still fits: see
+/// [`still_applies`](super::dialect::still_applies).
 #[derive(Debug)]
-pub(super) struct Move {
+pub(super) struct DueTouch {
     key: SessionKey,
-    to: Timestamp,
+    moves_to: Timestamp,
     keep_until: Timestamp,
     seen: Activity,
     stale_until: Timestamp,
 }
 
-impl Move {
-    /// The move that this touch makes of the activity, if it applies.
-    pub(super) fn of(key: SessionKey, touch: &Touch, seen: Activity) -> Option<Self> {
+impl DueTouch {
+    /// Returns the due touch, if the touch applies to the activity.
+    pub(super) fn new(key: SessionKey, touch: &Touch, seen: Activity) -> Option<Self> {
         touch.applies_to(&seen).then(|| Self {
             key,
-            to: touch.last_activity(),
+            moves_to: touch.last_activity(),
             keep_until: touch.keep_until(&seen),
             seen,
             stale_until: touch.stale_until(&seen),
@@ -42,7 +44,7 @@ impl Move {
 
     pub(super) fn values(&self) -> Vec<Value> {
         vec![
-            Value::Number(millis(self.to)),
+            Value::Number(millis(self.moves_to)),
             Value::Number(millis(self.keep_until)),
             Value::key(self.key),
             Value::Number(millis(self.seen.created_at())),
@@ -62,7 +64,7 @@ impl Move {
             document,
             r#"{{"id":"{}","moves_to":{},"keep_until":{},"created_at":{},"idle_limit":{},"absolute_limit":{},"seen":{},"stale_until":{}}}"#,
             Hex(self.key),
-            millis(self.to),
+            millis(self.moves_to),
             millis(self.keep_until),
             millis(self.seen.created_at()),
             optional(self.seen.limits().idle()),
@@ -73,12 +75,12 @@ impl Move {
     }
 }
 
-/// An array of objects.
-pub(super) fn moves(moves: &[Move]) -> Value {
-    array(moves, Move::write)
+/// Writes touches as a JSON array of objects.
+pub(super) fn touches(touches: &[DueTouch]) -> Value {
+    array(touches, DueTouch::write)
 }
 
-/// An array of hexadecimal strings.
+/// Writes keys as a JSON array of hexadecimal strings.
 pub(super) fn keys(keys: &[SessionKey]) -> Value {
     array(keys, |key, document| {
         let _ = write!(document, "\"{}\"", Hex(*key));

@@ -1,29 +1,25 @@
-//! What time is it in the database?
+//! A clock that follows the time of the database.
 
-use sqlx::{Executor, FromRow, IntoArguments};
+use std::sync::Arc;
 
 use super::dialect::SqlDatabase;
 use super::error::SqlError;
-use super::lease::{OPERATION, run};
+use super::run::run;
+use super::sql_store::SqlStore;
 use crate::session::time::Timestamp;
-use crate::store::sql::sql_store::SqlStore;
 use crate::store::store_clock::StoreClock;
 
-/// A clock that follows the time that this statement answers, in milliseconds since 1970.
-pub(super) async fn follow<DB: SqlDatabase>(
-    store: &SqlStore<DB>,
-    statement: &'static str,
-) -> Result<StoreClock, SqlError>
-where
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> (i64,): FromRow<'r, DB::Row>,
-    DB::Arguments: IntoArguments<DB>,
-{
-    let pool = store.0.pool.clone();
+const NO_TIME: &str = "the database did not return its time";
+
+/// Creates a clock that follows the database of a store.
+pub(super) async fn follow<DB: SqlDatabase>(store: &SqlStore<DB>) -> Result<StoreClock, SqlError> {
+    let inner = Arc::clone(&store.0);
     let now = move || {
-        run(OPERATION, &pool, move |mut lease| async move {
-            let millis = lease.number(statement).await?;
-            // A database before 1970 is at the epoch, as a machine would be.
+        let asked = Arc::clone(&inner);
+        run(&inner.pool, move |mut connection| async move {
+            let millis = connection.number(&asked.statements.now, &[]).await?;
+            let millis = millis.ok_or(SqlError::refused(NO_TIME))?;
+            // A time before 1970 counts as 1970.
             Ok(Timestamp::from_unix_millis(
                 u64::try_from(millis).unwrap_or(0),
             ))

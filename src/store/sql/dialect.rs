@@ -1,155 +1,149 @@
-//! What differs from one database to another?
+//! The trait that each database implements, and the statements that it writes.
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sqlx::{
-    Arguments, AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Pool, SqlSafeStr, SqlStr, Type,
-};
+use sqlx::error::DatabaseError;
+use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Pool, SqlSafeStr, SqlStr, Type};
 
+use super::call::Call;
+use super::error::Consequence;
 use super::row::Row;
+use super::settings::Settings;
 use super::table::TableName;
-use crate::session::key::SessionKey;
+use super::value::Value;
 use crate::store::shared_store::Revocations;
 
-/// A database that [`SqlStore`](super::SqlStore) can be over: sqlx's `Sqlite`, `Postgres` and `MySql`.
+/// Marks the databases that `SqlStore` supports: sqlx's `Sqlite`, `Postgres` and `MySql`.
 ///
-/// It is sealed: nobody else implements it.
+/// It is sealed: other crates cannot implement it.
 pub trait SqlDatabase: Dialect {}
 
-/// What a database says in its own words.
+/// How a database runs the statements of a store.
 pub trait Dialect: Database {
-    /// The statements over a table.
+    /// Writes the statements for a table.
     fn statements(table: &TableName) -> Statements;
 
-    /// Runs a script that creates the table.
-    fn run_script(
+    /// Sets the time limits and the isolation level of a new connection, for operations with this
+    /// time limit.
+    fn set_up(
         connection: &mut Self::Connection,
-        script: SqlStr,
+        limit: Duration,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Reads rows.
+    /// Writes a statement as a text that carries its values, time limit and isolation level.
+    fn text_call<'a>(limit: Duration, statement: &'a SqlStr, values: &'a [Value]) -> Call<'a>;
+
+    /// Runs a statement that reads rows.
     fn fetch(
         connection: &mut Self::Connection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> impl Future<Output = Result<Vec<Row>, sqlx::Error>> + Send;
 
-    /// Writes, and answers how many rows it found to write. It outlives the end of this process. What a power cut takes
-    /// with it only shortens sessions, or is done again.
+    /// Runs a statement that returns one number, or nothing.
+    fn number(
+        connection: &mut Self::Connection,
+        call: &Call<'_>,
+    ) -> impl Future<Output = Result<Option<i64>, sqlx::Error>> + Send;
+
+    /// Runs a statement that writes. Returns the number of rows that matched.
+    ///
+    /// The write survives the end of this process. A power cut may undo it. That is harmless: a
+    /// lost touch can only end a session early, and a lost removal is done again.
     fn execute(
         connection: &mut Self::Connection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
-    /// The same, for what must outlive a power cut from the moment that it is answered: a session that was ended must
-    /// not be live after it.
+    /// Runs a statement that writes. Returns after the write survives a power cut.
     ///
-    /// No different where the text of a statement says how durable it is.
+    /// Revocations need this: a revoked session must not be live again after a power cut. Databases
+    /// whose statements say themselves how durable they are need no implementation.
     fn execute_durably(
         connection: &mut Self::Connection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send {
-        Self::execute(connection, statement, values)
+        Self::execute(connection, call)
     }
 
-    /// What the database announces of revocations.
-    fn revocations(pool: &Pool<Self>, table: &TableName) -> Revocations;
+    /// Returns what an error of this database means, where its SQLSTATE does not say it.
+    fn consequence(error: &dyn DatabaseError) -> Consequence;
+
+    /// Subscribes to the revocations that the database announces.
+    fn revocations(pool: &Pool<Self>, settings: &Settings) -> Revocations;
 }
 
-/// Everything that is said to the database, with the values that each takes.
+/// The statements of a store. Each comment lists the values that the statement takes.
 #[derive(Debug)]
 pub struct Statements {
-    /// A script that creates the table if there is none.
+    /// A script that creates the table if it is missing.
     pub(super) migrate: SqlStr,
-    /// Key. Answers its row.
+    /// Key. Returns its row.
     pub(super) load: SqlStr,
-    /// A row's values. Replaces the row that is there.
+    /// The values of a row. Replaces an existing row.
     pub(super) create: SqlStr,
-    /// A row's values. Writes nothing if there is a row.
+    /// The values of a row. Writes nothing if the row exists.
     pub(super) begin: SqlStr,
-    /// The values of a [`Move`](super::batch::Move), in its order.
+    /// The values of a due touch, in the order of `DueTouch::values`.
     pub(super) touch: SqlStr,
-    /// When to remove it, key.
+    /// The time of removal, key.
     pub(super) revoke: SqlStr,
-    /// A document of keys. Answers their rows.
+    /// A document of keys. Returns their rows.
     pub(super) load_many: SqlStr,
-    /// A document of moves.
+    /// A document of due touches.
     pub(super) touch_many: SqlStr,
-    /// The key that came last, how many. Answers the rows that follow, in the order of their keys.
+    /// The last key of the page before, row count. Returns the next rows in the order of their
+    /// keys.
     pub(super) page: SqlStr,
-    /// A document of keys, the time now. Removes those of them whose time is over.
+    /// A document of keys, the time now. Removes the rows whose time of removal has come.
     pub(super) remove: SqlStr,
+    /// No values. Returns the time of the database in milliseconds.
+    pub(super) now: SqlStr,
+    /// Sweeper, the milliseconds for which it sweeps. Makes it the only sweeper, if there is no
+    /// other.
+    pub(super) claim_sweep: SqlStr,
+    /// Sweeper. Returns the time of the database, if it is the only sweeper.
+    pub(super) sweep_time: SqlStr,
 }
 
-/// Text that is made of literals and a [`TableName`].
+/// Marks SQL text as safe. It must consist of literals and a [`TableName`].
 pub(super) fn text(sql: String) -> SqlStr {
     AssertSqlSafe(Arc::<str>::from(sql)).into_sql_str()
 }
 
-/// What a statement is given.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Value {
-    /// A key, or none, which comes before all.
-    Bytes(Vec<u8>),
-    /// A time, or how many.
-    Number(i64),
-    /// A limit.
-    OptionalNumber(Option<i64>),
-    /// Whether revoked.
-    Flag(bool),
-    /// A JSON document.
-    Document(String),
+/// Writes the condition under which a touch still applies to the row that is stored.
+///
+/// A touch reads the row, decides, and writes. Another node may write in between. The touch is
+/// still right if the row is the same session (same creation time and limits), is not revoked, and
+/// its last activity has not moved back. The row may have become more active: activity only moves
+/// the end of a session away, so a session that was live when it was read is live now.
+/// `stale_until` is the latest last activity that this touch moves, so that a touch that is not due
+/// any more writes nothing.
+///
+/// `stored` is the prefix of the stored columns. `same` is the operator for equality that treats
+/// two `NULL`s as equal. `value` returns the SQL of a value: `created_at`, `idle_limit`,
+/// `absolute_limit`, `seen` or `stale_until`.
+pub(super) fn still_applies(
+    stored: &str,
+    same: &str,
+    value: impl Fn(&'static str) -> String,
+) -> String {
+    format!(
+        "NOT {stored}revoked \
+         AND {stored}created_at = {created_at} \
+         AND {stored}idle_limit {same} {idle_limit} \
+         AND {stored}absolute_limit {same} {absolute_limit} \
+         AND {stored}last_activity BETWEEN {seen} AND {stale_until}",
+        created_at = value("created_at"),
+        idle_limit = value("idle_limit"),
+        absolute_limit = value("absolute_limit"),
+        seen = value("seen"),
+        stale_until = value("stale_until"),
+    )
 }
 
-impl Value {
-    pub(super) fn key(key: SessionKey) -> Self {
-        Self::Bytes(key.to_bytes().to_vec())
-    }
-}
-
-/// Shows what kind of value it is: a key is nothing for a log.
-impl fmt::Debug for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bytes(_) => f.write_str("Bytes"),
-            Self::Number(number) => write!(f, "{number}"),
-            Self::OptionalNumber(number) => write!(f, "{number:?}"),
-            Self::Flag(flag) => write!(f, "{flag}"),
-            Self::Document(_) => f.write_str("Document"),
-        }
-    }
-}
-
-/// The statement with its values.
-pub(super) fn query<DB: Database>(
-    statement: &SqlStr,
-    values: Vec<Value>,
-) -> sqlx::query::Query<'static, DB, DB::Arguments>
-where
-    DB::Arguments: Arguments<Database = DB>,
-    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
-    for<'q> i64: Encode<'q, DB> + Type<DB>,
-    for<'q> Option<i64>: Encode<'q, DB> + Type<DB>,
-    for<'q> bool: Encode<'q, DB> + Type<DB>,
-    for<'q> String: Encode<'q, DB> + Type<DB>,
-{
-    let unbound = sqlx::query::<DB>(statement.clone());
-    values
-        .into_iter()
-        .fold(unbound, |query, value| match value {
-            Value::Bytes(bytes) => query.bind(bytes),
-            Value::Number(number) => query.bind(number),
-            Value::OptionalNumber(number) => query.bind(number),
-            Value::Flag(flag) => query.bind(flag),
-            Value::Document(document) => query.bind(document),
-        })
-}
-
-/// A row in the order of [`COLUMNS`](super::row::COLUMNS).
+/// Reads a row whose columns are in the order of [`COLUMNS`](super::row::COLUMNS).
 pub(super) fn row<R: sqlx::Row>(row: R) -> Result<Row, sqlx::Error>
 where
     usize: ColumnIndex<R>,

@@ -1,21 +1,28 @@
 //! The stores in SQL databases: SQLite, PostgreSQL, MySQL and MariaDB.
 
 mod batch;
+mod call;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod clock;
 pub(crate) mod dialect;
 pub(crate) mod error;
-mod lease;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 mod operations;
+mod pool;
+mod pooled_connection;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "postgres")]
 mod postgres_listen;
+mod reconnect;
+mod report;
 mod row;
+mod run;
+mod settings;
 pub(crate) mod sql_store;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 mod sweep;
 mod table;
+mod value;

@@ -1,26 +1,35 @@
-//! How do MySQL and MariaDB say it?
+//! The store in MySQL and MariaDB: its connections and its statements.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
-use sqlx::{MySql, MySqlPool, Pool, SqlStr};
+use sqlx::error::DatabaseError;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow};
+use sqlx::{ConnectOptions, MySql, MySqlPool, Pool, Row as _, SqlStr};
 
+use super::call::{Call, query};
 use super::clock;
-use super::dialect::{Dialect, SqlDatabase, Statements, Value, query, row, text};
-use super::error::SqlError;
-use super::lease::pool_options;
+use super::dialect::{Dialect, SqlDatabase, Statements, row, still_applies, text};
+use super::error::{Consequence, SqlError};
+use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
+use super::settings::{Protocol, Settings, statement_timeout};
+use super::sql_store::SqlStore;
 use super::table::TableName;
+use super::value::Value;
 use crate::store::shared_store::Revocations;
-use crate::store::sql::sql_store::SqlStore;
 use crate::store::store_clock::StoreClock;
 
-const NOW: &str = "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)";
+/// The time in milliseconds since 1970.
+const NOW: &str = "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)";
 
-/// Activity remembered in MySQL (8.0 or later) or MariaDB (10.6 or later).
+/// The largest number of connections, unless the URL sets it.
+const CONNECTIONS: u32 = 10;
+
+/// Stores activity in MySQL 8.0 or later, or in MariaDB 10.6 or later.
 ///
-/// What is answered is as durable as the server is configured to be; its default survives a power cut. Revocations are
-/// not pushed.
+/// Writes are as durable as the server is configured. With its default settings they survive a
+/// power cut. Revocations are not announced.
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,37 +41,60 @@ const NOW: &str = "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)";
 /// # }
 /// ```
 ///
-/// TLS takes the cargo feature `sql-tls`, and `?ssl-mode=VERIFY_IDENTITY` in the URL.
+/// TLS needs the cargo feature `sql-tls`, and `?ssl-mode=VERIFY_IDENTITY` in the URL.
 pub type MySqlStore = SqlStore<MySql>;
 
 impl MySqlStore {
-    /// Connects to a server: `mysql://user:password@host:3306/database`. At most 10 connections are made.
+    /// Connects to a server: `mysql://user:password@host:3306/database`.
+    ///
+    /// These parameters of the URL set how the store works. The others are those of sqlx.
+    ///
+    /// | parameter | sets | default |
+    /// |---|---|---|
+    /// | `pool` | the largest number of connections | `10` |
+    /// | `timeout` | the time limit of an operation, such as `500ms` or `2s` | `1s` |
+    /// | `table` | the name of the table | `session_activity` |
+    /// | `persistent-statements` | `no` for a proxy that keeps no prepared statements | `yes` |
     ///
     /// # Errors
     ///
-    /// A URL that cannot be read, a server that cannot be reached within half a second or turns us away.
+    /// Returns an error if the URL is not valid, if the server cannot be reached within half the
+    /// time limit, or if it refuses the connection.
     pub async fn connect(url: &str) -> Result<Self, SqlError> {
-        let options = MySqlConnectOptions::from_str(url)?;
-        let pool = pool_options().connect_with(options).await?;
-        Ok(Self::from_pool(pool))
+        let (settings, url) = Settings::from_url(url)?;
+        let mut options = MySqlConnectOptions::from_str(&url)?;
+        if settings.protocol == Protocol::Text {
+            // A text holds session keys, so sqlx must not log it.
+            options = options.disable_statement_logging();
+        }
+        let pool = pool_options(&settings)
+            .max_connections(settings.connections.unwrap_or(CONNECTIONS))
+            .connect_with(options)
+            .await?;
+        Ok(Self::new(ConnectionPool::new(pool, settings), None))
     }
 
-    /// Uses the connections of a pool.
+    /// Creates a store that uses the connections of your pool.
     ///
-    /// By sqlx's default, a pool asks each connection whether it is there before it is used, which costs every check a
-    /// second round trip: see `PoolOptions::test_before_acquire`.
+    /// The store leaves no setting and no prepared statement on your connections: each statement is
+    /// one message that carries its values, and on MariaDB its time limit. A connection is closed
+    /// only if it is lost.
+    ///
+    /// By default, sqlx tests each connection before it is used. That costs each check a second
+    /// round trip: see `PoolOptions::test_before_acquire`. If sqlx logs the statements of your
+    /// pool, it logs session keys.
     #[must_use]
     pub fn from_pool(pool: MySqlPool) -> Self {
-        Self::new(pool, None, TableName::default())
+        Self::new(ConnectionPool::new(pool, Settings::of_application()), None)
     }
 
-    /// A clock that follows the server's, for nodes whose own clocks differ.
+    /// Creates a clock that follows the clock of the server, for nodes whose own clocks differ.
     ///
     /// # Errors
     ///
-    /// A server that does not tell its time.
+    /// Returns an error if the server does not return its time.
     pub async fn clock(&self) -> Result<StoreClock, SqlError> {
-        clock::follow(self, NOW).await
+        clock::follow(self).await
     }
 }
 
@@ -71,6 +103,8 @@ impl SqlDatabase for MySql {}
 impl Dialect for MySql {
     fn statements(table: &TableName) -> Statements {
         let table = table.as_str();
+        let touch_applies = still_applies("", "<=>", |_| "?".to_owned());
+        let due_applies = still_applies("stored.", "<=>", |value| format!("due.{value}"));
         let keys = "JSON_TABLE(?, '$[*]' COLUMNS (hex CHAR(32) PATH '$'))";
         Statements {
             migrate: text(format!(
@@ -82,6 +116,11 @@ impl Dialect for MySql {
                     absolute_limit BIGINT NULL,
                     revoked BOOLEAN NOT NULL,
                     keep_until BIGINT NOT NULL
+                ) ENGINE = InnoDB;
+                CREATE TABLE IF NOT EXISTS `{table}_sweep` (
+                    id BIGINT NOT NULL PRIMARY KEY,
+                    sweeper BIGINT NOT NULL,
+                    held_until BIGINT NOT NULL
                 ) ENGINE = InnoDB"
             )),
             load: text(format!("SELECT {COLUMNS} FROM `{table}` WHERE id = ?")),
@@ -93,9 +132,7 @@ impl Dialect for MySql {
             )),
             touch: text(format!(
                 "UPDATE `{table}` SET last_activity = ?, keep_until = GREATEST(keep_until, ?)
-                WHERE id = ? AND NOT revoked
-                    AND created_at = ? AND idle_limit <=> ? AND absolute_limit <=> ?
-                    AND last_activity BETWEEN ? AND ?"
+                WHERE id = ? AND {touch_applies}"
             )),
             revoke: text(format!(
                 "UPDATE `{table}` SET revoked = TRUE, keep_until = GREATEST(keep_until, ?) WHERE id = ?"
@@ -103,7 +140,8 @@ impl Dialect for MySql {
             load_many: text(format!(
                 "SELECT {COLUMNS} FROM {keys} AS wanted STRAIGHT_JOIN `{table}` ON id = UNHEX(wanted.hex)"
             )),
-            // Straight, so that rows are found by their keys, and locked in the order of the document.
+            // The straight join finds the rows by their keys, and locks them in the order of the
+            // document, so that two nodes never deadlock.
             touch_many: text(format!(
                 "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (
                     id CHAR(32) PATH '$.id',
@@ -117,11 +155,7 @@ impl Dialect for MySql {
                 )) AS due STRAIGHT_JOIN `{table}` AS stored ON stored.id = UNHEX(due.id)
                 SET stored.last_activity = due.moves_to,
                     stored.keep_until = GREATEST(stored.keep_until, due.keep_until)
-                WHERE NOT stored.revoked
-                    AND stored.created_at = due.created_at
-                    AND stored.idle_limit <=> due.idle_limit
-                    AND stored.absolute_limit <=> due.absolute_limit
-                    AND stored.last_activity BETWEEN due.seen AND due.stale_until"
+                WHERE {due_applies}"
             )),
             page: text(format!(
                 "SELECT {COLUMNS} FROM `{table}` WHERE id > ? ORDER BY id LIMIT ?"
@@ -130,38 +164,107 @@ impl Dialect for MySql {
                 "DELETE stored FROM {keys} AS ended STRAIGHT_JOIN `{table}` AS stored ON stored.id = UNHEX(ended.hex)
                 WHERE stored.keep_until <= ?"
             )),
+            now: text(format!("SELECT {NOW}")),
+            // Assignments take effect one after the other: the second sees the new sweeper.
+            claim_sweep: text(format!(
+                "INSERT INTO `{table}_sweep` (id, sweeper, held_until) VALUES (1, ?, {NOW} + ?)
+                ON DUPLICATE KEY UPDATE
+                    sweeper = IF(sweeper = VALUES(sweeper) OR held_until <= {NOW}, VALUES(sweeper), sweeper),
+                    held_until = IF(sweeper = VALUES(sweeper), VALUES(held_until), held_until)"
+            )),
+            sweep_time: text(format!(
+                "SELECT {NOW} FROM `{table}_sweep` WHERE id = 1 AND sweeper = ?"
+            )),
         }
     }
 
-    async fn run_script(
-        connection: &mut MySqlConnection,
-        script: SqlStr,
-    ) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(script).execute(connection).await?;
+    async fn set_up(connection: &mut MySqlConnection, limit: Duration) -> Result<(), sqlx::Error> {
+        let limit = statement_timeout(limit);
+        let (seconds, lock) = (limit.as_secs_f64(), whole_seconds(limit));
+        let millis = limit.as_millis();
+        // Each server has its own variable for the time of a statement, and refuses that of the
+        // other. MariaDB runs the comment that begins with `M!`, and skips those of the versions
+        // 50700 to 50999, which MySQL runs. MySQL's variable is for reads; its writes wait for
+        // locks only.
+        let settings = text(format!(
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+             SET SESSION innodb_lock_wait_timeout = {lock}, SESSION lock_wait_timeout = {lock} \
+             /*M! , SESSION max_statement_time = {seconds} */ \
+             /*!50708 , SESSION max_execution_time = {millis} */"
+        ));
+        sqlx::raw_sql(settings).execute(connection).await?;
         Ok(())
+    }
+
+    /// The isolation level is that of one transaction, and the limits are those of one statement.
+    fn text_call<'a>(limit: Duration, statement: &'a SqlStr, values: &'a [Value]) -> Call<'a> {
+        let (seconds, lock) = (limit.as_secs_f64(), whole_seconds(limit));
+        let preamble = format!(
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+             /*M! SET STATEMENT max_statement_time = {seconds}, innodb_lock_wait_timeout = {lock}, \
+             lock_wait_timeout = {lock} FOR */ "
+        );
+        Call::text(&preamble, statement, values, |hex| format!("x'{hex}'"))
     }
 
     async fn fetch(
         connection: &mut MySqlConnection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> Result<Vec<Row>, sqlx::Error> {
-        let rows = query::<Self>(statement, values)
-            .fetch_all(connection)
-            .await?;
+        let rows = rows(connection, call).await?;
         rows.into_iter().map(row).collect()
+    }
+
+    async fn number(
+        connection: &mut MySqlConnection,
+        call: &Call<'_>,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let rows = rows(connection, call).await?;
+        rows.first().map(|row| row.try_get(0)).transpose()
     }
 
     async fn execute(
         connection: &mut MySqlConnection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> Result<u64, sqlx::Error> {
-        let done = query::<Self>(statement, values).execute(connection).await?;
+        let done = match call {
+            Call::Prepared(statement, values) => {
+                let query = query::<Self>(statement, values);
+                query.execute(connection).await?
+            }
+            Call::Text(text) => sqlx::raw_sql(text.clone()).execute(connection).await?,
+        };
         Ok(done.rows_affected())
     }
 
-    fn revocations(_: &Pool<Self>, _: &TableName) -> Revocations {
+    fn consequence(error: &dyn DatabaseError) -> Consequence {
+        let error = error.try_downcast_ref::<MySqlDatabaseError>();
+        match error.map(MySqlDatabaseError::number) {
+            // The server was started, set or told to be read-only: it became a replica.
+            Some(1290 | 1792 | 1836) => Consequence::CloseAll,
+            _ => Consequence::Keep,
+        }
+    }
+
+    fn revocations(_: &Pool<Self>, _: &Settings) -> Revocations {
         Revocations::never()
     }
+}
+
+async fn rows(
+    connection: &mut MySqlConnection,
+    call: &Call<'_>,
+) -> Result<Vec<MySqlRow>, sqlx::Error> {
+    match call {
+        Call::Prepared(statement, values) => {
+            let query = query::<MySql>(statement, values);
+            query.fetch_all(connection).await
+        }
+        Call::Text(text) => sqlx::raw_sql(text.clone()).fetch_all(connection).await,
+    }
+}
+
+/// Returns a time limit in whole seconds, at least one. Limits for locks have no smaller unit.
+fn whole_seconds(limit: Duration) -> u64 {
+    limit.as_millis().div_ceil(1000).max(1) as u64
 }

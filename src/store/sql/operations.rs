@@ -1,168 +1,247 @@
-//! What does each operation say to the database?
+//! The operations of a store, in statements.
 
 use std::collections::HashMap;
 
-use sqlx::Pool;
-
-use super::batch::{self, Move};
-use super::dialect::{SqlDatabase, Statements, Value};
+use super::batch::{self, DueTouch};
+use super::dialect::{SqlDatabase, Statements};
 use super::error::SqlError;
-use super::lease::Lease;
+use super::pool::ConnectionPool;
+use super::pooled_connection::PooledConnection;
+use super::report;
 use super::row::{self, Row};
-use super::sweep::{PAGE, Sweep};
-use super::table::TableName;
+use super::sweep::{CLAIM, PAGE, Pace, Sweep};
+use super::value::Value;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
-use crate::session::time::Timestamp;
+use crate::session::time::{Timestamp, whole_millis};
 use crate::session::touch::Touch;
 
-/// How often [`begin`](ActivityStore::begin) looks for a row that is there when it writes and gone when it reads.
+/// How often `begin` tries again when the row exists for the write and is gone for the read.
 const ATTEMPTS: usize = 3;
 
-/// What the clones of a store share.
+/// The state that the clones of a store share.
 pub(super) struct Inner<DB: SqlDatabase> {
-    pub(super) pool: Pool<DB>,
-    /// A pool of the one connection that writes, where not any may.
-    pub(super) writer: Option<Pool<DB>>,
-    pub(super) table: TableName,
+    pub(super) pool: ConnectionPool<DB>,
+    /// A pool of one connection that writes, for databases with one writer.
+    pub(super) writer: Option<ConnectionPool<DB>>,
     pub(super) statements: Statements,
     pub(super) sweep: Sweep,
 }
 
+/// Whether this store may sweep now.
+enum Claim {
+    /// It is the only sweeper. The database's time is known.
+    Granted(Timestamp),
+    /// Another store sweeps.
+    Refused,
+    /// The table of the sweep cannot be used.
+    Unavailable,
+}
+
 impl<DB: SqlDatabase> Inner<DB> {
-    pub(super) fn new(pool: Pool<DB>, writer: Option<Pool<DB>>, table: TableName) -> Self {
+    pub(super) fn new(pool: ConnectionPool<DB>, writer: Option<ConnectionPool<DB>>) -> Self {
         Self {
+            statements: DB::statements(&pool.settings().table),
             pool,
             writer,
-            statements: DB::statements(&table),
-            table,
             sweep: Sweep::default(),
         }
     }
 
-    /// Whose connections write.
-    pub(super) fn writers(&self) -> &Pool<DB> {
+    /// Returns the pool whose connections write.
+    pub(super) fn writers(&self) -> &ConnectionPool<DB> {
         self.writer.as_ref().unwrap_or(&self.pool)
     }
 
-    /// The connection that has read, if it may write, or the one that may.
-    async fn writer_after(&self, reader: Lease<DB>) -> Result<Lease<DB>, SqlError> {
+    /// Returns the connection that has read, or one that may write.
+    async fn writer_after(
+        &self,
+        reader: PooledConnection<DB>,
+    ) -> Result<PooledConnection<DB>, SqlError> {
         match &self.writer {
-            Some(pool) => {
-                drop(reader);
-                Lease::from(pool).await
-            }
+            Some(pool) => reader.exchange(pool).await,
             None => Ok(reader),
         }
     }
 
+    /// Creates the tables that are missing.
+    pub(super) async fn migrate(
+        &self,
+        mut connection: PooledConnection<DB>,
+    ) -> Result<(), SqlError> {
+        let script = &self.statements.migrate;
+        let sessions = self.look(&mut connection).await;
+        let claim = [Value::Number(self.sweep.sweeper())];
+        let sweep = connection.number(&self.statements.sweep_time, &claim).await;
+        match (sessions, sweep) {
+            (Ok(()), Ok(_)) => Ok(()),
+            (Ok(()), Err(_)) => {
+                // Without this table, nodes sweep without each other. That is no reason not to
+                // start.
+                let _ = connection.run_script(script).await;
+                Ok(())
+            }
+            (Err(error), _) if error.is_about_the_table() => {
+                connection.run_script(script).await?;
+                self.look(&mut connection).await
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Looks whether the session table exists and has the right columns.
+    async fn look(&self, connection: &mut PooledConnection<DB>) -> Result<(), SqlError> {
+        let values = [Value::key(SessionKey::from_bytes([0; 16]))];
+        connection.fetch(&self.statements.load, &values).await?;
+        Ok(())
+    }
+
     pub(super) async fn load(
         &self,
-        lease: &mut Lease<DB>,
+        connection: &mut PooledConnection<DB>,
         key: SessionKey,
     ) -> Result<Option<Activity>, SqlError> {
-        let rows = lease
-            .fetch(&self.statements.load, vec![Value::key(key)])
+        let rows = connection
+            .fetch(&self.statements.load, &[Value::key(key)])
             .await?;
         rows.first().map(Row::activity).transpose()
     }
 
     pub(super) async fn begin(
         &self,
-        mut lease: Lease<DB>,
+        mut connection: PooledConnection<DB>,
         key: SessionKey,
         activity: Activity,
         keep_until: Timestamp,
     ) -> Result<Activity, SqlError> {
         for _ in 0..ATTEMPTS {
             let values = row::values(key, &activity, keep_until);
-            if lease
-                .execute_durably(&self.statements.begin, values)
+            if connection
+                .execute_durably(&self.statements.begin, &values)
                 .await?
                 > 0
             {
                 return Ok(activity);
             }
-            if let Some(found) = self.load(&mut lease, key).await? {
+            if let Some(found) = self.load(&mut connection, key).await? {
                 return Ok(found);
             }
         }
         Err(SqlError::refused(
-            "the session's row came and went while it was looked at: try again",
+            "the row of the session was created and removed several times meanwhile: try again",
         ))
     }
 
     pub(super) async fn touch(
         &self,
-        mut reader: Lease<DB>,
+        mut reader: PooledConnection<DB>,
         key: SessionKey,
         touch: Touch,
     ) -> Result<Option<Activity>, SqlError> {
         let found = self.load(&mut reader, key).await?;
-        if let Some(due) = found.and_then(|seen| Move::of(key, &touch, seen)) {
+        if let Some(due) = found.and_then(|seen| DueTouch::new(key, &touch, seen)) {
             let mut writer = self.writer_after(reader).await?;
-            writer.execute(&self.statements.touch, due.values()).await?;
+            writer
+                .execute(&self.statements.touch, &due.values())
+                .await?;
         }
         Ok(found)
     }
 
     pub(super) async fn touch_batch(
         &self,
-        mut reader: Lease<DB>,
+        mut reader: PooledConnection<DB>,
         touches: &[(SessionKey, Touch)],
     ) -> Result<(), SqlError> {
         let keys: Vec<_> = touches.iter().map(|(key, _)| *key).collect();
         let rows = reader
-            .fetch(&self.statements.load_many, vec![batch::keys(&keys)])
+            .fetch(&self.statements.load_many, &[batch::keys(&keys)])
             .await?;
         let mut found = HashMap::with_capacity(rows.len());
-        let mut malformed = Ok(());
+        let mut malformed = 0;
         for row in rows {
             match (row.key(), row.activity()) {
                 (Ok(key), Ok(activity)) => {
                     found.insert(key, activity);
                 }
-                // The others are written all the same.
-                (Err(error), _) | (_, Err(error)) => malformed = Err(error),
+                (Err(_), _) | (_, Err(_)) => malformed += 1,
             }
         }
-        let moves: Vec<_> = touches
+        let due: Vec<_> = touches
             .iter()
-            .filter_map(|(key, touch)| Move::of(*key, touch, *found.get(key)?))
+            .filter_map(|(key, touch)| DueTouch::new(*key, touch, *found.get(key)?))
             .collect();
-        if !moves.is_empty() {
+        if !due.is_empty() {
             let mut writer = self.writer_after(reader).await?;
             writer
-                .execute(&self.statements.touch_many, vec![batch::moves(&moves)])
+                .execute(&self.statements.touch_many, &[batch::touches(&due)])
                 .await?;
         }
-        malformed
+        // One malformed row must not keep the others from being written, for ever.
+        if malformed > 0 {
+            report::malformed_rows(self.pool.settings().table.as_str(), malformed);
+        }
+        Ok(())
     }
 
-    /// Looks at one page, unless somebody does.
+    /// Sweeps one page, unless another call or another node does so.
+    ///
+    /// Rows are removed by the time of this node, but never by a time after the database's. So a
+    /// node whose clock is ahead removes no live session.
     pub(super) async fn sweep(
         &self,
-        mut reader: Lease<DB>,
+        mut connection: PooledConnection<DB>,
         as_of: Timestamp,
     ) -> Result<(), SqlError> {
         let Ok(mut after) = self.sweep.after.try_lock() else {
             return Ok(());
         };
-        let page = vec![Value::Bytes(after.clone()), Value::Number(PAGE as i64)];
-        let rows = reader.fetch(&self.statements.page, page).await?;
-        let as_of = row::millis(as_of);
+        let (time, pace) = match self.claim(&mut connection).await? {
+            Claim::Granted(time) => (time, Pace::Only),
+            Claim::Unavailable => {
+                let now = connection.number(&self.statements.now, &[]).await?;
+                (timestamp(now.unwrap_or(0)), Pace::OneOfMany)
+            }
+            Claim::Refused => {
+                *after = self.sweep.stand_by();
+                return Ok(());
+            }
+        };
+        let page = [Value::Bytes(after.clone()), Value::Number(PAGE as i64)];
+        let rows = connection.fetch(&self.statements.page, &page).await?;
+        let as_of = row::millis(as_of.min(time));
         let over: Vec<_> = rows
             .iter()
             .filter(|row| row.keep_until <= as_of)
             .filter_map(|row| row.key().ok())
             .collect();
         if !over.is_empty() {
-            let mut writer = self.writer_after(reader).await?;
-            let values = vec![batch::keys(&over), Value::Number(as_of)];
-            writer.execute(&self.statements.remove, values).await?;
+            let values = [batch::keys(&over), Value::Number(as_of)];
+            connection.execute(&self.statements.remove, &values).await?;
         }
         let last = rows.last().map(|row| row.id.clone());
-        *after = self.sweep.plan(rows.len(), last);
+        *after = self.sweep.plan(pace, rows.len(), last);
         Ok(())
     }
+
+    async fn claim(&self, connection: &mut PooledConnection<DB>) -> Result<Claim, SqlError> {
+        let sweeper = Value::Number(self.sweep.sweeper());
+        let claim = [sweeper.clone(), Value::Number(whole_millis(CLAIM) as i64)];
+        let Statements {
+            claim_sweep,
+            sweep_time,
+            ..
+        } = &self.statements;
+        match connection.execute(claim_sweep, &claim).await {
+            Ok(_) => {}
+            Err(error) if error.is_refused_statement() => return Ok(Claim::Unavailable),
+            Err(error) => return Err(error),
+        }
+        let time = connection.number(sweep_time, &[sweeper]).await?;
+        Ok(time.map_or(Claim::Refused, |time| Claim::Granted(timestamp(time))))
+    }
+}
+
+fn timestamp(millis: i64) -> Timestamp {
+    Timestamp::from_unix_millis(u64::try_from(millis).unwrap_or(0))
 }

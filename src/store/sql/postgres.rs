@@ -1,30 +1,37 @@
-//! How does PostgreSQL say it?
+//! The store in PostgreSQL: its connections and its statements.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{PgPool, Pool, Postgres, SqlStr};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::{ConnectOptions, PgPool, Pool, Postgres, Row as _, SqlStr};
 
-use super::dialect::{Dialect, SqlDatabase, Statements, Value, query, row, text};
-use super::error::SqlError;
-use super::lease::pool_options;
+use super::call::{Call, query};
+use super::dialect::{Dialect, SqlDatabase, Statements, row, still_applies, text};
+use super::error::{Consequence, SqlError};
+use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
+use super::settings::{Listening, Protocol, Settings, statement_timeout};
+use super::sql_store::SqlStore;
 use super::table::TableName;
+use super::value::Value;
 use super::{clock, postgres_listen};
 use crate::store::shared_store::Revocations;
-use crate::store::sql::sql_store::SqlStore;
 use crate::store::store_clock::StoreClock;
 
-/// The statement that it is part of is answered before it is on the disk.
-const RELAXED: &str = "(SELECT set_config('synchronous_commit', 'off', true)) AS relaxed";
+/// Makes a statement return before its commit is on the disk.
+const ASYNC_COMMIT: &str = "(SELECT set_config('synchronous_commit', 'off', true)) AS async_commit";
 
-const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+/// The time in milliseconds since 1970.
+const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-/// Activity remembered in PostgreSQL (11 or later).
+/// Stores activity in PostgreSQL 11 or later.
 ///
-/// A session that was created or revoked is as durable as `synchronous_commit` says. Touches do not wait for the disk:
-/// a power cut may lose those of the last moments, which can only end a session early. Revocations are pushed with
-/// `NOTIFY`, in the statement that makes them; who listens takes one connection besides the pool's.
+/// Created and revoked sessions are as durable as the server's `synchronous_commit` says. Touches
+/// do not wait for the disk: a power cut may lose the touches of the last moments, which can only
+/// end a session early. Revocations are announced with `NOTIFY`, in the statement that writes them.
+/// A near cache that listens uses one connection in addition to those of the pool.
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,38 +43,95 @@ const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
 /// # }
 /// ```
 ///
-/// TLS takes the cargo feature `sql-tls`, and `?sslmode=verify-full` in the URL.
+/// TLS needs the cargo feature `sql-tls`, and `?sslmode=verify-full` in the URL.
 pub type PostgresStore = SqlStore<Postgres>;
 
 impl PostgresStore {
-    /// Connects to a server: `postgres://user:password@host:5432/database`. At most 10 connections are made. What the
-    /// URL leaves open is taken from the variables that `psql` knows, such as `PGPASSWORD`.
+    /// Connects to a server: `postgres://user:password@host:5432/database`. Parts that the URL does
+    /// not set are read from the environment variables of `psql`, such as `PGPASSWORD`.
+    ///
+    /// These parameters of the URL set how the store works. The others are those of sqlx.
+    ///
+    /// | parameter | sets | default |
+    /// |---|---|---|
+    /// | `pool` | the largest number of connections | `10` |
+    /// | `timeout` | the time limit of an operation, such as `500ms` or `2s` | `1s` |
+    /// | `table` | the name of the table | `session_activity` |
+    /// | `persistent-statements` | `no` for a pooler such as pgbouncer in transaction mode | `yes` |
+    ///
+    /// With `persistent-statements=no`, each statement is one message that carries its values, so
+    /// it needs no prepared statement and no setting of the connection. The store does not listen
+    /// for revocations then, since a pooler does not pass them on: a near cache sees them within
+    /// its `max_staleness`.
     ///
     /// # Errors
     ///
-    /// A URL that cannot be read, a server that cannot be reached within half a second or turns us away.
+    /// Returns an error if the URL is not valid, if the server cannot be reached within half the
+    /// time limit, or if it refuses the connection.
     pub async fn connect(url: &str) -> Result<Self, SqlError> {
-        let options = PgConnectOptions::from_str(url)?;
-        let pool = pool_options().connect_with(options).await?;
-        Ok(Self::from_pool(pool))
+        let (settings, url) = Settings::from_url(url)?;
+        let mut options = PgConnectOptions::from_str(&url)?;
+        if settings.protocol == Protocol::Text {
+            // pgbouncer refuses start-up parameters that it does not know. A text holds session
+            // keys, so sqlx must not log it.
+            options = options.extra_float_digits(None).disable_statement_logging();
+        }
+        let pool = pool_options(&settings)
+            .max_connections(settings.connections.unwrap_or(CONNECTIONS))
+            .connect_with(options)
+            .await?;
+        Ok(Self::new(ConnectionPool::new(pool, settings), None))
     }
 
-    /// Uses the connections of a pool.
+    /// Creates a store that uses the connections of your pool.
     ///
-    /// By sqlx's default, a pool asks each connection whether it is there before it is used, which costs every check a
-    /// second round trip: see `PoolOptions::test_before_acquire`.
+    /// The store leaves no setting and no prepared statement on your connections: each statement is
+    /// one message that carries its values and its time limit. A connection is closed only if it is
+    /// lost.
+    ///
+    /// By default, sqlx tests each connection before it is used. That costs each check a second
+    /// round trip: see `PoolOptions::test_before_acquire`. If sqlx logs the statements of your
+    /// pool, it logs session keys.
     #[must_use]
     pub fn from_pool(pool: PgPool) -> Self {
-        Self::new(pool, None, TableName::default())
+        Self::new(ConnectionPool::new(pool, Settings::of_application()), None)
     }
 
-    /// A clock that follows the server's, for nodes whose own clocks differ.
+    /// Turns off the connection that listens for revocations. Use it if your pool leads to a pooler
+    /// such as pgbouncer, which does not pass them on. A near cache then sees them within its
+    /// `max_staleness`.
+    #[must_use]
+    pub fn without_listener(self) -> Self {
+        self.with_settings(Settings {
+            listening: Listening::Off,
+            ..self.0.pool.settings().clone()
+        })
+    }
+
+    /// Creates a clock that follows the clock of the server, for nodes whose own clocks differ.
     ///
     /// # Errors
     ///
-    /// A server that does not tell its time.
+    /// Returns an error if the server does not return its time.
     pub async fn clock(&self) -> Result<StoreClock, SqlError> {
-        clock::follow(self, NOW).await
+        clock::follow(self).await
+    }
+}
+
+/// The largest number of connections, unless the URL sets it.
+const CONNECTIONS: u32 = 10;
+
+/// Compares two values, and treats two `NULL`s as equal.
+const SAME: &str = "IS NOT DISTINCT FROM";
+
+/// Returns the parameter of the statement `touch` that holds a value.
+fn parameter(value: &str) -> &'static str {
+    match value {
+        "created_at" => "$4",
+        "idle_limit" => "$5",
+        "absolute_limit" => "$6",
+        "seen" => "$7",
+        _ => "$8",
     }
 }
 
@@ -77,9 +141,12 @@ impl Dialect for Postgres {
     fn statements(table: &TableName) -> Statements {
         let table = table.as_str();
         let channel = postgres_listen::channel(table);
+        let touch_applies = still_applies("", SAME, |value| parameter(value).to_owned());
+        let due_applies = still_applies("stored.", SAME, |value| format!("due.{value}"));
         Statements {
-            // Two nodes that start together would both find no table. Rows leave room on their page for what touches
-            // them, and no column that a touch changes is indexed: then no index has to change either.
+            // The lock is for nodes that start together: both would find no table. The fill factor
+            // leaves room for touched rows on the same page. No touched column is indexed. So a
+            // touch changes no index (a HOT update).
             migrate: text(format!(
                 r#"SELECT pg_advisory_xact_lock(hashtext('{table}'));
                 CREATE TABLE IF NOT EXISTS "{table}" (
@@ -90,7 +157,12 @@ impl Dialect for Postgres {
                     absolute_limit bigint,
                     revoked boolean NOT NULL,
                     keep_until bigint NOT NULL
-                ) WITH (fillfactor = 80)"#
+                ) WITH (fillfactor = 80);
+                CREATE TABLE IF NOT EXISTS "{table}_sweep" (
+                    id bigint NOT NULL PRIMARY KEY,
+                    sweeper bigint NOT NULL,
+                    held_until bigint NOT NULL
+                )"#
             )),
             load: text(format!(r#"SELECT {COLUMNS} FROM "{table}" WHERE id = $1"#)),
             create: text(format!(
@@ -102,12 +174,8 @@ impl Dialect for Postgres {
             )),
             touch: text(format!(
                 r#"UPDATE "{table}" SET last_activity = $1, keep_until = greatest(keep_until, $2)
-                FROM {RELAXED}
-                WHERE id = $3 AND NOT revoked
-                    AND created_at = $4
-                    AND idle_limit IS NOT DISTINCT FROM $5
-                    AND absolute_limit IS NOT DISTINCT FROM $6
-                    AND last_activity BETWEEN $7 AND $8"#
+                FROM {ASYNC_COMMIT}
+                WHERE id = $3 AND {touch_applies}"#
             )),
             revoke: text(format!(
                 r#"WITH ended AS (
@@ -120,7 +188,8 @@ impl Dialect for Postgres {
                 r#"SELECT {COLUMNS} FROM "{table}"
                 WHERE id IN (SELECT decode(wanted, 'hex') FROM json_array_elements_text($1::json) AS wanted)"#
             )),
-            // Locked in the order of the keys first, since an update locks in any.
+            // Lock the rows in the order of their keys, so that two nodes never deadlock. An update
+            // alone would lock them in any order.
             touch_many: text(format!(
                 r#"WITH due AS (
                     SELECT stored.id, due.moves_to, due.keep_until
@@ -129,22 +198,18 @@ impl Dialect for Postgres {
                         id text, moves_to bigint, keep_until bigint, created_at bigint,
                         idle_limit bigint, absolute_limit bigint, seen bigint, stale_until bigint
                     ) ON stored.id = decode(due.id, 'hex')
-                    WHERE NOT stored.revoked
-                        AND stored.created_at = due.created_at
-                        AND stored.idle_limit IS NOT DISTINCT FROM due.idle_limit
-                        AND stored.absolute_limit IS NOT DISTINCT FROM due.absolute_limit
-                        AND stored.last_activity BETWEEN due.seen AND due.stale_until
+                    WHERE {due_applies}
                     ORDER BY stored.id FOR NO KEY UPDATE OF stored
                 )
                 UPDATE "{table}" AS stored
                 SET last_activity = due.moves_to, keep_until = greatest(stored.keep_until, due.keep_until)
-                FROM due, {RELAXED}
+                FROM due, {ASYNC_COMMIT}
                 WHERE stored.id = due.id"#
             )),
             page: text(format!(
                 r#"SELECT {COLUMNS} FROM "{table}" WHERE id > $1 ORDER BY id LIMIT $2"#
             )),
-            // What somebody holds is removed another time.
+            // Skip locked rows. A later sweep removes them.
             remove: text(format!(
                 r#"WITH ended AS (
                     SELECT id FROM "{table}"
@@ -152,37 +217,101 @@ impl Dialect for Postgres {
                         AND keep_until <= $2
                     FOR UPDATE SKIP LOCKED
                 )
-                DELETE FROM "{table}" USING {RELAXED} WHERE id IN (SELECT id FROM ended)"#
+                DELETE FROM "{table}" USING {ASYNC_COMMIT} WHERE id IN (SELECT id FROM ended)"#
+            )),
+            now: text(format!("SELECT {NOW}")),
+            claim_sweep: text(format!(
+                r#"INSERT INTO "{table}_sweep" AS held (id, sweeper, held_until)
+                VALUES (1, $1, {NOW} + $2)
+                ON CONFLICT (id) DO UPDATE
+                SET sweeper = excluded.sweeper, held_until = excluded.held_until
+                WHERE held.sweeper = excluded.sweeper OR held.held_until <= {NOW}"#
+            )),
+            sweep_time: text(format!(
+                r#"SELECT {NOW} FROM "{table}_sweep" WHERE id = 1 AND sweeper = $1"#
             )),
         }
     }
 
-    async fn run_script(connection: &mut PgConnection, script: SqlStr) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(script).execute(connection).await?;
+    async fn set_up(connection: &mut PgConnection, limit: Duration) -> Result<(), sqlx::Error> {
+        let (statement, lock) = limits(statement_timeout(limit));
+        let settings = text(format!(
+            "SET default_transaction_isolation = 'read committed'; \
+             SET statement_timeout = {statement}; SET lock_timeout = {lock}"
+        ));
+        sqlx::raw_sql(settings).execute(connection).await?;
         Ok(())
+    }
+
+    /// A message with several statements is one transaction, so these settings end with it.
+    fn text_call<'a>(limit: Duration, statement: &'a SqlStr, values: &'a [Value]) -> Call<'a> {
+        let (statement_limit, lock) = limits(limit);
+        let preamble = format!(
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+             SET LOCAL statement_timeout = {statement_limit}; SET LOCAL lock_timeout = {lock}; "
+        );
+        Call::text(&preamble, statement, values, |hex| {
+            format!("decode('{hex}', 'hex')")
+        })
     }
 
     async fn fetch(
         connection: &mut PgConnection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> Result<Vec<Row>, sqlx::Error> {
-        let rows = query::<Self>(statement, values)
-            .fetch_all(connection)
-            .await?;
+        let rows = rows(connection, call).await?;
         rows.into_iter().map(row).collect()
     }
 
-    async fn execute(
+    async fn number(
         connection: &mut PgConnection,
-        statement: &SqlStr,
-        values: Vec<Value>,
-    ) -> Result<u64, sqlx::Error> {
-        let done = query::<Self>(statement, values).execute(connection).await?;
+        call: &Call<'_>,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let rows = rows(connection, call).await?;
+        rows.first().map(|row| row.try_get(0)).transpose()
+    }
+
+    async fn execute(connection: &mut PgConnection, call: &Call<'_>) -> Result<u64, sqlx::Error> {
+        let done = match call {
+            Call::Prepared(statement, values) => {
+                let query = query::<Self>(statement, values);
+                query.execute(connection).await?
+            }
+            Call::Text(text) => sqlx::raw_sql(text.clone()).execute(connection).await?,
+        };
         Ok(done.rows_affected())
     }
 
-    fn revocations(pool: &Pool<Self>, table: &TableName) -> Revocations {
-        postgres_listen::listen(pool, postgres_listen::channel(table.as_str()))
+    fn consequence(error: &dyn DatabaseError) -> Consequence {
+        match error.code().as_deref() {
+            // A transaction that is read-only: the server became a standby.
+            Some("25006") => Consequence::CloseAll,
+            _ => Consequence::Keep,
+        }
     }
+
+    fn revocations(pool: &Pool<Self>, settings: &Settings) -> Revocations {
+        match settings.listening {
+            Listening::On => {
+                postgres_listen::listen(pool, postgres_listen::channel(settings.table.as_str()))
+            }
+            Listening::Off => Revocations::never(),
+        }
+    }
+}
+
+async fn rows(connection: &mut PgConnection, call: &Call<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
+    match call {
+        Call::Prepared(statement, values) => {
+            let query = query::<Postgres>(statement, values);
+            query.fetch_all(connection).await
+        }
+        Call::Text(text) => sqlx::raw_sql(text.clone()).fetch_all(connection).await,
+    }
+}
+
+/// Returns `statement_timeout` and `lock_timeout` in milliseconds. That for locks is shorter, so
+/// that the error says that it was a lock.
+fn limits(statement: Duration) -> (u128, u128) {
+    (statement.as_millis(), (statement * 8 / 9).as_millis())
 }

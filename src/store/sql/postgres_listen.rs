@@ -1,4 +1,4 @@
-//! Who was revoked elsewhere?
+//! The listener that receives the revocations which PostgreSQL announces.
 
 use std::time::Duration;
 
@@ -8,27 +8,25 @@ use tokio::runtime::Handle;
 use tokio::sync::broadcast::{self, Sender};
 use tokio::time::{sleep, timeout};
 
+use super::reconnect::{Reason, backoff, jittered};
 use crate::session::key::SessionKey;
 use crate::store::shared_store::{Announced, Revocations};
 
-/// How many announcements a listener may be behind before it is told that it missed some.
+/// How many announcements a receiver may be behind before it gets [`Announced::Missed`].
 const BACKLOG: usize = 1024;
 
-/// How long the connection may be silent before it is asked whether it is there.
-const SILENCE: Duration = Duration::from_secs(2);
+/// The time without a notification after which the connection is tested.
+const TEST_AFTER: Duration = Duration::from_secs(2);
 
-/// How long it may take to connect, or to answer that.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The time limit to connect, and to answer the test.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long to wait before the next attempt to connect.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// The channel on which the revocations of a table are announced.
+/// Returns the channel on which the revocations of a table are announced.
 pub(super) fn channel(table: &str) -> String {
     format!("{table}_revoked")
 }
 
-/// Listens until nobody wants to know any more.
+/// Listens in the background until the last receiver is dropped.
 pub(super) fn listen(pool: &PgPool, channel: String) -> Revocations {
     let (sender, receiver) = broadcast::channel(BACKLOG);
     if let Ok(runtime) = Handle::try_current() {
@@ -39,37 +37,44 @@ pub(super) fn listen(pool: &PgPool, channel: String) -> Revocations {
 }
 
 async fn announce(pool: &PgPool, channel: &str, sender: &Sender<Announced>) {
-    // A pool of its own for the one connection that it keeps.
+    // A pool of one connection.
     let options = pool.connect_options().as_ref().clone();
+    let mut failures = 0;
     while sender.receiver_count() > 0 {
         let own = PgPoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(ANSWER_LIMIT)
             .connect_lazy_with(options.clone());
         if let Ok(mut listener) = PgListener::connect_with(&own).await
-            && let Ok(Ok(())) = timeout(PATIENCE, listener.listen(channel)).await
+            && let Ok(Ok(())) = timeout(ANSWER_LIMIT, listener.listen(channel)).await
         {
-            // Whatever was announced before this moment.
+            failures = 0;
+            // Revocations before this moment were not received.
             let _ = sender.send(Announced::Missed);
             forward(&mut listener, sender).await;
         }
-        sleep(PAUSE).await;
+        sleep(jittered(backoff(Reason::Unreachable, failures))).await;
+        failures = failures.saturating_add(1);
     }
 }
 
-/// Passes on what is announced until the connection is lost.
+/// Forwards announcements until the connection is lost.
 async fn forward(listener: &mut PgListener, sender: &Sender<Announced>) {
     listener.eager_reconnect(false);
     loop {
-        match timeout(SILENCE, listener.try_recv()).await {
+        match timeout(TEST_AFTER, listener.try_recv()).await {
             Ok(Ok(Some(notification))) => {
                 let announced = key(notification.payload());
-                let _ = sender.send(announced.map_or(Announced::Missed, Announced::Revoked));
+                let announced = announced.map_or(Announced::Missed, Announced::Revoked);
+                // Without a receiver, notifications that come often must not keep the listener.
+                if sender.send(announced).is_err() {
+                    return;
+                }
             }
             Ok(_) => return,
             Err(_) if sender.receiver_count() == 0 => return,
-            // A link that is cut without a word stays silent for ever.
-            Err(_) => match timeout(PATIENCE, listener.execute("SELECT 1")).await {
+            // Without a test, a connection that is cut silently would never fail.
+            Err(_) => match timeout(ANSWER_LIMIT, listener.execute("SELECT 1")).await {
                 Ok(Ok(_)) => {}
                 _ => return,
             },
@@ -88,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_as_postgresql_writes_it() {
+    fn a_key_is_parsed_as_postgresql_writes_it() {
         let bytes = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255];
         assert_eq!(
             key("000102030405060708090a0b0c0d0eff"),

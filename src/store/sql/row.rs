@@ -1,22 +1,22 @@
-//! How is a record written as a row?
+//! The row of a session: its columns, and its conversion to and from [`Activity`].
 
 use std::time::Duration;
 
-use super::dialect::Value;
 use super::error::SqlError;
+use super::value::Value;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::limits::Limits;
 use crate::session::policy_error::PolicyError;
 use crate::session::time::{Timestamp, whole_millis};
 
-/// The columns, in the order in which every statement names them.
+/// The columns. Every statement names them in this order.
 pub(super) const COLUMNS: &str =
     "id, created_at, last_activity, idle_limit, absolute_limit, revoked, keep_until";
 
-/// A row as it came from the database, before anybody has looked at it.
+/// A row as the database returned it, not yet validated.
 ///
-/// Public because a trait that bounds a public type speaks of it; it cannot be named from outside.
+/// It is public because a trait that bounds a public type names it. Other crates cannot name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pub(super) id: Vec<u8>,
@@ -36,8 +36,8 @@ impl Row {
     }
 
     pub(super) fn activity(&self) -> Result<Activity, SqlError> {
-        let created_at = timestamp(self.created_at, "`created_at` is no time")?;
-        let last_activity = timestamp(self.last_activity, "`last_activity` is no time")?;
+        let created_at = timestamp(self.created_at, "`created_at` is not a time")?;
+        let last_activity = timestamp(self.last_activity, "`last_activity` is not a time")?;
         if last_activity < created_at {
             return Err(SqlError::malformed(
                 "`last_activity` is before `created_at`",
@@ -65,7 +65,7 @@ impl Row {
     }
 }
 
-/// What a new row is made of, in the order of [`COLUMNS`].
+/// Returns the values of a new row, in the order of [`COLUMNS`].
 pub(super) fn values(key: SessionKey, activity: &Activity, keep_until: Timestamp) -> Vec<Value> {
     vec![
         Value::key(key),
@@ -78,12 +78,13 @@ pub(super) fn values(key: SessionKey, activity: &Activity, keep_until: Timestamp
     ]
 }
 
-/// A timestamp fits in 48 bits.
+/// Converts a time to milliseconds. A [`Timestamp`] fits in 48 bits.
 pub(super) fn millis(at: Timestamp) -> i64 {
     i64::try_from(at.as_unix_millis()).unwrap_or(i64::MAX)
 }
 
-/// A limit that does not fit is no limit: it lies 292 million years ahead.
+/// Converts a limit to milliseconds. A limit that does not fit is longer than 292 million years, so
+/// it is stored as the largest number, which stands for "no limit".
 pub(super) fn limit(limit: Duration) -> i64 {
     i64::try_from(whole_millis(limit)).unwrap_or(i64::MAX)
 }

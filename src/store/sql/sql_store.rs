@@ -1,15 +1,16 @@
-//! What is remembered in a SQL database?
+//! The store in a SQL database.
 
 use std::fmt;
 use std::sync::Arc;
 
-use sqlx::Pool;
-
-use super::dialect::{SqlDatabase, Value};
+use super::dialect::SqlDatabase;
 use super::error::SqlError;
-use super::lease::{CHORE, OPERATION, SqlFuture, run};
 use super::operations::Inner;
+use super::pool::ConnectionPool;
+use super::run::{SqlFuture, run, run_in_background};
+use super::settings::Settings;
 use super::table::TableName;
+use super::value::Value;
 use super::{batch, row};
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
@@ -18,68 +19,95 @@ use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
 use crate::store::shared_store::{Revocations, SharedStore};
 
-/// Activity remembered in a SQL database: `SqliteStore`, `PostgresStore` or `MySqlStore`, each with a cargo feature of its
-/// own.
+/// Stores activity in a SQL database. Use it as `SqliteStore`, `PostgresStore` or `MySqlStore`.
+/// Each of them has its own cargo feature.
 ///
-/// It keeps one table, `session_activity` unless [`with_table`](SqlStore::with_table) says otherwise, with one row of
-/// about 60 bytes per session and no index but the key's. [`migrate`](SqlStore::migrate) creates it.
+/// The store has one table with one row of about 60 bytes for each session. The only index is that
+/// of the primary key. The name of the table is `session_activity`, or is set by
+/// [`with_table`](SqlStore::with_table) or the URL. A second table, with the suffix `_sweep`, has
+/// one row, which says which node removes old rows. [`migrate`](SqlStore::migrate) creates both.
 ///
-/// - A check is one `SELECT`. Nothing is written while the row is fresher than the policy's `touch_every`. When it is
-///   due, one `UPDATE` follows, which moves last activity only if the row is still the live session that was read.
-/// - Records leave after their time without a background task of yours: operations that bring the time along have the
-///   table walked, a page of 1000 rows at a time, at most ten pages a second. No request waits for that.
-/// - What a request asks ends within a second, whatever the database does. It runs to its end on a task of its own, so a
-///   request that is dropped leaves nothing half done. After a restart of the database it works again at once.
-/// - Session ids are never stored, only their [`SessionKey`]s.
+/// - **A check** is one `SELECT`. If the policy's `touch_every` has passed since the last activity,
+///   one `UPDATE` follows. It moves the last activity only if the row is still the live session
+///   that was read.
+/// - **Old rows** are removed without a task of yours. Operations that carry a time sweep the table
+///   in the background: one page of 1000 rows at a time, at most ten pages a second, on one node at
+///   a time. No row is removed before its time by the clock of the database.
+/// - **Every operation** of a request ends within one second, or the time that the URL sets. It
+///   runs to its end on its own task, so a cancelled request leaves nothing half done. The server
+///   ends a statement that takes longer, so that a locked table costs no connection beyond the
+///   pool.
+/// - **Connections** are closed only if they are lost. After a restart of the database, or a
+///   switch-over to another server, the store works again at once. While the database is away, the
+///   time between attempts to connect grows to 5 seconds, or to 30 seconds if it refuses the login.
+/// - **Conflicts** with other transactions are repeated. Statements are read committed, whatever
+///   the database has as its default.
+/// - **Session ids** are never stored. The table holds [`SessionKey`]s.
 ///
-/// Times come from the clock of the node that asks. Where clocks differ, build the layer with `store.clock()`, which
-/// follows the database's.
+/// Times come from the clock of the node. If the clocks of your nodes differ, build the layer with
+/// `store.clock()`, which follows the clock of the database.
 ///
-/// Clones share the same connections. Every operation needs a Tokio runtime with its drivers for I/O and time. The cargo
-/// features `sqlite`, `postgres` and `mysql` need Rust 1.94, since sqlx 0.9 does.
+/// Clones share their connections. Every operation needs a Tokio runtime with I/O and time enabled.
+/// The cargo features `sqlite`, `postgres` and `mysql` need Rust 1.94, because sqlx 0.9 does.
 pub struct SqlStore<DB: SqlDatabase>(pub(super) Arc<Inner<DB>>);
 
 impl<DB: SqlDatabase> SqlStore<DB> {
-    pub(super) fn new(pool: Pool<DB>, writer: Option<Pool<DB>>, table: TableName) -> Self {
-        Self(Arc::new(Inner::new(pool, writer, table)))
+    pub(super) fn new(pool: ConnectionPool<DB>, writer: Option<ConnectionPool<DB>>) -> Self {
+        Self(Arc::new(Inner::new(pool, writer)))
     }
 
-    /// The same database with another table. The default is `session_activity`.
-    ///
-    /// # Errors
-    ///
-    /// A name that is not plain: 1 to 48 ASCII letters, digits and underscores that begin with no digit.
-    pub fn with_table(self, name: &str) -> Result<Self, SqlError> {
+    /// Returns a store that uses the same connections by other settings.
+    pub(super) fn with_settings(&self, settings: Settings) -> Self {
         let Inner { pool, writer, .. } = &*self.0;
-        Ok(Self::new(
-            pool.clone(),
-            writer.clone(),
-            TableName::new(name)?,
-        ))
+        let writer = writer.as_ref();
+        Self::new(
+            pool.with_settings(settings.clone()),
+            writer.map(|writer| writer.with_settings(settings)),
+        )
     }
 
-    /// Creates the table, unless it is there. To be called whenever the program starts.
+    /// Sets the table. The default is `session_activity`.
     ///
     /// # Errors
     ///
-    /// Those of the database, such as a missing permission.
+    /// Returns an error unless the name consists of 1 to 48 ASCII letters, digits and underscores,
+    /// and does not begin with a digit.
+    pub fn with_table(self, name: &str) -> Result<Self, SqlError> {
+        let table = TableName::new(name)?;
+        Ok(self.with_settings(Settings {
+            table,
+            ..self.0.pool.settings().clone()
+        }))
+    }
+
+    /// Creates the tables that are missing. Call this whenever the program starts.
+    ///
+    /// If the table exists, this needs no right to create one. The user of the database needs the
+    /// rights to `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table, and all but the last on
+    /// the table with the suffix `_sweep`. Without rights on that one, each node removes old rows
+    /// at a tenth of the pace.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the database, such as a missing permission or a table with other
+    /// columns.
     pub async fn migrate(&self) -> Result<(), SqlError> {
         let inner = Arc::clone(&self.0);
-        run(CHORE, self.0.writers(), move |mut lease| async move {
-            lease.run_script(inner.statements.migrate.clone()).await
+        run_in_background(self.0.writers(), move |connection| async move {
+            inner.migrate(connection).await
         })
         .await
     }
 
-    /// Begins an operation that knows the time.
-    fn at(&self, now: Timestamp) -> Arc<Inner<DB>> {
+    /// Begins an operation that knows the time. Starts a sweep if one is due.
+    fn begin_at(&self, now: Timestamp) -> Arc<Inner<DB>> {
         let inner = Arc::clone(&self.0);
         if let Some(as_of) = inner.sweep.due(now) {
             let sweeping = Arc::clone(&inner);
-            let sweep = run(CHORE, &inner.pool, move |lease| async move {
-                sweeping.sweep(lease, as_of).await
+            let sweep = run_in_background(&inner.pool, move |connection| async move {
+                sweeping.sweep(connection, as_of).await
             });
-            // What fails is tried again by a later one.
+            // A later sweep repeats one that fails.
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 runtime.spawn(sweep);
             }
@@ -98,13 +126,13 @@ impl<DB: SqlDatabase> ActivityStore for SqlStore<DB> {
         activity: Activity,
         keep_until: Timestamp,
     ) -> Self::Future<()> {
-        let inner = self.at(activity.last_activity());
-        run(OPERATION, self.0.writers(), move |mut lease| async move {
+        let inner = self.begin_at(activity.last_activity());
+        run(self.0.writers(), move |mut connection| async move {
             let (create, values) = (
                 &inner.statements.create,
                 row::values(key, &activity, keep_until),
             );
-            lease.execute_durably(create, values).await?;
+            connection.execute_durably(create, &values).await?;
             Ok(())
         })
     }
@@ -115,32 +143,32 @@ impl<DB: SqlDatabase> ActivityStore for SqlStore<DB> {
         activity: Activity,
         keep_until: Timestamp,
     ) -> Self::Future<Activity> {
-        let inner = self.at(activity.last_activity());
-        run(OPERATION, self.0.writers(), move |lease| async move {
-            inner.begin(lease, key, activity, keep_until).await
+        let inner = self.begin_at(activity.last_activity());
+        run(self.0.writers(), move |connection| async move {
+            inner.begin(connection, key, activity, keep_until).await
         })
     }
 
     fn load(&self, key: SessionKey) -> Self::Future<Option<Activity>> {
         let inner = Arc::clone(&self.0);
-        run(OPERATION, &self.0.pool, move |mut lease| async move {
-            inner.load(&mut lease, key).await
+        run(&self.0.pool, move |mut connection| async move {
+            inner.load(&mut connection, key).await
         })
     }
 
     fn touch(&self, key: SessionKey, touch: Touch) -> Self::Future<Option<Activity>> {
-        let inner = self.at(touch.now());
-        run(OPERATION, &self.0.pool, move |lease| async move {
-            inner.touch(lease, key, touch).await
+        let inner = self.begin_at(touch.now());
+        run(&self.0.pool, move |connection| async move {
+            inner.touch(connection, key, touch).await
         })
     }
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Self::Future<bool> {
         let inner = Arc::clone(&self.0);
-        run(OPERATION, self.0.writers(), move |mut lease| async move {
+        run(self.0.writers(), move |mut connection| async move {
             let values = vec![Value::Number(row::millis(keep_until)), Value::key(key)];
-            let revoked = lease
-                .execute_durably(&inner.statements.revoke, values)
+            let revoked = connection
+                .execute_durably(&inner.statements.revoke, &values)
                 .await?;
             Ok(revoked > 0)
         })
@@ -153,25 +181,22 @@ impl<DB: SqlDatabase> SharedStore for SqlStore<DB> {
         let Some(now) = touches.iter().map(|(_, touch)| touch.now()).max() else {
             return Box::pin(async { Ok(()) });
         };
-        let inner = self.at(now);
+        let inner = self.begin_at(now);
         Box::pin(async move {
-            let mut malformed = Ok(());
-            for touches in touches.chunks(batch::MOST) {
+            for touches in touches.chunks(batch::MAX_BATCH) {
                 let (batch, touches) = (Arc::clone(&inner), touches.to_vec());
-                let written = run(CHORE, &inner.pool, move |lease| async move {
-                    batch.touch_batch(lease, &touches).await
-                });
-                match written.await {
-                    Err(error) if error.is_malformed() => malformed = Err(error),
-                    other => other?,
-                }
+                run_in_background(&inner.pool, move |connection| async move {
+                    batch.touch_batch(connection, &touches).await
+                })
+                .await?;
             }
-            malformed
+            Ok(())
         })
     }
 
     fn revocations(&self) -> Revocations {
-        DB::revocations(&self.0.pool, &self.0.table)
+        let pool = &self.0.pool;
+        DB::revocations(pool.sqlx(), pool.settings())
     }
 }
 
@@ -185,8 +210,8 @@ impl<DB: SqlDatabase> fmt::Debug for SqlStore<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStore")
             .field("database", &DB::NAME)
-            .field("table", &self.0.table.as_str())
-            .field("connections", &self.0.pool.size())
+            .field("table", &self.0.pool.settings().table.as_str())
+            .field("connections", &self.0.pool.sqlx().size())
             .finish_non_exhaustive()
     }
 }

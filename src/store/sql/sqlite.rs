@@ -1,40 +1,45 @@
-//! How does SQLite say it?
+//! The store in SQLite: its connections and its statements.
 
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Pool, SqlStr, Sqlite, SqlitePool};
+use sqlx::{Pool, Row as _, SqlStr, Sqlite, SqlitePool};
 
-use super::dialect::{Dialect, SqlDatabase, Statements, Value, query, row, text};
-use super::error::SqlError;
-use super::lease::pool_options;
+use super::call::{Call, query};
+use super::dialect::{Dialect, SqlDatabase, Statements, row, still_applies, text};
+use super::error::{Consequence, SqlError};
+use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
+use super::settings::Settings;
+use super::sql_store::SqlStore;
 use super::table::TableName;
+use super::value::Value;
 use crate::clock::SystemClock;
 use crate::store::shared_store::Revocations;
-use crate::store::sql::sql_store::SqlStore;
 
-/// How long to wait for another process that writes to the same file.
-const BUSY: Duration = Duration::from_millis(500);
+/// The time in milliseconds since 1970.
+const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 
-/// SQLite answers in microseconds, so a few connections read for everybody.
+/// The number of connections that read. A read takes microseconds, so a few are enough.
 const READERS: u32 = 4;
 
-const NO_WAL: &str = "this SQLite database cannot be shared by several connections: in memory, use `MemoryStore`; \
-                      otherwise, a file on a disk of this machine";
+const NO_WAL: &str = "several connections cannot share this SQLite database: use a file on a local disk, or \
+                      `MemoryStore` for a database in memory";
 
-/// Activity remembered in a SQLite file: for one machine whose sessions must survive a restart.
+/// Stores activity in a SQLite file, for one machine whose sessions must survive a restart.
 ///
-/// The file is in WAL mode, with several connections that read and one that writes, so that no writer waits for
-/// another. What was answered survives the end of the process, `kill -9` too. A session that was created or revoked
-/// survives a power cut as well; touches may lose the last moments before it, which can only end a session early.
+/// The file is in WAL mode. Several connections read, and one connection writes. Every answered
+/// write survives the end of the process, including `kill -9`. Created and revoked sessions survive
+/// a power cut too. A power cut may lose the touches of the last moments, which can only end a
+/// session early.
 ///
-/// Several processes on one machine may share a file; on a network file system they must not. Revocations are not
-/// pushed.
+/// Several processes on one machine may share a file, but not on a network file system. Revocations
+/// are not announced.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -59,48 +64,67 @@ const NO_WAL: &str = "this SQLite database cannot be shared by several connectio
 pub type SqliteStore = SqlStore<Sqlite>;
 
 impl SqliteStore {
-    /// Opens a file, such as `sqlite:sessions.db` in the current folder or `sqlite:/var/lib/app/sessions.db`. Creates
-    /// it if there is none.
+    /// Opens a file, such as `sqlite:sessions.db` in the current folder or
+    /// `sqlite:/var/lib/app/sessions.db`. Creates the file if it is missing.
+    ///
+    /// These parameters of the URL set how the store works. The others are those of sqlx.
+    ///
+    /// | parameter | sets | default |
+    /// |---|---|---|
+    /// | `pool` | the largest number of connections that read; one more writes | `4` |
+    /// | `timeout` | the time limit of an operation, such as `500ms` or `2s` | `1s` |
+    /// | `table` | the name of the table | `session_activity` |
     ///
     /// # Errors
     ///
-    /// A URL that cannot be read, a file that cannot be written or is none of SQLite's, and a database in memory.
+    /// Returns an error if the URL is not valid, if the file cannot be written or is not a SQLite
+    /// database, and if the database is in memory.
     pub async fn connect(url: &str) -> Result<Self, SqlError> {
-        let options = careful(SqliteConnectOptions::from_str(url)?);
-        // The one that writes creates the file, so that it hands back what removed records leave. Who reads must not
-        // say so too: that is a write.
+        let (settings, url) = Settings::from_url(url)?;
+        let options = with_wal(SqliteConnectOptions::from_str(&url)?, &settings);
+        // The connection that writes creates the file, with `auto_vacuum`, so that the file shrinks
+        // when rows are removed. Connections that read must not set `auto_vacuum`: that is a write.
         let creates = options
             .clone()
             .create_if_missing(true)
             .auto_vacuum(SqliteAutoVacuum::Full);
-        let writer = writer(creates).await?;
-        let readers = pool_options()
-            .max_connections(READERS)
+        let writer = writer(creates, &settings).await?;
+        let readers = pool_options(&settings)
+            .max_connections(settings.connections.unwrap_or(READERS))
             .connect_lazy_with(options);
-        Ok(Self::new(readers, Some(writer), TableName::default()))
+        Ok(Self::new(
+            ConnectionPool::new(readers, settings),
+            Some(writer),
+        ))
     }
 
-    /// Uses the connections of a pool to read. To write, one of its own is made by the same options, in WAL mode.
+    /// Creates a store that reads with the connections of your pool. To write, it opens one
+    /// connection with the same options, in WAL mode.
     ///
     /// # Errors
     ///
-    /// A file that cannot be written, and a database in memory.
+    /// Returns an error if the file cannot be written, and if the database is in memory.
     pub async fn from_pool(pool: SqlitePool) -> Result<Self, SqlError> {
+        // Nothing is set on a connection of SQLite, so statements are prepared on yours too.
+        let settings = Settings::default();
         let options = pool.connect_options().as_ref().clone();
-        let writer = writer(careful(options)).await?;
-        Ok(Self::new(pool, Some(writer), TableName::default()))
+        let writer = writer(with_wal(options, &settings), &settings).await?;
+        Ok(Self::new(ConnectionPool::new(pool, settings), Some(writer)))
     }
 
-    /// The machine's clock, since the database has no other.
+    /// Returns the clock of this machine. SQLite has no clock of its own.
     #[must_use]
     pub fn clock(&self) -> SystemClock {
         SystemClock
     }
 }
 
-/// A pool of one.
-async fn writer(options: SqliteConnectOptions) -> Result<SqlitePool, SqlError> {
-    let pool: SqlitePoolOptions = pool_options();
+/// Opens a pool of one connection that writes.
+async fn writer(
+    options: SqliteConnectOptions,
+    settings: &Settings,
+) -> Result<ConnectionPool<Sqlite>, SqlError> {
+    let pool: SqlitePoolOptions = pool_options(settings);
     let pool = pool
         .max_connections(1)
         .idle_timeout(None)
@@ -110,17 +134,18 @@ async fn writer(options: SqliteConnectOptions) -> Result<SqlitePool, SqlError> {
     let mode = sqlx::query_scalar("PRAGMA journal_mode");
     let mode: String = mode.fetch_one(&pool).await?;
     if mode == "wal" {
-        Ok(pool)
+        Ok(ConnectionPool::new(pool, settings.clone()))
     } else {
         Err(SqlError::refused(NO_WAL))
     }
 }
 
-fn careful(options: SqliteConnectOptions) -> SqliteConnectOptions {
+fn with_wal(options: SqliteConnectOptions, settings: &Settings) -> SqliteConnectOptions {
     options
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(BUSY)
+        // For how long to wait for another process that writes to the same file.
+        .busy_timeout(settings.timeout / 2)
 }
 
 impl SqlDatabase for Sqlite {}
@@ -128,8 +153,11 @@ impl SqlDatabase for Sqlite {}
 impl Dialect for Sqlite {
     fn statements(table: &TableName) -> Statements {
         let table = table.as_str();
+        let touch_applies = still_applies("", "IS", |_| "?".to_owned());
+        let due_applies = still_applies("row.", "IS", |value| format!("(due.value ->> '{value}')"));
         Statements {
-            // Rows lie in the order of their keys, as the walk that removes them goes.
+            // Without a row id, rows are stored in the order of their keys, in which the sweep
+            // reads them.
             migrate: text(format!(
                 r#"CREATE TABLE IF NOT EXISTS "{table}" (
                     id BLOB NOT NULL PRIMARY KEY,
@@ -139,7 +167,12 @@ impl Dialect for Sqlite {
                     absolute_limit INTEGER,
                     revoked INTEGER NOT NULL,
                     keep_until INTEGER NOT NULL
-                ) STRICT, WITHOUT ROWID"#
+                ) STRICT, WITHOUT ROWID;
+                CREATE TABLE IF NOT EXISTS "{table}_sweep" (
+                    id INTEGER NOT NULL PRIMARY KEY,
+                    sweeper INTEGER NOT NULL,
+                    held_until INTEGER NOT NULL
+                ) STRICT"#
             )),
             load: text(format!(r#"SELECT {COLUMNS} FROM "{table}" WHERE id = ?"#)),
             create: text(format!(
@@ -150,9 +183,7 @@ impl Dialect for Sqlite {
             )),
             touch: text(format!(
                 r#"UPDATE "{table}" SET last_activity = ?, keep_until = max(keep_until, ?)
-                WHERE id = ? AND NOT revoked
-                    AND created_at = ? AND idle_limit IS ? AND absolute_limit IS ?
-                    AND last_activity BETWEEN ? AND ?"#
+                WHERE id = ? AND {touch_applies}"#
             )),
             revoke: text(format!(
                 r#"UPDATE "{table}" SET revoked = TRUE, keep_until = max(keep_until, ?) WHERE id = ?"#
@@ -164,11 +195,7 @@ impl Dialect for Sqlite {
                 r#"UPDATE "{table}" AS row
                 SET last_activity = due.value ->> 'moves_to', keep_until = max(keep_until, due.value ->> 'keep_until')
                 FROM json_each(?) AS due
-                WHERE row.id = unhex(due.value ->> 'id') AND NOT revoked
-                    AND created_at = due.value ->> 'created_at'
-                    AND idle_limit IS due.value ->> 'idle_limit'
-                    AND absolute_limit IS due.value ->> 'absolute_limit'
-                    AND last_activity BETWEEN due.value ->> 'seen' AND due.value ->> 'stale_until'"#
+                WHERE row.id = unhex(due.value ->> 'id') AND {due_applies}"#
             )),
             page: text(format!(
                 r#"SELECT {COLUMNS} FROM "{table}" WHERE id > ? ORDER BY id LIMIT ?"#
@@ -176,51 +203,94 @@ impl Dialect for Sqlite {
             remove: text(format!(
                 r#"DELETE FROM "{table}" WHERE id IN (SELECT unhex(value) FROM json_each(?)) AND keep_until <= ?"#
             )),
+            now: text(format!("SELECT {NOW}")),
+            claim_sweep: text(format!(
+                r#"INSERT INTO "{table}_sweep" AS held (id, sweeper, held_until)
+                VALUES (1, ?, {NOW} + ?)
+                ON CONFLICT (id) DO UPDATE
+                SET sweeper = excluded.sweeper, held_until = excluded.held_until
+                WHERE held.sweeper = excluded.sweeper OR held.held_until <= {NOW}"#
+            )),
+            sweep_time: text(format!(
+                r#"SELECT {NOW} FROM "{table}_sweep" WHERE id = 1 AND sweeper = ?"#
+            )),
         }
     }
 
-    async fn run_script(
-        connection: &mut SqliteConnection,
-        script: SqlStr,
-    ) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(script).execute(connection).await?;
+    /// The options of the connection hold all settings.
+    async fn set_up(_: &mut SqliteConnection, _: Duration) -> Result<(), sqlx::Error> {
         Ok(())
+    }
+
+    /// The connection limits the time to wait for a lock, and no statement waits for anything else.
+    fn text_call<'a>(_: Duration, statement: &'a SqlStr, values: &'a [Value]) -> Call<'a> {
+        match values {
+            // A script can hold several statements. A prepared statement is one.
+            [] => Call::Text(statement.clone()),
+            values => Call::prepared(statement, values),
+        }
     }
 
     async fn fetch(
         connection: &mut SqliteConnection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> Result<Vec<Row>, sqlx::Error> {
-        let rows = query::<Self>(statement, values)
-            .fetch_all(connection)
-            .await?;
+        let rows = rows(connection, call).await?;
         rows.into_iter().map(row).collect()
+    }
+
+    async fn number(
+        connection: &mut SqliteConnection,
+        call: &Call<'_>,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let rows = rows(connection, call).await?;
+        rows.first().map(|row| row.try_get(0)).transpose()
     }
 
     async fn execute(
         connection: &mut SqliteConnection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> Result<u64, sqlx::Error> {
-        let done = query::<Self>(statement, values).execute(connection).await?;
+        let done = match call {
+            Call::Prepared(statement, values) => {
+                let query = query::<Self>(statement, values);
+                query.execute(connection).await?
+            }
+            Call::Text(text) => sqlx::raw_sql(text.clone()).execute(connection).await?,
+        };
         Ok(done.rows_affected())
     }
 
     async fn execute_durably(
         connection: &mut SqliteConnection,
-        statement: &SqlStr,
-        values: Vec<Value>,
+        call: &Call<'_>,
     ) -> Result<u64, sqlx::Error> {
-        // A commit that is synced takes all before it to the disk.
+        // A synchronous commit also takes all commits before it to the disk.
         pragma(connection, "PRAGMA synchronous = FULL").await?;
-        let done = Self::execute(connection, statement, values).await;
+        let done = Self::execute(connection, call).await;
         pragma(connection, "PRAGMA synchronous = NORMAL").await?;
         done
     }
 
-    fn revocations(_: &Pool<Self>, _: &TableName) -> Revocations {
+    fn consequence(_: &dyn DatabaseError) -> Consequence {
+        Consequence::Keep
+    }
+
+    fn revocations(_: &Pool<Self>, _: &Settings) -> Revocations {
         Revocations::never()
+    }
+}
+
+async fn rows(
+    connection: &mut SqliteConnection,
+    call: &Call<'_>,
+) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    match call {
+        Call::Prepared(statement, values) => {
+            let query = query::<Sqlite>(statement, values);
+            query.fetch_all(connection).await
+        }
+        Call::Text(text) => sqlx::raw_sql(text.clone()).fetch_all(connection).await,
     }
 }
 

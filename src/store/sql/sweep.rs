@@ -1,47 +1,97 @@
-//! When are old records removed?
+//! The schedule of the sweep, which removes old rows.
 //!
-//! Removal needs no index: one on the time of removal would change with every touch, and make each of them cost twice.
-//! Instead the table is walked in the order of its keys, a page at a time, and what is over is removed from each page.
+//! The sweep is a keyset walk. It reads a page of rows in the order of the primary key, removes
+//! those whose time of removal has come, and remembers the last key of the page. The next page
+//! begins after that key. At the end of the table it starts again from the beginning. An index on
+//! the time of removal would find old rows directly, but every touch changes that time, so every
+//! touch would have to change the index too, and would cost about twice as much. A walk by `OFFSET`
+//! would read each page from the beginning of the table. A walk by key reads every row once a
+//! round, needs only the index that exists, and rows that appear or disappear meanwhile do not
+//! shift the pages that follow.
+//!
+//! One node sweeps at a time. It claims the sweep with each page, in a table of one row, for
+//! [`CLAIM`]. The other nodes try to claim it about once a minute. So the rows that are read for
+//! the sweep do not become more with the number of nodes. When the node that sweeps is gone, its
+//! claim runs out by the clock of the database, and another node begins a new round.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use super::reconnect::jittered;
 use crate::session::time::{Timestamp, whole_millis};
 
-/// How many rows are looked at, and removed at most, at a time.
+/// The number of rows in a page.
 pub(super) const PAGE: usize = 1000;
 
 const BETWEEN_PAGES: Duration = Duration::from_millis(100);
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(60);
+/// The time for which a node claims the sweep. It is longer than the pause between two rounds, so
+/// that the same node goes on.
+pub(super) const CLAIM: Duration = Duration::from_secs(90);
+
+/// The factor by which a node sweeps less often that cannot know whether others sweep.
+const WITHOUT_CLAIM: u32 = 10;
+
 const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 
-/// Where the walk is, and when it goes on.
-#[derive(Debug, Default)]
+/// The position of the sweep, and the time of its next page.
+#[derive(Debug)]
 pub(super) struct Sweep {
+    /// The number of this store among those that sweep the same table.
+    sweeper: i64,
+    /// The time at which the next page is due.
     due: AtomicU64,
-    /// When a page was last due.
+    /// The time at which the last page was due.
     seen: AtomicU64,
-    /// The key that the next page follows. Held while a page is looked at, so that there is one at a time.
+    /// The last key of the page before. Locked while a page is swept, so that one page is swept at
+    /// a time.
     pub(super) after: Mutex<Vec<u8>>,
 }
 
+/// How often a store sweeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// It is the only one that sweeps.
+    Only,
+    /// Others may sweep too.
+    OneOfMany,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self {
+            // Each `RandomState` has other keys, so its hash of nothing is a random number.
+            sweeper: (RandomState::new().build_hasher().finish() >> 1) as i64,
+            due: AtomicU64::default(),
+            seen: AtomicU64::default(),
+            after: Mutex::default(),
+        }
+    }
+}
+
 impl Sweep {
-    /// Whether a page is due, and as of when. Who is told so has to look at it: the others are told no until it should
-    /// be done.
+    pub(super) fn sweeper(&self) -> i64 {
+        self.sweeper
+    }
+
+    /// Returns the time to sweep with, if a page is due. The caller then sweeps it. Other callers
+    /// get `None` until the next page is due.
     ///
-    /// It is looked at as of when the page before was due: one operation whose time is far ahead of all others removes
-    /// nothing.
+    /// The time is that of the call before, so that one operation whose time is far ahead of the
+    /// others removes nothing.
     pub(super) fn due(&self, now: Timestamp) -> Option<Timestamp> {
         let due = self.due.load(Ordering::Relaxed);
         let now_millis = now.as_unix_millis();
-        // A clock that was ahead and jumped back must not stop the walk until it has caught up.
-        let far_ahead = due > now_millis.saturating_add(whole_millis(BETWEEN_ROUNDS));
+        // A clock that was ahead and stepped back must not stop the sweep until it has caught up.
+        let far_ahead =
+            due > now_millis.saturating_add(whole_millis(BETWEEN_ROUNDS * WITHOUT_CLAIM));
         if now_millis < due && !far_ahead {
             return None;
         }
-        // Should the page fail, the next one to come after this tries again.
+        // If this page fails, a later call sweeps it again.
         let again = now_millis.saturating_add(whole_millis(AFTER_A_FAILURE));
         self.due
             .compare_exchange(due, again, Ordering::Relaxed, Ordering::Relaxed)
@@ -50,16 +100,29 @@ impl Sweep {
         Some(Timestamp::from_unix_millis(seen.min(now_millis)))
     }
 
-    /// Plans the next page, after one of so many rows, and answers what it follows.
-    pub(super) fn plan(&self, rows: usize, last: Option<Vec<u8>>) -> Vec<u8> {
+    /// Schedules the next page after a page with this many rows. Returns the key that it follows.
+    pub(super) fn plan(&self, pace: Pace, rows: usize, last: Option<Vec<u8>>) -> Vec<u8> {
         let (wait, after) = match last {
             Some(last) if rows >= PAGE => (BETWEEN_PAGES, last),
             _ => (BETWEEN_ROUNDS, Vec::new()),
         };
+        self.wait(match pace {
+            Pace::Only => wait,
+            Pace::OneOfMany => jittered(wait * WITHOUT_CLAIM),
+        });
+        after
+    }
+
+    /// Schedules the next attempt to claim the sweep. Returns the key from which it begins.
+    pub(super) fn stand_by(&self) -> Vec<u8> {
+        self.wait(jittered(BETWEEN_ROUNDS));
+        Vec::new()
+    }
+
+    fn wait(&self, wait: Duration) {
         let seen = self.seen.load(Ordering::Relaxed);
         let due = seen.saturating_add(whole_millis(wait));
         self.due.store(due, Ordering::Relaxed);
-        after
     }
 }
 
@@ -74,15 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn pages_follow_each_other_and_rounds_wait() {
+    fn pages_follow_soon_and_rounds_wait() {
         let sweep = Sweep::default();
         assert!(sweep.due(NOON).is_some());
         assert_eq!(sweep.due(NOON), None);
-        assert_eq!(sweep.plan(PAGE, Some(vec![7])), [7]);
+        assert_eq!(sweep.plan(Pace::Only, PAGE, Some(vec![7])), [7]);
         assert_eq!(sweep.due(NOON), None);
         let next = after(BETWEEN_PAGES);
         assert_eq!(sweep.due(next), Some(NOON));
-        assert!(sweep.plan(PAGE - 1, Some(vec![9])).is_empty());
+        assert!(sweep.plan(Pace::Only, PAGE - 1, Some(vec![9])).is_empty());
         let round = next.saturating_add(BETWEEN_ROUNDS);
         assert_eq!(
             sweep.due(round.saturating_sub(Duration::from_millis(1))),
@@ -92,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_fails_is_tried_again() {
+    fn a_failed_page_is_swept_again() {
         let sweep = Sweep::default();
         for attempt in 0..5 {
             assert!(sweep.due(after(AFTER_A_FAILURE * attempt)).is_some());
@@ -100,13 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_jumps_ahead_removes_nothing_and_does_not_stop_the_walk() {
+    fn a_clock_that_steps_ahead_removes_nothing_and_does_not_stop_the_sweep() {
         let sweep = Sweep::default();
         sweep.due(NOON);
-        sweep.plan(PAGE, Some(vec![7]));
+        sweep.plan(Pace::Only, PAGE, Some(vec![7]));
         assert_eq!(sweep.due(Timestamp::MAX), Some(NOON));
         assert_eq!(sweep.due(Timestamp::MAX), None);
-        sweep.plan(0, None);
+        sweep.plan(Pace::Only, 0, None);
         let next = after(BETWEEN_PAGES);
         assert_eq!(sweep.due(next), Some(next));
     }

@@ -1,14 +1,15 @@
-//! What may a table be called?
+//! The name of a table.
 
 use super::error::SqlError;
 
-/// A name that can stand in SQL text between quotes of any kind.
+/// A table name that is safe between quotes of any kind in SQL text.
 ///
-/// PostgreSQL cuts names at 63 bytes, and the channel of its notifications is called after the table with a suffix.
+/// PostgreSQL cuts names at 63 bytes. Its notification channel has the name of the table plus a
+/// suffix, so a table name must be shorter than that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableName(String);
 
-const LONGEST: usize = 48;
+const MAX_LENGTH: usize = 48;
 
 impl TableName {
     pub(super) fn new(name: &str) -> Result<Self, SqlError> {
@@ -16,11 +17,12 @@ impl TableName {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let begins_well = !name.starts_with(|first: char| first.is_ascii_digit());
-        if plain && begins_well && (1..=LONGEST).contains(&name.len()) {
+        if plain && begins_well && (1..=MAX_LENGTH).contains(&name.len()) {
             Ok(Self(name.to_owned()))
         } else {
             Err(SqlError::refused(
-                "a table's name is made of 1 to 48 ASCII letters, digits and underscores, and begins with no digit",
+                "the table name is not valid: use 1 to 48 ASCII letters, digits and underscores, and \
+                 do not begin with a digit",
             ))
         }
     }
@@ -41,16 +43,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_identifier_is_a_name() {
-        for name in ["s", "_", "Sessions_2", &"n".repeat(LONGEST)] {
+    fn plain_identifiers_are_accepted() {
+        for name in ["s", "_", "Sessions_2", &"n".repeat(MAX_LENGTH)] {
             assert!(TableName::new(name).is_ok(), "{name}");
         }
         assert!(TableName::new(TableName::default().as_str()).is_ok());
     }
 
     #[test]
-    fn anything_else_is_refused() {
-        let long = "n".repeat(LONGEST + 1);
+    fn other_names_are_refused() {
+        let long = "n".repeat(MAX_LENGTH + 1);
         for name in [
             "", "2s", "a.b", "a b", "a\"b", "a`b", "a'b", "a;", "a\0", "ä", &long,
         ] {
