@@ -6,9 +6,13 @@ mod redis {
     #[cfg(feature = "cached")]
     mod clock_skew;
     mod clock_step;
+    #[cfg(feature = "redis-tls")]
+    mod connect;
     #[cfg(feature = "conformance")]
     mod contract;
     mod faults;
+    #[cfg(feature = "conformance")]
+    mod operations;
     #[cfg(feature = "redis-tls")]
     mod tls;
     mod together;

@@ -9,8 +9,12 @@ mod sql {
     mod faults;
     #[cfg(feature = "mysql")]
     mod mysql;
+    #[cfg(all(feature = "mysql", feature = "conformance"))]
+    mod mysql_operations;
     #[cfg(feature = "postgres")]
     mod postgres;
+    #[cfg(all(feature = "postgres", feature = "cached", feature = "conformance"))]
+    mod postgres_operations;
     #[cfg(feature = "sqlite")]
     mod sqlite;
     mod suite;

@@ -112,10 +112,6 @@ mod tests {
         identify.identify(RequestHead::from(&request.body(()).unwrap()))
     }
 
-    fn one(id: impl AsRef<[u8]>) -> Presented {
-        Presented::One(SessionKey::of(id))
-    }
-
     #[test]
     fn bytes_beyond_ascii_are_read_as_bytes_and_as_latin_1() {
         let by_header = || HeaderId::new(HeaderName::from_static("x-session"));

@@ -1,5 +1,7 @@
 //! Tests of activity that the cache gathers and writes later.
 
+use std::time::Duration;
+
 use tokio::time::sleep;
 use tower_login_timeout::{Activity, ActivityStore, Policy, Reason, Timestamp};
 

@@ -1,5 +1,7 @@
 //! Tests of answers from memory, and of how old they may be.
 
+use std::time::Duration;
+
 use tokio::time::sleep;
 use tower_login_timeout::{ActivityStore, Reason};
 

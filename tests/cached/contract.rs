@@ -62,7 +62,7 @@ mod broken {
     use super::*;
     use std::future::{Ready, ready};
     use tower_login_timeout::{
-        Activity, ActivityStore, Revocations, SessionKey, SharedStore, Timestamp, Touch,
+        Activity, ActivityStore, Change, Revocations, SessionKey, SharedStore, Timestamp, Touch,
     };
 
     /// A shared store whose only fault is how it writes batches.
@@ -95,6 +95,9 @@ mod broken {
         }
         fn touch(&self, key: SessionKey, touch: Touch) -> Answer<Option<Activity>> {
             self.0.touch(key, touch)
+        }
+        fn change(&self, key: SessionKey, change: Change) -> Answer<Option<Activity>> {
+            self.0.change(key, change)
         }
         fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
             self.0.revoke(key, keep_until)

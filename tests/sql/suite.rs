@@ -113,13 +113,10 @@ macro_rules! tests_of_every_server {
             let apart = clock.now().saturating_duration_since(now);
             assert!(apart < SECOND, "the server is on this machine: {apart:?}");
             let mut clocks = Vec::new();
-            for now in [
-                now.saturating_sub(SECOND * 120),
-                now.saturating_add(SECOND * 120),
-            ] {
+            for _node in 0..2 {
                 let theirs = subject.store.clock().await.unwrap();
                 let ask = move || ready(Ok::<_, Infallible>(theirs.now()));
-                clocks.push(StoreClock::follow(ManualClock::at(now), ask).await.unwrap());
+                clocks.push(StoreClock::follow(ask).await.unwrap());
             }
             subject
                 .clocks_that_follow_agree([&clocks[0], &clocks[1]])

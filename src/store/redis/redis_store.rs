@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::batch;
 use super::error::RedisStoreError;
 use super::operations::Operations;
-use crate::clock::{Clock, SystemClock};
 use crate::session::activity::Activity;
 use crate::session::change::Change;
 use crate::session::key::SessionKey;

@@ -87,6 +87,8 @@ pub struct Statements {
     pub(super) begin: SqlStr,
     /// The values of a due touch, in the order of `DueTouch::values`.
     pub(super) touch: SqlStr,
+    /// The values of `row::changed`. Writes nothing if the row has changed by anything but activity.
+    pub(super) change: SqlStr,
     /// The time of removal, key.
     pub(super) revoke: SqlStr,
     /// A document of keys. Returns their rows.
@@ -143,6 +145,23 @@ pub(super) fn still_applies(
     )
 }
 
+/// Writes the condition under which a change still applies to the row that is stored: it is the
+/// same session, and has changed by nothing but activity since it was read.
+///
+/// `same` is the operator for equality that treats two `NULL`s as equal. `values` are the SQL of
+/// the values: the time of creation, the two limits, when the id was replaced, and the next id.
+pub(super) fn is_unchanged(same: &str, values: [&str; 5]) -> String {
+    let [created_at, idle_limit, absolute_limit, replaced_at, next_id] = values;
+    format!(
+        "NOT revoked \
+         AND created_at = {created_at} \
+         AND idle_limit {same} {idle_limit} \
+         AND absolute_limit {same} {absolute_limit} \
+         AND replaced_at {same} {replaced_at} \
+         AND next_id = {next_id}"
+    )
+}
+
 /// Reads a row whose columns are in the order of [`COLUMNS`](super::row::COLUMNS).
 pub(super) fn row<R: sqlx::Row>(row: R) -> Result<Row, sqlx::Error>
 where
@@ -159,5 +178,7 @@ where
         absolute_limit: row.try_get(4)?,
         revoked: row.try_get(5)?,
         keep_until: row.try_get(6)?,
+        replaced_at: row.try_get(7)?,
+        next_id: row.try_get(8)?,
     })
 }

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, MySql, MySqlPool, Pool, Row as _, SqlStr};
 
 use super::call::{Call, query};
 use super::clock;
-use super::dialect::{Dialect, SqlDatabase, Statements, row, still_applies, text};
+use super::dialect::{Dialect, SqlDatabase, Statements, is_unchanged, row, still_applies, text};
 use super::error::{Consequence, SqlError};
 use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
@@ -106,6 +106,7 @@ impl Dialect for MySql {
         let touch_applies = still_applies("", "<=>", |_| "?".to_owned());
         let due_applies = still_applies("stored.", "<=>", |value| format!("due.{value}"));
         let keys = "JSON_TABLE(?, '$[*]' COLUMNS (hex CHAR(32) PATH '$'))";
+        let unchanged = is_unchanged("<=>", ["?"; 5]);
         Statements {
             migrate: text(format!(
                 "CREATE TABLE IF NOT EXISTS `{table}` (
@@ -115,7 +116,9 @@ impl Dialect for MySql {
                     idle_limit BIGINT NULL,
                     absolute_limit BIGINT NULL,
                     revoked BOOLEAN NOT NULL,
-                    keep_until BIGINT NOT NULL
+                    keep_until BIGINT NOT NULL,
+                    replaced_at BIGINT NULL,
+                    next_id VARBINARY(16) NOT NULL
                 ) ENGINE = InnoDB;
                 CREATE TABLE IF NOT EXISTS `{table}_sweep` (
                     id BIGINT NOT NULL PRIMARY KEY,
@@ -125,14 +128,19 @@ impl Dialect for MySql {
             )),
             load: text(format!("SELECT {COLUMNS} FROM `{table}` WHERE id = ?")),
             create: text(format!(
-                "REPLACE INTO `{table}` ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                "REPLACE INTO `{table}` ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             )),
             begin: text(format!(
-                "INSERT IGNORE INTO `{table}` ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                "INSERT IGNORE INTO `{table}` ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             )),
             touch: text(format!(
                 "UPDATE `{table}` SET last_activity = ?, keep_until = GREATEST(keep_until, ?)
                 WHERE id = ? AND {touch_applies}"
+            )),
+            change: text(format!(
+                "UPDATE `{table}` SET idle_limit = ?, absolute_limit = ?, replaced_at = ?, next_id = ?,
+                    keep_until = GREATEST(keep_until, ?)
+                WHERE id = ? AND {unchanged}"
             )),
             revoke: text(format!(
                 "UPDATE `{table}` SET revoked = TRUE, keep_until = GREATEST(keep_until, ?) WHERE id = ?"

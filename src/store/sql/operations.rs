@@ -12,12 +12,16 @@ use super::row::{self, Row};
 use super::sweep::{CLAIM, PAGE, Pace, Sweep};
 use super::value::Value;
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::session::touch::Touch;
 
 /// How often `begin` tries again when the row exists for the write and is gone for the read.
 const ATTEMPTS: usize = 3;
+
+/// How often `change` decides again because the row has changed since it was read.
+const CHANGES: usize = 32;
 
 /// The state that the clones of a store share.
 pub(super) struct Inner<DB: SqlDatabase> {
@@ -148,6 +152,57 @@ impl<DB: SqlDatabase> Inner<DB> {
         Ok(found)
     }
 
+    /// Changes the row where the change applies. Returns the record as it was.
+    ///
+    /// The row may change between the read and the write. Then the write matches no row, and the
+    /// change is decided again.
+    pub(super) async fn change(
+        &self,
+        mut connection: PooledConnection<DB>,
+        key: SessionKey,
+        change: &Change,
+    ) -> Result<Option<Activity>, SqlError> {
+        for _ in 0..CHANGES {
+            let Some(before) = self.load(&mut connection, key).await? else {
+                return Ok(None);
+            };
+            let after = change.applied_to(before);
+            if after == before {
+                return Ok(Some(before));
+            }
+            let values = row::changed(key, &before, &after, change.keep_until(&before));
+            let statement = &self.statements.change;
+            if connection.execute_durably(statement, &values).await? > 0 {
+                return Ok(Some(before));
+            }
+        }
+        Err(SqlError::refused(
+            "the row of the session was changed many times meanwhile: try again",
+        ))
+    }
+
+    /// Marks the row as revoked. Returns the record as it was.
+    pub(super) async fn revoke(
+        &self,
+        mut connection: PooledConnection<DB>,
+        key: SessionKey,
+        keep_until: Timestamp,
+    ) -> Result<Option<Activity>, SqlError> {
+        let statement = &self.statements.revoke;
+        let values = [Value::Number(row::millis(keep_until)), Value::key(key)];
+        let first = self.load(&mut connection, key).await;
+        if connection.execute_durably(statement, &values).await? == 0 {
+            return Ok(None);
+        }
+        // The next id must be as of the revocation. Nothing changes a row that is revoked, so it is
+        // still what it was then.
+        let after = self.load(&mut connection, key).await?;
+        match (first?, after) {
+            (Some(before), Some(after)) if !before.is_revoked() => Ok(Some(unmarked(after))),
+            (before, after) => Ok(after.or(before)),
+        }
+    }
+
     pub(super) async fn touch_batch(
         &self,
         mut reader: PooledConnection<DB>,
@@ -240,6 +295,16 @@ impl<DB: SqlDatabase> Inner<DB> {
         let time = connection.number(sweep_time, &[sweeper]).await?;
         Ok(time.map_or(Claim::Refused, |time| Claim::Granted(timestamp(time))))
     }
+}
+
+/// Takes the mark of the revocation off a copy of the record.
+fn unmarked(revoked: Activity) -> Activity {
+    let record = Activity::began(revoked.created_at())
+        .active_at(revoked.last_activity())
+        .with_limits(revoked.limits())
+        .with_next_id(revoked.next_id());
+    let replaced_at = revoked.replaced_at();
+    replaced_at.map_or(record, |at| record.replaced(at))
 }
 
 fn timestamp(millis: i64) -> Timestamp {

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{ConnectOptions, PgPool, Pool, Postgres, Row as _, SqlStr};
 
 use super::call::{Call, query};
-use super::dialect::{Dialect, SqlDatabase, Statements, row, still_applies, text};
+use super::dialect::{Dialect, SqlDatabase, Statements, is_unchanged, row, still_applies, text};
 use super::error::{Consequence, SqlError};
 use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
@@ -143,6 +143,7 @@ impl Dialect for Postgres {
         let channel = postgres_listen::channel(table);
         let touch_applies = still_applies("", SAME, |value| parameter(value).to_owned());
         let due_applies = still_applies("stored.", SAME, |value| format!("due.{value}"));
+        let unchanged = is_unchanged(SAME, ["$7", "$8", "$9", "$10", "$11"]);
         Statements {
             // The lock is for nodes that start together: both would find no table. The fill factor
             // leaves room for touched rows on the same page. No touched column is indexed. So a
@@ -156,7 +157,9 @@ impl Dialect for Postgres {
                     idle_limit bigint,
                     absolute_limit bigint,
                     revoked boolean NOT NULL,
-                    keep_until bigint NOT NULL
+                    keep_until bigint NOT NULL,
+                    replaced_at bigint,
+                    next_id bytea NOT NULL
                 ) WITH (fillfactor = 80);
                 CREATE TABLE IF NOT EXISTS "{table}_sweep" (
                     id bigint NOT NULL PRIMARY KEY,
@@ -166,16 +169,21 @@ impl Dialect for Postgres {
             )),
             load: text(format!(r#"SELECT {COLUMNS} FROM "{table}" WHERE id = $1"#)),
             create: text(format!(
-                r#"INSERT INTO "{table}" ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
+                r#"INSERT INTO "{table}" ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
                 ON CONFLICT (id) DO UPDATE SET ({COLUMNS}) = ROW (excluded.*)"#
             )),
             begin: text(format!(
-                r#"INSERT INTO "{table}" ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING"#
+                r#"INSERT INTO "{table}" ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"#
             )),
             touch: text(format!(
                 r#"UPDATE "{table}" SET last_activity = $1, keep_until = greatest(keep_until, $2)
                 FROM {ASYNC_COMMIT}
                 WHERE id = $3 AND {touch_applies}"#
+            )),
+            change: text(format!(
+                r#"UPDATE "{table}" SET idle_limit = $1, absolute_limit = $2, replaced_at = $3, next_id = $4,
+                    keep_until = greatest(keep_until, $5)
+                WHERE id = $6 AND {unchanged}"#
             )),
             revoke: text(format!(
                 r#"WITH ended AS (

@@ -11,8 +11,8 @@ use crate::session::policy_error::PolicyError;
 use crate::session::time::{Timestamp, whole_millis};
 
 /// The columns. Every statement names them in this order.
-pub(super) const COLUMNS: &str =
-    "id, created_at, last_activity, idle_limit, absolute_limit, revoked, keep_until";
+pub(super) const COLUMNS: &str = "id, created_at, last_activity, idle_limit, absolute_limit, revoked, keep_until, \
+     replaced_at, next_id";
 
 /// A row as the database returned it, not yet validated.
 ///
@@ -26,6 +26,9 @@ pub struct Row {
     pub(super) absolute_limit: Option<i64>,
     pub(super) revoked: bool,
     pub(super) keep_until: i64,
+    pub(super) replaced_at: Option<i64>,
+    /// The next id of the session, or no bytes.
+    pub(super) next_id: Vec<u8>,
 }
 
 impl Row {
@@ -54,9 +57,18 @@ impl Row {
                 limits.with_absolute(absolute)
             })?;
         }
-        let activity = Activity::began(created_at)
+        let mut activity = Activity::began(created_at)
             .active_at(last_activity)
             .with_limits(limits);
+        if let Some(at) = self.replaced_at {
+            activity = activity.replaced(timestamp(at, "`replaced_at` is not a time")?);
+        }
+        if !self.next_id.is_empty() {
+            let next_id = self.next_id.as_slice().try_into();
+            let next_id =
+                next_id.map_err(|_| SqlError::malformed("`next_id` is not 16 bytes long"))?;
+            activity = activity.with_next_id(Some(SessionKey::from_bytes(next_id)));
+        }
         Ok(if self.revoked {
             activity.revoked()
         } else {
@@ -75,7 +87,43 @@ pub(super) fn values(key: SessionKey, activity: &Activity, keep_until: Timestamp
         Value::OptionalNumber(activity.limits().absolute().map(limit)),
         Value::Flag(activity.is_revoked()),
         Value::Number(millis(keep_until)),
+        Value::OptionalNumber(activity.replaced_at().map(millis)),
+        next_id(activity),
     ]
+}
+
+/// Returns the values of a change, in the order of the statement `change`.
+pub(super) fn changed(
+    key: SessionKey,
+    before: &Activity,
+    after: &Activity,
+    keep_until: Timestamp,
+) -> Vec<Value> {
+    let [idle, absolute, replaced_at, next] = changeable(after);
+    let keep_until = Value::Number(millis(keep_until));
+    let created_at = Value::Number(millis(before.created_at()));
+    let new = [idle, absolute, replaced_at, next, keep_until];
+    let id = [Value::key(key), created_at];
+    new.into_iter()
+        .chain(id)
+        .chain(changeable(before))
+        .collect()
+}
+
+/// Returns the values of the columns that a change writes.
+fn changeable(activity: &Activity) -> [Value; 4] {
+    [
+        Value::OptionalNumber(activity.limits().idle().map(limit)),
+        Value::OptionalNumber(activity.limits().absolute().map(limit)),
+        Value::OptionalNumber(activity.replaced_at().map(millis)),
+        next_id(activity),
+    ]
+}
+
+fn next_id(activity: &Activity) -> Value {
+    activity
+        .next_id()
+        .map_or(Value::Bytes(Vec::new()), Value::key)
 }
 
 /// Converts a time to milliseconds. A [`Timestamp`] fits in 48 bits.
@@ -131,6 +179,8 @@ mod tests {
             absolute,
             Value::Flag(revoked),
             keep,
+            replaced_at,
+            Value::Bytes(next_id),
         ] = &values[..]
         else {
             panic!("{values:?}")
@@ -143,6 +193,8 @@ mod tests {
             absolute_limit: optional(absolute),
             revoked: *revoked,
             keep_until: number(keep),
+            replaced_at: optional(replaced_at),
+            next_id: next_id.clone(),
         }
     }
 
@@ -162,6 +214,8 @@ mod tests {
             Activity::began(Timestamp::UNIX_EPOCH),
             Activity::began(began).active_at(Timestamp::MAX),
             Activity::began(began).revoked(),
+            Activity::began(began).replaced(began),
+            Activity::began(began).with_next_id(Some(SessionKey::of("b"))),
             Activity::began(began).with_limits(own(Duration::from_millis(1), Duration::MAX)),
             Activity::began(began).with_limits(own(Duration::MAX, Duration::from_secs(1))),
         ] {
@@ -174,7 +228,7 @@ mod tests {
     #[test]
     fn malformed_rows_are_errors() {
         let beyond = millis(Timestamp::MAX) + 1;
-        let malformed: [fn(&mut Row, i64); 9] = [
+        let malformed: [fn(&mut Row, i64); 11] = [
             |row, _| row.created_at = -1,
             |row, _| row.last_activity = -1,
             |row, beyond| row.created_at = beyond,
@@ -184,6 +238,8 @@ mod tests {
             |row, _| row.idle_limit = Some(-1),
             |row, _| row.absolute_limit = Some(0),
             |row, _| row.absolute_limit = Some(i64::MIN),
+            |row, _| row.replaced_at = Some(-1),
+            |row, _| row.next_id = vec![0; 15],
         ];
         for (number, spoil) in malformed.into_iter().enumerate() {
             let mut row = good();

@@ -10,9 +10,9 @@ use super::pool::ConnectionPool;
 use super::run::{SqlFuture, run, run_in_background};
 use super::settings::Settings;
 use super::table::TableName;
-use super::value::Value;
 use super::{batch, row};
 use crate::session::activity::Activity;
+use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
@@ -163,14 +163,17 @@ impl<DB: SqlDatabase> ActivityStore for SqlStore<DB> {
         })
     }
 
-    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Self::Future<bool> {
+    fn change(&self, key: SessionKey, change: Change) -> Self::Future<Option<Activity>> {
+        let inner = self.begin_at(change.now());
+        run(self.0.writers(), move |connection| async move {
+            inner.change(connection, key, &change).await
+        })
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Self::Future<Option<Activity>> {
         let inner = Arc::clone(&self.0);
-        run(self.0.writers(), move |mut connection| async move {
-            let values = vec![Value::Number(row::millis(keep_until)), Value::key(key)];
-            let revoked = connection
-                .execute_durably(&inner.statements.revoke, &values)
-                .await?;
-            Ok(revoked > 0)
+        run(self.0.writers(), move |connection| async move {
+            inner.revoke(connection, key, keep_until).await
         })
     }
 }

@@ -11,7 +11,7 @@ use sqlx::sqlite::{
 use sqlx::{Pool, Row as _, SqlStr, Sqlite, SqlitePool};
 
 use super::call::{Call, query};
-use super::dialect::{Dialect, SqlDatabase, Statements, row, still_applies, text};
+use super::dialect::{Dialect, SqlDatabase, Statements, is_unchanged, row, still_applies, text};
 use super::error::{Consequence, SqlError};
 use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
@@ -155,6 +155,7 @@ impl Dialect for Sqlite {
         let table = table.as_str();
         let touch_applies = still_applies("", "IS", |_| "?".to_owned());
         let due_applies = still_applies("row.", "IS", |value| format!("(due.value ->> '{value}')"));
+        let unchanged = is_unchanged("IS", ["?"; 5]);
         Statements {
             // Without a row id, rows are stored in the order of their keys, in which the sweep
             // reads them.
@@ -166,7 +167,9 @@ impl Dialect for Sqlite {
                     idle_limit INTEGER,
                     absolute_limit INTEGER,
                     revoked INTEGER NOT NULL,
-                    keep_until INTEGER NOT NULL
+                    keep_until INTEGER NOT NULL,
+                    replaced_at INTEGER,
+                    next_id BLOB NOT NULL
                 ) STRICT, WITHOUT ROWID;
                 CREATE TABLE IF NOT EXISTS "{table}_sweep" (
                     id INTEGER NOT NULL PRIMARY KEY,
@@ -176,14 +179,19 @@ impl Dialect for Sqlite {
             )),
             load: text(format!(r#"SELECT {COLUMNS} FROM "{table}" WHERE id = ?"#)),
             create: text(format!(
-                r#"REPLACE INTO "{table}" ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"#
+                r#"REPLACE INTO "{table}" ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"#
             )),
             begin: text(format!(
-                r#"INSERT INTO "{table}" ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"#
+                r#"INSERT INTO "{table}" ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"#
             )),
             touch: text(format!(
                 r#"UPDATE "{table}" SET last_activity = ?, keep_until = max(keep_until, ?)
                 WHERE id = ? AND {touch_applies}"#
+            )),
+            change: text(format!(
+                r#"UPDATE "{table}" SET idle_limit = ?, absolute_limit = ?, replaced_at = ?, next_id = ?,
+                    keep_until = max(keep_until, ?)
+                WHERE id = ? AND {unchanged}"#
             )),
             revoke: text(format!(
                 r#"UPDATE "{table}" SET revoked = TRUE, keep_until = max(keep_until, ?) WHERE id = ?"#

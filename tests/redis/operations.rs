@@ -1,14 +1,10 @@
 //! Tests of `RedisStore` where an operator has to act: full memory, missing replicas, changed
 //! passwords, limited rights, old proxies, Sentinels that are wrong.
 
-mod servers;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use servers::Server;
-use servers::redis::{Cluster, Watched, cli, info, name, one, one_with, replica_of, url};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -17,6 +13,9 @@ use tower_login_timeout::{
     Activity, ActivityStore, BoxError, Clock, Policy, RedisStore, SessionKey, SharedStore,
     SystemClock, Timestamp, conformance,
 };
+
+use crate::common::redis::{Cluster, Watched, cli, info, name, one, one_with, replica_of, url};
+use crate::common::servers::Server;
 
 type Result<T = ()> = std::result::Result<T, BoxError>;
 
@@ -61,7 +60,7 @@ async fn full_memory_stops_no_check_and_no_log_out() -> Result {
     store.touch_many(many.collect()).await?;
 
     for key in &keys {
-        assert!(store.revoke(*key, keep_until).await?);
+        assert!(store.revoke(*key, keep_until).await?.is_some());
         let found = store.load(*key).await?;
         assert!(found.is_some_and(|found| found.is_revoked()), "{found:?}");
     }
@@ -212,7 +211,7 @@ const RIGHTS: &str = "resetchannels &login-timeout:revoked ~login-timeout:* -@al
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_with_the_least_rights_can_do_everything_and_no_more() -> Result {
-    let documentation = include_str!("../src/store/redis/redis_store.rs");
+    let documentation = include_str!("../../src/store/redis/redis_store.rs");
     for right in RIGHTS.split_whitespace() {
         assert!(documentation.contains(right), "{right} is not documented");
     }
@@ -230,14 +229,14 @@ async fn a_user_with_the_least_rights_can_do_everything_and_no_more() -> Result 
     store.clock().await?;
     cli(port, &["CONFIG", "SET", "maxmemory", "1"]);
     let key = SessionKey::of("a");
-    assert!(!store.revoke(key, Timestamp::MAX).await?);
+    assert!(store.revoke(key, Timestamp::MAX).await?.is_none());
     cli(port, &["CONFIG", "SET", "maxmemory", "0"]);
     let now = SystemClock.now();
     store
         .create(key, Activity::began(now), Timestamp::MAX)
         .await?;
     cli(port, &["CONFIG", "SET", "maxmemory", "1"]);
-    assert!(store.revoke(key, Timestamp::MAX).await?);
+    assert!(store.revoke(key, Timestamp::MAX).await?.is_some());
 
     let client = redis::Client::open(url)?;
     let mut raw = client.get_connection()?;
@@ -290,7 +289,7 @@ async fn a_user_with_the_least_rights_can_do_everything_and_no_more() -> Result 
 /// The further rights that the documentation names for some settings.
 #[tokio::test(flavor = "multi_thread")]
 async fn few_more_rights_are_enough_for_each_setting() -> Result {
-    let documentation = include_str!("../src/store/redis/redis_store.rs");
+    let documentation = include_str!("../../src/store/redis/redis_store.rs");
     let allow = |server: &Server, more: &str| {
         let mut acl = vec!["ACL", "SETUSER", "app", "on", ">sesame"];
         acl.extend(RIGHTS.split_whitespace());

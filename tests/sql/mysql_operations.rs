@@ -15,12 +15,9 @@ use tower_login_timeout::{
     SystemClock, Timestamp, conformance,
 };
 
-mod servers;
-mod sql;
-
-use servers::Server;
-use sql::servers::{Held, Shared, mariadb_url, start_mariadb};
-use sql::{NOON, SECOND, begin, eventually, later, policy};
+use crate::common::databases::{Held, Shared, mariadb_url, start_mariadb};
+use crate::common::servers::Server;
+use crate::sql::suite::{NOON, SECOND, begin, eventually, later, policy};
 
 static SERVER: Shared = Shared::new(start_server);
 
