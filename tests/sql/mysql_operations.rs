@@ -448,7 +448,7 @@ async fn another_node_sweeps_when_the_first_is_gone() {
         rows().await == 0
     })
     .await;
-    first
+    second
         .create(SessionKey::of("2"), Activity::began(NOON), NOON)
         .await
         .unwrap();

@@ -752,11 +752,14 @@ async fn another_node_sweeps_when_the_first_is_gone() {
     let database = Database::shared().await;
     let first = database.store("heir").await;
     let second = database.store("heir").await;
-    let old = |number: u8| first.create(SessionKey::of([number]), Activity::began(NOON), NOON);
+    let old = async |store: &PostgresStore| {
+        let created = store.create(SessionKey::of("old"), Activity::began(NOON), NOON);
+        created.await.unwrap();
+    };
     let clock = ManualClock::at(later(NOON, 10));
-    old(1).await.unwrap();
+    old(&first).await;
     sweep_until(&database, "heir", &first, &clock, 0).await;
-    old(2).await.unwrap();
+    old(&second).await;
     for _ in 0..20 {
         clock.advance(SECOND * 70);
         let touch = policy(900, 0).touch(clock.now());
