@@ -3,6 +3,8 @@
 //!
 //! The wrong stores are one small store with one fault each.
 
+#![allow(unreachable_pub, reason = "a program exports nothing")]
+
 mod conformance {
     pub mod faulty;
 }

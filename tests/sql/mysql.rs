@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, MySql};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 use tower_login_timeout::{
-    ActivityStore, Clock, ManualClock, MySqlStore, SessionKey, StoreClock, SystemClock, Timestamp,
+    ActivityStore, Clock, MySqlStore, SessionKey, StoreClock, SystemClock, Timestamp,
 };
 
 use crate::common::databases::{Held, Shared, mariadb_url, start_mariadb};

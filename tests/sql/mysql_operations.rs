@@ -29,7 +29,7 @@ fn start_server() -> Server {
 }
 
 /// A limit with the second that MySQL takes to give up a lock.
-const STORE_TIMEOUT: Duration = sql::STORE_TIMEOUT;
+const STORE_TIMEOUT: Duration = crate::sql::suite::STORE_TIMEOUT;
 
 /// A server, and a connection that does not belong to a store.
 struct Database {
@@ -285,7 +285,7 @@ async fn a_stricter_isolation_level_of_the_server_changes_nothing() {
         conformance::check(&store).await;
         conformance::check_shared(&store).await;
         let key = begin(&store, &format!("strict {number}"), NOON).await;
-        let hex = sql::hex(&key.to_bytes());
+        let hex = crate::sql::suite::hex(&key.to_bytes());
         let hold =
             format!("BEGIN; UPDATE strict SET keep_until = keep_until + 1 WHERE id = x'{hex}'");
         database.run(hold).await;
@@ -324,7 +324,7 @@ async fn a_deadlock_is_repeated() {
     let update = |condition: String| {
         format!("UPDATE deadlock SET keep_until = keep_until + 1 WHERE {condition}")
     };
-    let by_id = |key: SessionKey| format!("id = x'{}'", sql::hex(&key.to_bytes()));
+    let by_id = |key: SessionKey| format!("id = x'{}'", crate::sql::suite::hex(&key.to_bytes()));
     let hold = format!("created_at > {}", NOON.as_unix_millis());
     database
         .run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")

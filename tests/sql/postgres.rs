@@ -8,8 +8,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Postgres, Row};
 use tower_login_timeout::{
-    ActivityStore, Announced, Clock, ManualClock, PostgresStore, SessionKey, SharedStore,
-    StoreClock, SystemClock, Timestamp,
+    ActivityStore, Announced, Clock, PostgresStore, SessionKey, SharedStore, StoreClock,
+    SystemClock, Timestamp,
 };
 
 use crate::common::databases::{Held, Shared, postgresql_url, start_postgresql};

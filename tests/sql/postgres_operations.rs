@@ -547,7 +547,7 @@ async fn a_deadlock_is_repeated() {
     ];
     keys.sort_unstable();
     let update = |key: SessionKey| {
-        let hex = sql::hex(&key.to_bytes());
+        let hex = crate::sql::suite::hex(&key.to_bytes());
         format!("UPDATE deadlock SET keep_until = keep_until + 1 WHERE id = decode('{hex}', 'hex')")
     };
     database.run("SET deadlock_timeout = '1min'").await;
@@ -630,13 +630,13 @@ async fn one_malformed_row_does_not_stop_a_near_cache() {
     for key in keys {
         cached.touch(key, touch).await.unwrap().unwrap();
     }
-    let hex = sql::hex(&keys[1].to_bytes());
+    let hex = crate::sql::suite::hex(&keys[1].to_bytes());
     database
         .run(format!(
             "UPDATE one_malformed SET created_at = -1 WHERE id = decode('{hex}', 'hex')"
         ))
         .await;
-    soon(cached.flush()).await.unwrap();
+    soon(cached.flush(Duration::from_secs(10))).await.unwrap();
     let activity = store.load(keys[0]).await.unwrap().unwrap();
     assert_eq!(activity.last_activity(), later(now, 10));
 }
