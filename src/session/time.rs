@@ -98,8 +98,9 @@ impl Millis {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// Rounds up, as every conversion of a wait does.
     pub(crate) const fn halved(self) -> Self {
-        Self(self.0 / 2)
+        Self(self.0.div_ceil(2))
     }
 
     /// Returns what is left after this much has passed, if anything. No limit stays no limit.

@@ -155,9 +155,11 @@ async fn by_their_own_clocks_a_shorter_idle_timeout_than_the_difference_ends_ses
     assert_eq!(stored(&store).await, before);
     assert_eq!(behind.status("alpha").await, 200);
 
+    // For the node behind, the record lies in the future by more than the idle timeout.
     ahead.start("alpha").await;
     for _ in 0..10 {
-        assert_eq!(nodes.look().await, [200, 200]);
+        assert_eq!(nodes.look().await, [440, 200]);
+        assert_eq!(reason(&behind.ask("/", "alpha").await), "future");
         assert_eq!(ahead.status("alpha").await, 200);
         nodes.pass(MINUTE / 2).await;
     }
