@@ -4,6 +4,7 @@ use memchr::memmem;
 
 use crate::session::canonical::from_hex;
 
+/// Returns what Express's cookie-parser reads if a value begins with `j:`. If that is a text, the
 /// application gets it.
 pub(super) fn from_json(value: &[u8]) -> Option<Vec<u8>> {
     let json = value.strip_prefix(b"j:")?.trim_ascii();
@@ -39,15 +40,18 @@ pub(super) fn unescaped(text: &[u8], octal: bool) -> Vec<u8> {
     plain
 }
 
+/// Returns the text as a reader has it in UTF-8 that takes each byte for a character of Latin-1.
 pub(super) fn from_latin(text: &[u8]) -> Vec<u8> {
     let text: String = text.iter().copied().map(char::from).collect();
     text.into_bytes()
 }
 
+/// Decodes UTF-8, with a replacement character for each part that is none.
 pub(super) fn lossy(text: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(text).into_owned().into_bytes()
 }
 
+/// Decodes UTF-8 as Java does: a half of a surrogate pair is one replacement character, and not
 /// three.
 pub(super) fn lossy_in_java(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
