@@ -209,30 +209,36 @@ mod sealed {
         [cookie.to_string(), cookie.encoded().to_string()]
     }
 
+    /// The ids that are presented, whether parsers agree on them or not.
+    fn ids(identify: &CookieId, line: &[u8]) -> Vec<SessionKey> {
+        match presented_by(identify, &[line]) {
+            Presented::None => Vec::new(),
+            Presented::One(id) => vec![id],
+            Presented::Ambiguous(ids) => ids,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn check(identify: &CookieId, genuine: &[String; 2], forged: &[String; 2]) {
         for line in genuine {
             let encoded_or_safe = !line.contains(';');
             if encoded_or_safe {
-                assert_eq!(
-                    presented_by(identify, &[line.as_bytes()]),
-                    one("an id; with \"specials\"")
-                );
+                let id = SessionKey::of("an id; with \"specials\"");
+                assert_eq!(ids(identify, line.as_bytes()), [id]);
                 let started = Issued::Started(SessionKey::of("an id; with \"specials\""));
                 assert_eq!(issued_by(identify, &[line.as_bytes()]), started);
             }
         }
         for line in forged {
-            assert_eq!(presented_by(identify, &[line.as_bytes()]), Presented::None);
+            assert_eq!(ids(identify, line.as_bytes()), []);
             assert_eq!(issued_by(identify, &[line.as_bytes()]), Issued::Nothing);
         }
         for garbage in [&b"sid=a"[..], b"sid=%", b"sid=\xff", b"sid=%ff%fe"] {
-            assert_eq!(presented_by(identify, &[garbage]), Presented::None);
+            assert_eq!(ids(identify, garbage), []);
         }
         let both = format!("{}; {}", genuine[1], genuine[1]);
-        assert_eq!(
-            presented_by(identify, &[both.as_bytes()]),
-            one("an id; with \"specials\"")
-        );
+        let id = SessionKey::of("an id; with \"specials\"");
+        assert_eq!(ids(identify, both.as_bytes()), [id]);
     }
 
     #[cfg(feature = "signed")]
@@ -253,10 +259,8 @@ mod sealed {
         let [first, second] = [encrypt(key.clone()), encrypt(key.clone())];
         assert_ne!(first, second);
         let both = format!("{}; {}", first[1], second[1]);
-        assert_eq!(
-            presented_by(&identify, &[both.as_bytes()]),
-            one("an id; with \"specials\"")
-        );
+        let id = SessionKey::of("an id; with \"specials\"");
+        assert_eq!(ids(&identify, both.as_bytes()), [id]);
         check(&identify, &first, &encrypt(other));
     }
 }

@@ -133,7 +133,7 @@ async fn gathered(mode: Mode, sessions: u32) -> (CachedStore<Store>, Store) {
 }
 
 fn key(session: u32) -> SessionKey {
-    SessionKey::of(session.to_be_bytes())
+    SessionKey::of(session.to_string())
 }
 
 async fn last_activity(store: &Store, session: u32) -> Timestamp {

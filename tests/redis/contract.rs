@@ -345,7 +345,7 @@ async fn a_hundred_thousand_expired_records_leave_by_themselves() -> Result {
         let activity = Activity::began(end.saturating_sub(policy.idle()));
         let mut creating = tokio::task::JoinSet::new();
         for number in 0..SESSIONS {
-            let key = SessionKey::of(number.to_be_bytes());
+            let key = SessionKey::of(number.to_string());
             creating.spawn(store.create(key, activity, policy.keep_until(&activity)));
             if creating.len() > 400 {
                 creating.join_next().await.unwrap()??;

@@ -286,7 +286,7 @@ const SESSIONS: u64 = 200;
 const CALLERS: u64 = 32;
 
 fn key(number: u64) -> SessionKey {
-    SessionKey::of(number.to_be_bytes())
+    SessionKey::of(number.to_string())
 }
 
 fn policy() -> Policy {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use tower_login_timeout::{Expired, LoginTimeoutResponse, ResponseFormat};
+use tower_login_timeout::{Expired, LoginTimeoutResponse, MemoryStore, ResponseFormat};
 
-use crate::common::site::{IDLE, Site, header, policy, reason, request};
+use crate::common::site::{IDLE, Site, cookie_layer, header, policy, reason, request};
 
 async fn answer(response: LoginTimeoutResponse, headers: &[(&str, &str)]) -> Response<String> {
     let site = Site::new(policy()).configured(|layer| layer.with_response(response));
@@ -241,4 +241,29 @@ async fn the_expired_in_the_extensions_says_for_how_long_it_was_idle() {
     let response = site.ask("/", "a").await;
     let expired: &Expired = response.extensions().get().unwrap();
     assert_eq!(expired.idle_for(), Some(IDLE + Duration::from_secs(3)));
+}
+
+#[tokio::test]
+async fn layers_that_make_responses_of_their_own_fit_outside() {
+    use http::Request;
+    use tower::{ServiceBuilder, ServiceExt, service_fn};
+    use tower_http::cors::CorsLayer;
+    use tower_http::timeout::TimeoutLayer;
+
+    let (layer, _clock) = cookie_layer(policy(), MemoryStore::new());
+    let service = ServiceBuilder::new()
+        .layer(CorsLayer::new().allow_origin(HeaderValue::from_static("https://app.example")))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            Duration::from_secs(1),
+        ))
+        .layer(layer)
+        .service(service_fn(async |_: Request<String>| {
+            Ok::<_, std::convert::Infallible>(Response::new("hello".to_owned()))
+        }));
+    let response = service.oneshot(request("/", "unknown")).await.unwrap();
+    assert_eq!(response.status(), 440);
+    // A script may read it, since the CORS layer is outside.
+    let origin = &response.headers()["access-control-allow-origin"];
+    assert_eq!(origin, "https://app.example");
 }

@@ -409,7 +409,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
             let touch = self.store.touch(key, policy.touch(at));
             let begun =
                 self.store
-                    .begin(SessionKey::of(round.to_be_bytes()), Activity::began(at), at);
+                    .begin(SessionKey::of(round.to_string()), Activity::began(at), at);
             let many = self.store.touch_many(vec![(key, policy.touch(at))]);
             let give_up = Duration::from_micros(u64::from(round) * 5);
             let _ = tokio::time::timeout(give_up, async { tokio::join!(touch, begun, many) }).await;
@@ -455,7 +455,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
     pub async fn many_touches_are_written(&self) {
         const MANY: u32 = 2500;
         let keys: Vec<_> = (0..MANY)
-            .map(|number| SessionKey::of(number.to_be_bytes()))
+            .map(|number| SessionKey::of(number.to_string()))
             .collect();
         let activity = Activity::began(NOON);
         for keys in keys.chunks(50) {

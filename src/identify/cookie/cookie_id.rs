@@ -59,6 +59,22 @@ use crate::session::key::SessionKey;
 /// | two live sessions, or more than [`Presented::MOST`] ids | refused as [`Conflicting`](crate::Reason::Conflicting) |
 /// | several `Cookie` lines (HTTP/2 splits them) | joined to one |
 ///
+/// What is read in more than one way, by which parsers, and which ordinary traffic it concerns:
+///
+/// | spelling of `sid=A` | read so by, among others | ordinary traffic |
+/// |---|---|---|
+/// | `s%69d=A`, `%73id=A` | the crate `cookie`, axum-extra, tower-sessions, actix-web; Plack, CGI | none |
+/// | `SID=A` | ASP.NET Core; Jetty 9.4 on a shared connection | sites with both names |
+/// | `s.id`, `s[id`, `s_id` for each other; `sid[]=A` | PHP | arrays in cookies |
+/// | `__Host-sid=A` | Sanic | sites that rename their cookie |
+/// | white space of any kind around name or value | Django, Starlette, Express, Rust | none |
+/// | `x=1, sid=A`, `x=1 sid=A`, `x="a; sid=A"` | Python's `SimpleCookie`, aiohttp, Perl, Jetty, Netty | JSON and lists in other cookies |
+/// | `(sid=A`, `@sid=A`, `=sid=A` | Tomcat's legacy processor, Pyramid, Werkzeug 2 | addresses in other cookies |
+/// | `sid=%41`, `sid="A"`, `sid="\101"` | 35 parsers; Python, Java | ids with `%`, which are one id anyway |
+/// | `sid=A,b`, `sid=A=b`, `sid=A&b`, cut to `A` | Perl, Tomcat's legacy processor, mochiweb | ids in base64 |
+/// | several cookies of the name | the first, the last or all count | cookies of two paths |
+/// | several `Cookie` lines | joined with `;` or `,`, or one of them counts | HTTP/2 |
+///
 /// ```
 /// use tower_login_timeout::{CookieId, IdentifySession, Presented, RequestHead, SessionKey};
 ///

@@ -1,4 +1,4 @@
-//! Which session does an encrypted cookie name?
+//! Session ids in encrypted cookies.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::cookie_id::CookieId;
 use super::seal::{Seal, opened};
 
 impl CookieId {
-    /// The value is encrypted by the `cookie` crate's [`PrivateJar`](cookie::PrivateJar) with this
+    /// Reads values that are encrypted by the `cookie` crate's [`PrivateJar`](cookie::PrivateJar) with this
     /// key, as axum-extra's `PrivateCookieJar` does.
     ///
     /// A value counts as an id only if it can be decrypted; anything else is no id, as it is to the

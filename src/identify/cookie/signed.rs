@@ -1,4 +1,4 @@
-//! Which session does a signed cookie name?
+//! Session ids in signed cookies.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::cookie_id::CookieId;
 use super::seal::{Seal, opened};
 
 impl CookieId {
-    /// The value is signed by the `cookie` crate's [`SignedJar`](cookie::SignedJar) with this key,
+    /// Reads values that are signed by the `cookie` crate's [`SignedJar`](cookie::SignedJar) with this key,
     /// as axum-extra's `SignedCookieJar` does.
     ///
     /// A value counts as an id only if the signature is genuine; anything else is no id, as it is

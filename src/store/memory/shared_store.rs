@@ -1,4 +1,4 @@
-//! What does a near cache find in front of this process's own memory?
+//! The memory store behind a near cache.
 
 use crate::session::key::SessionKey;
 use crate::session::touch::Touch;
