@@ -58,14 +58,17 @@ async fn sqlite_keeps_the_contract() {
 async fn postgresql_keeps_the_contract() {
     let server = databases::start_postgresql();
     let url = databases::postgresql_url(server.port());
-    keeps_the_contract("postgres", &url).await;
+    // A slow machine needs more time to open connections.
+    let patient = format!("{url}?timeout=20s");
+    keeps_the_contract("postgres", &patient).await;
     pushes(&url).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_keeps_the_contract() {
     let server = databases::start_mariadb();
-    keeps_the_contract("mysql", &databases::mariadb_url(server.port())).await;
+    let url = databases::mariadb_url(server.port());
+    keeps_the_contract("mysql", &format!("{url}?timeout=20s")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

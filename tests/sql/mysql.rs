@@ -75,7 +75,7 @@ impl Inside for Database {
     fn insert_ended(table: &str, rows: usize, ended: Timestamp) -> String {
         let ended = ended.as_unix_millis();
         format!(
-            "INSERT INTO {table} SELECT UNHEX(MD5(seq)), 1, 1, NULL, NULL, FALSE, {ended} FROM seq_1_to_{rows}"
+            "INSERT INTO {table} SELECT UNHEX(MD5(seq)), 1, 1, NULL, NULL, FALSE, {ended}, NULL, '' FROM seq_1_to_{rows}"
         )
     }
 }

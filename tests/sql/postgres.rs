@@ -79,7 +79,7 @@ impl Inside for Database {
     fn insert_ended(table: &str, rows: usize, ended: Timestamp) -> String {
         let ended = ended.as_unix_millis();
         format!(
-            "INSERT INTO {table} SELECT decode(md5(row::text), 'hex'), 1, 1, NULL, NULL, FALSE, {ended}
+            "INSERT INTO {table} SELECT decode(md5(row::text), 'hex'), 1, 1, NULL, NULL, FALSE, {ended}, NULL, ''
             FROM generate_series(1, {rows}) AS row"
         )
     }

@@ -282,7 +282,7 @@ async fn the_contract_holds_through_pgbouncer() {
     database.store("bounced").await;
     let pgbouncer = start_pgbouncer(SERVER.hold().port);
     let url = postgresql_url(pgbouncer.port());
-    let url = format!("{url}?persistent-statements=no&table=bounced&pool=20");
+    let url = format!("{url}?persistent-statements=no&table=bounced&pool=20&timeout=20s");
     let store = PostgresStore::connect(&url).await.unwrap();
     store.migrate().await.unwrap();
     conformance::check(&store).await;
@@ -736,7 +736,7 @@ async fn ten_nodes_read_no_more_rows_to_sweep_than_one() {
     drop(database.store("swept").await);
     let far = later(NOON, 10_000_000).as_unix_millis();
     let rows = format!(
-        "INSERT INTO swept SELECT decode(md5(row::text), 'hex'), 1, 1, NULL, NULL, FALSE, {far}
+        "INSERT INTO swept SELECT decode(md5(row::text), 'hex'), 1, 1, NULL, NULL, FALSE, {far}, NULL, ''
         FROM generate_series(1, 40000) AS row; ANALYZE swept"
     );
     database.run(rows).await;
@@ -759,6 +759,11 @@ async fn another_node_sweeps_when_the_first_is_gone() {
     let clock = ManualClock::at(later(NOON, 10));
     old(&first).await;
     sweep_until(&database, "heir", &first, &clock, 0).await;
+    // Another node holds the claim for an hour from now on. A sweep of the first store that is still
+    // under way can then not remove the next row.
+    database
+        .run("UPDATE heir_sweep SET sweeper = -1, held_until = held_until + 3600000")
+        .await;
     old(&second).await;
     for _ in 0..20 {
         clock.advance(SECOND * 70);

@@ -56,7 +56,7 @@ impl Inside for File {
         let ended = ended.as_unix_millis();
         format!(
             "WITH RECURSIVE row (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM row LIMIT {rows})
-            INSERT INTO {table} SELECT randomblob(16), 1, 1, NULL, NULL, FALSE, {ended} FROM row"
+            INSERT INTO {table} SELECT randomblob(16), 1, 1, NULL, NULL, FALSE, {ended}, NULL, x'' FROM row"
         )
     }
 }
