@@ -1,7 +1,7 @@
 //! The reading of `Cookie` headers, so that no spelling hides a session from the layer.
 //!
 //! The layer compares bytes, the application behind it decodes. 81 cookie parsers of 9 languages were tried with thousands of
-//! odd headers (`tests/cookies/corpus`), and what this module knows of them is what was seen there.
+//! odd headers (`tests/cookie/corpus`), and what this module knows of them is what was seen there.
 //!
 //! - Nearly all headers are read alike by all parsers. [`read`] finds that out at little cost: it looks only at the byte before
 //!   each `=` and `[`, because no parser finds a cookie elsewhere, and whatever else is in the header does not matter then.

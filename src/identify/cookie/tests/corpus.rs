@@ -31,7 +31,7 @@ impl Observed {
 
 /// Returns the headers of the corpus.
 fn observed() -> impl Iterator<Item = Observed> {
-    let packed = include_bytes!("../../../../tests/cookies/corpus/observed.jsonl.gz");
+    let packed = include_bytes!("../../../../tests/cookie/corpus/observed.jsonl.gz");
     let mut text = String::new();
     GzDecoder::new(&packed[..])
         .read_to_string(&mut text)
