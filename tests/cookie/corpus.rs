@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use http::{HeaderValue, Request, Response};
+use regex::{Captures, Regex};
 use serde_json::Value;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_login_timeout::{
@@ -290,17 +291,15 @@ fn is_clean(lines: &[Vec<u8>], name: &str) -> bool {
 
 /// Returns whether a name is the session's to a parser that decodes it, takes a prefix off, or is PHP.
 fn is_name_to_some(key: &[u8], name: &str) -> bool {
-    let decoded = cookie::Cookie::parse_encoded(format!("{}=", String::from_utf8_lossy(key)));
-    let decoded = decoded.map_or_else(|_| String::new(), |cookie| cookie.name().to_owned());
-    let decoded = decoded.replace("%u00", "%").replace("%U00", "%");
-    let decoded = cookie::Cookie::parse_encoded(format!("{decoded}="))
-        .map_or(decoded, |cookie| cookie.name().to_owned());
-    let bare = ["__Host-", "__Secure-"]
+    let encoded = Regex::new("%(?:[uU]00)?([0-9A-Fa-f]{2})").unwrap();
+    let key = String::from_utf8_lossy(key);
+    let decoded = encoded.replace_all(&key, |digits: &Captures<'_>| {
+        let byte = u8::from_str_radix(&digits[1], 16).unwrap();
+        char::from(byte).to_string()
+    });
+    let prefixes = ["", "__Host-", "__Secure-"];
+    let mut bare = prefixes
         .iter()
-        .find_map(|prefix| decoded.strip_prefix(prefix))
-        .unwrap_or(&decoded);
-    let mangled = name.replace('.', "_");
-    [bare, &decoded]
-        .iter()
-        .any(|key| *key == name || key.replace('.', "_") == mangled)
+        .filter_map(|prefix| decoded.strip_prefix(prefix));
+    bare.any(|key| key == name || key.replace('.', "_") == name.replace('.', "_"))
 }

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use super::ids::Id;
-use super::name;
+use super::name::{self, Name};
 
 /// How an id is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +25,12 @@ pub(super) enum Spelling {
 ///
 /// The id comes first, so that nothing before it can hide or change it. Foreign cookies follow as they came, but for pairs in which a
 /// parser could find the name.
-pub(super) fn rewrite<'a>(
+pub(super) fn rewrite<'a, 'n>(
     lines: impl IntoIterator<Item = &'a [u8]>,
-    name: &str,
+    name: impl Into<Name<'n>>,
     id: Option<(&Id<'_>, Spelling)>,
 ) -> Option<HeaderValue> {
+    let name = name.into();
     let mut written = Vec::new();
     if let Some((id, spelling)) = id {
         written.extend_from_slice(name.as_bytes());

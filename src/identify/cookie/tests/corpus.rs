@@ -88,8 +88,7 @@ fn show(texts: &[Vec<u8>]) -> Vec<String> {
 }
 
 /// Returns whether a header is one that all parsers are known to read alike: section 5 of the
-/// corpus' summary. Names that are the name but for upper and lower case are not there, but this
-/// reader minds them.
+/// corpus' summary.
 fn is_clean(lines: &[Vec<u8>], name: &str) -> bool {
     let [line] = lines else { return false };
     let is_token = |text: &[u8]| {
@@ -133,12 +132,12 @@ fn is_clean(lines: &[Vec<u8>], name: &str) -> bool {
                 .strip_prefix("__Host-")
                 .or(decoded.strip_prefix("__Secure-"))
                 .unwrap_or(&decoded);
-            ![bare, &decoded].iter().any(|other| {
-                other.eq_ignore_ascii_case(name)
-                    || other.eq_ignore_ascii_case(&name.replace('.', "_"))
-            }) && !value
-                .windows(assignment.len())
-                .any(|window| window == assignment)
+            ![bare, &decoded]
+                .iter()
+                .any(|other| *other == name || **other == name.replace('.', "_"))
+                && !value
+                    .windows(assignment.len())
+                    .any(|window| window == assignment)
         })
 }
 

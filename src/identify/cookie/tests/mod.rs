@@ -6,6 +6,7 @@ mod parsers;
 use proptest::prelude::*;
 
 use crate::identify::cookie::ids::{Id, MAX};
+use crate::identify::cookie::name::{Letters, Name};
 use crate::identify::cookie::reading::{Reading, read};
 use crate::identify::cookie::rewrite::{Spelling, rewrite};
 use crate::identify::cookie::value::upto_semicolon;
@@ -60,6 +61,7 @@ fn everyday_headers_are_plain() {
         ("sid=A1+b2", Some("A1+b2")),
         ("sid=A1%2Bb2%3D%3D", Some("A1%2Bb2%3D%3D")),
         ("sid=\"A1b2\"; a=1", Some("A1b2")),
+        ("sid=A1b2; SID=B9z8", Some("A1b2")),
         (
             "sid=A1b2; sid2=x; xsid=y; sid.sig=z; my-sid=w",
             Some("A1b2"),
@@ -91,7 +93,6 @@ fn an_id_that_some_cut_has_all_its_readings() {
         ("sid=s:A1b2.QQ", &["s:A1b2.QQ", "s"]),
         ("sid=A&B", &["A&B", "A", "B"]),
         ("sid=A1b2; s%69d=B9z8", &["A1b2", "B9z8"]),
-        ("sid=A1b2; SID=B9z8", &["A1b2", "B9z8"]),
         ("sid=A1b2; __Host-sid=B9z8", &["A1b2", "B9z8"]),
         ("x=1,sid=A1b2", &["A1b2"]),
         ("s\u{ed}d=1; \u{a0}sid=A1b2", &["A1b2"]),
@@ -109,6 +110,23 @@ fn an_id_that_some_cut_has_all_its_readings() {
             );
         }
     }
+}
+
+#[test]
+fn upper_and_lower_case_are_one_name_where_that_is_asked_for() {
+    let line = &b"sid=A1b2; SID=B9z8; %53id=C3d4"[..];
+    let reading = read([line], "sid");
+    assert!(
+        matches!(reading, Reading::Canonical(b"A1b2")),
+        "{reading:?}"
+    );
+    let name = Name::new("sid", Letters::AnyCase);
+    let reading = read([line], name);
+    assert!(
+        matches!(&reading, Reading::Wide(ids) if ids.len() == 3),
+        "{reading:?}"
+    );
+    assert_eq!(rewrite([line], name, None), None);
 }
 
 #[test]
