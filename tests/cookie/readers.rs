@@ -127,8 +127,8 @@ fn cgi_cookie(line: &[u8], name: &str) -> Vec<Vec<u8>> {
     line.split(|&byte| byte == b';' || byte == b',')
         .flat_map(|chunk| pairs(chunk, b';'))
         .filter(|(key, _)| plus_decoded(key.trim_ascii()) == name.as_bytes())
-        .flat_map(|(_, value)| value.split(|&byte| byte == b'&'))
-        .map(|part| plus_decoded(part.trim_ascii()))
+        .flat_map(|(_, value)| value.trim_ascii().split(|&byte| byte == b'&'))
+        .map(plus_decoded)
         .collect()
 }
 
