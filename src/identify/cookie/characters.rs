@@ -4,6 +4,7 @@ use memchr::memmem;
 
 use crate::session::canonical::from_hex;
 
+/// Returns what Express's cookie-parser reads if a value begins with `j:`. If that is a text, the
 /// application gets it.
 pub(super) fn from_json(value: &[u8]) -> Option<Vec<u8>> {
     let json = value.strip_prefix(b"j:")?.trim_ascii();
@@ -48,6 +49,7 @@ pub(super) fn lossy(text: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(text).into_owned().into_bytes()
 }
 
+/// Decodes UTF-8 as Java does, to which the three bytes of a surrogate are one mistake and not
 /// three.
 pub(super) fn lossy_in_java(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());

@@ -37,7 +37,8 @@ pub(super) enum Reading<'a> {
         ids: Vec<Id<'a>>,
         glued: Vec<Id<'a>>,
     },
-    /// Parsers could read more than [`MAX`](super::ids::MAX) ids. These are the first ones.
+    /// Parsers could read more than [`MAX`](super::ids::MAX) ids, or the ids are too long to look at all. These are the
+    /// first ones.
     TooMany(Vec<Id<'a>>),
 }
 

@@ -193,6 +193,21 @@ fn the_first_ids_of_too_many_are_found() {
 }
 
 #[test]
+fn no_more_is_looked_at_than_a_request_is_worth() {
+    // Each of the readings of this value is nearly as long as the value.
+    let value = |length| "\"\\ \u{e9}%u0041%41".to_owned() + &"A&".repeat(length / 2);
+    let read = |length: usize| match read([format!("sid={}", value(length)).as_bytes()], "sid") {
+        Reading::Wide(ids) => (ids.len(), true),
+        Reading::TooMany(ids) => (ids.len(), false),
+        other => panic!("{other:?}"),
+    };
+    let (all, _) = read(16);
+    assert_eq!(read(8 << 10), (all, true));
+    let (some, is_whole) = read(64 << 10);
+    assert!(some > 0 && some < all && !is_whole, "{some} of {all}");
+}
+
+#[test]
 fn a_long_header_takes_time_in_proportion() {
     // Each of these would take long if something were looked for anew for each name.
     for piece in [
