@@ -51,8 +51,8 @@ impl<'a> Id<'a> {
 /// How many bytes of readings are looked at for one request.
 ///
 /// A value of odd characters has some hundred readings, each nearly as long as the value. So a header of 256 KiB, which
-/// servers accept, could take seconds. A header of 8 KiB in which every reading counts stays below this.
-const MOST_BYTES: usize = 1 << 20;
+/// servers accept, could take seconds. The worst value of 4 KiB, the most that browsers keep, stays below this.
+const MOST_BYTES: usize = 2 << 20;
 
 /// The ids found so far.
 pub(super) struct Ids<'a> {
