@@ -11,5 +11,6 @@ mod service {
     mod login;
     mod races;
     mod response;
+    mod rotation_races;
     mod store_failure;
 }
