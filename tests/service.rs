@@ -13,6 +13,7 @@ mod service {
     mod nest;
     mod races;
     mod response;
+    mod rotation_races;
     mod settings;
     mod store_failure;
 }

@@ -32,6 +32,23 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Removes headers with a name of other characters than letters, digits and `-`.
+///
+/// To CGI, WSGI and PHP, every other character is a `-`. And Gunicorn takes `SCRIPT_NAME` for the
+/// beginning of the path that is not the application's: with `SCRIPT_NAME: /static`, it answers
+/// `/static/private`, which is exempt, with `/private`.
+pub fn strip_odd_names(headers: &mut HeaderMap) {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let odd: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| !name.as_str().bytes().all(is_plain))
+        .cloned()
+        .collect();
+    for name in odd {
+        headers.remove(name);
+    }
+}
+
 /// Adds what the application should know of the client, and of the host that the client asked.
 pub fn add_forwarded(headers: &mut HeaderMap, client: IpAddr, host: Option<HeaderValue>) {
     let mut chain: Vec<u8> = Vec::new();

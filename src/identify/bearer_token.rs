@@ -84,7 +84,8 @@ impl Token<'_> {
 
 /// Finds the scheme, and returns what follows it.
 ///
-/// A proxy may have joined several values with commas, so the scheme need not stand first.
+/// A proxy may have joined several values with commas, so the scheme need not stand first. Laravel
+/// takes what follows the last `Bearer `, even where that is the end of another word: `xBearer T`.
 fn token(value: &[u8]) -> Option<Token<'_>> {
     let value = value.trim_ascii();
     let is_scheme = |window: &[u8]| window.eq_ignore_ascii_case(SCHEME);
@@ -92,10 +93,7 @@ fn token(value: &[u8]) -> Option<Token<'_>> {
     let rest = &value[start + SCHEME.len()..];
     let text = rest.trim_ascii();
     let is_plain = start == 0 && text.len() < rest.len() && text.iter().all(|byte| is_token(*byte));
-    let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
-    // `x-bearer-token` is a word of something else.
-    let is_part_of_word = value[..start].last().is_some_and(is_word);
-    (!is_part_of_word).then_some(Token { text, is_plain })
+    Some(Token { text, is_plain })
 }
 
 /// RFC 6750, 2.1: the characters of a token.
@@ -164,6 +162,8 @@ mod tests {
             ("Bearert", &["t"][..]),
             ("Bearer t, u", &["t, u", "t", "u"]),
             ("Basic dTpw, Bearer t", &["t"]),
+            ("xBearer t", &["t"]),
+            ("xBearer a, Bearer t", &["a, Bearer t", "a", "Bearer", "t"]),
         ] {
             let ids = Presented::ambiguous(ids.iter().map(SessionKey::of));
             let found = identify(BearerToken, &[("authorization", value.as_bytes())]);

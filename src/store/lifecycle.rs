@@ -83,66 +83,136 @@ impl Rotation {
         let timeout = policy.store_timeout();
         let load = |key| WithTimeout::new(store.load(key), timeout);
         // A record that is gone has ended: the new id stays unknown.
-        let Some(mut old) = load(self.old).await? else {
+        let Some(old) = load(self.old).await? else {
             return Ok(());
         };
         if old.next_id() == Some(self.new) {
             return Ok(());
         }
-        let is_live = |activity: &Activity| {
-            let verdict = policy.decide(Some(*activity), self.now);
-            matches!(verdict, Verdict::Active { .. })
-        };
-        let mut next = self.next_of(&old, store, policy).await?;
-        let continued = self.continued(&old, is_live(&old)).with_next_id(Some(next));
+        let is_live = self.is_live(&old, policy);
+        let behind = self.behind(&old, store, policy).await?;
+        let continued = self.continued(&old, is_live, behind.last().copied());
         let begin = store.begin(self.new, continued, policy.keep_until(&continued));
         let found = WithTimeout::new(begin, timeout).await?;
-        if found != continued || !is_live(&old) {
+        if found != continued || !is_live {
             // Another request gave the session this id already, or there is nothing to link it to.
             return Ok(());
         }
+        let mut known = Some(old);
         for _ in 0..MOST_ATTEMPTS {
-            let replace = Change::replace_id(*policy, self.now, old.next_id(), self.new);
-            let change = store.change(self.old, replace);
-            let before = WithTimeout::new(change, timeout).await?;
-            match before {
-                Some(before) if replace.applies_to(&before) => return Ok(()),
-                Some(before) if before.next_id() == Some(self.new) => return Ok(()),
-                Some(before) if is_live(&before) => old = before,
-                Some(_) | None => break,
+            match self.insert(known.take(), &behind, store, policy).await? {
+                Insertion::Done => return Ok(()),
+                Insertion::Lost => {}
+                Insertion::Ended => break,
             }
-            // Another rotation came first. The new id goes in front of the id that it inserted.
-            let behind = old.next_id().unwrap_or(self.old);
-            let link = Change::link(*policy, self.now, Some(next), behind);
-            WithTimeout::new(store.change(self.new, link), timeout).await?;
-            next = behind;
         }
         // The session ended under its old id while this was on its way.
         end(store, policy, self.new, self.now).await?;
         Ok(())
     }
 
+    /// Puts the new id into the ring, in front of those ids.
+    ///
+    /// The record of the new id names the last of them already, and that is never changed here: two
+    /// requests may be given one new id at once, and the one that is late must not turn it away
+    /// from where the other has put it. So if other ids have come in between, the new one is put
+    /// behind those.
+    async fn insert<St: ActivityStore>(
+        &self,
+        mut known: Option<Activity>,
+        behind: &[SessionKey],
+        store: &St,
+        policy: &Policy,
+    ) -> Result<Insertion, StoreError> {
+        let timeout = policy.store_timeout();
+        let mut at = self.old;
+        let mut created_at = None;
+        for _ in 0..MOST_IDS {
+            let found = match known.take() {
+                Some(found) => Some(found),
+                None => WithTimeout::new(store.load(at), timeout).await?,
+            };
+            let is_same = |found: &Activity| {
+                let created_at = *created_at.get_or_insert(found.created_at());
+                found.created_at() == created_at && !found.is_revoked()
+            };
+            let Some(found) = found.filter(is_same) else {
+                return Ok(Insertion::Ended);
+            };
+            let next = found.next_id().unwrap_or(self.old);
+            if next == self.new {
+                return self.replace_old(store, policy).await;
+            }
+            if behind.contains(&next) {
+                let change = if at == self.old {
+                    Change::replace_id(*policy, self.now, found.next_id(), self.new)
+                } else {
+                    Change::link(*policy, self.now, found.next_id(), self.new)
+                };
+                let before = WithTimeout::new(store.change(at, change), timeout).await?;
+                return match before {
+                    Some(before) if !change.applies_to(&before) => Ok(Insertion::Lost),
+                    Some(_) if at == self.old => Ok(Insertion::Done),
+                    Some(_) => self.replace_old(store, policy).await,
+                    None => Ok(Insertion::Ended),
+                };
+            }
+            at = next;
+        }
+        Ok(Insertion::Lost)
+    }
+
+    /// Marks the old id as replaced, where another rotation has not done so.
+    async fn replace_old<St: ActivityStore>(
+        &self,
+        store: &St,
+        policy: &Policy,
+    ) -> Result<Insertion, StoreError> {
+        let timeout = policy.store_timeout();
+        for _ in 0..MOST_ATTEMPTS {
+            let Some(old) = WithTimeout::new(store.load(self.old), timeout).await? else {
+                break;
+            };
+            let Some(next) = old.next_id().filter(|_| old.replaced_at().is_none()) else {
+                break;
+            };
+            let replace = Change::replace_id(*policy, self.now, Some(next), next);
+            let before = WithTimeout::new(store.change(self.old, replace), timeout).await?;
+            if before.is_none_or(|before| replace.applies_to(&before)) {
+                break;
+            }
+        }
+        Ok(Insertion::Done)
+    }
+
+    fn is_live(&self, activity: &Activity, policy: &Policy) -> bool {
+        let verdict = policy.decide(Some(*activity), self.now);
+        matches!(verdict, Verdict::Active { .. })
+    }
+
     /// Returns the record of the new id. If the session has ended, so has the new id.
-    fn continued(&self, old: &Activity, is_live: bool) -> Activity {
+    fn continued(&self, old: &Activity, is_live: bool, next: Option<SessionKey>) -> Activity {
         if !is_live {
-            return *old;
+            return old.with_next_id(next);
         }
         let active = self.active_at.map_or(*old, |at| old.active_at(at));
         let limits = self.limits.unwrap_or(old.limits());
         Activity::began(old.created_at())
             .active_at(active.last_activity())
             .with_limits(limits)
+            .with_next_id(next)
     }
 
-    /// Returns the id that comes behind the new one in the ring: the next one that was not replaced
-    /// long ago.
-    async fn next_of<St: ActivityStore>(
+    /// Returns the ids in front of which the new one comes: those that were replaced long ago and
+    /// leave the ring, and the next one that stays.
+    async fn behind<St: ActivityStore>(
         &self,
         old: &Activity,
         store: &St,
         policy: &Policy,
-    ) -> Result<SessionKey, StoreError> {
+    ) -> Result<Vec<SessionKey>, StoreError> {
         let mut next = old.next_id().unwrap_or(self.old);
+        let mut behind = vec![next];
         for _ in 0..MOST_SKIPPED {
             if next == self.old {
                 break;
@@ -153,7 +223,18 @@ impl Rotation {
                 Some(found) => found.next_id().unwrap_or(self.old),
                 None => self.old,
             };
+            behind.push(next);
         }
-        Ok(next)
+        Ok(behind)
     }
+}
+
+/// The outcome of putting a new id into the ring.
+enum Insertion {
+    /// It is in the ring.
+    Done,
+    /// Another rotation came first. It is worth another attempt.
+    Lost,
+    /// The session has ended.
+    Ended,
 }

@@ -26,6 +26,17 @@ async fn several_set_cookie_headers_stay_apart() {
 }
 
 #[tokio::test]
+async fn headers_that_a_gateway_takes_for_others_do_not_pass() {
+    let proxy = proxy(website::start().await, &[]);
+    let odd = ["script_name: /static", "x_real_ip: 192.0.2.1", "x.user: me"];
+    let passed = ask(proxy.address, &get("/headers", &odd)).await.body;
+    assert!(passed.contains("host: site.example"));
+    for line in odd {
+        assert!(!passed.lines().any(|found| found == line), "{passed}");
+    }
+}
+
+#[tokio::test]
 async fn the_application_is_told_who_asked_for_which_host() {
     let proxy = proxy(website::start().await, &[]);
     let first = ask(proxy.address, &get("/headers", &[])).await.body;

@@ -66,7 +66,6 @@ async fn no_spelling_of_a_revoked_id_reaches_the_service() {
         b"=sid=A",
         b"sid[]=A",
         b"__Host-sid=A",
-        b"SID=A",
         b"sid=A&b",
         b"sid=A=b",
         b"sid=junk; sid=A",
@@ -76,6 +75,21 @@ async fn no_spelling_of_a_revoked_id_reaches_the_service() {
         assert_eq!(status, 440, "{}", cookie.escape_ascii());
     }
     assert_eq!(site.calls(), 0);
+}
+
+#[tokio::test]
+async fn no_case_of_the_name_hides_a_revoked_id_where_the_application_ignores_case() {
+    let identify = CookieId::new("sid").unwrap().with_name_in_any_case();
+    let layer = LoginTimeoutLayer::new(Policy::default(), identify, MemoryStore::new());
+    layer.tracker().start("A").await.unwrap();
+    layer.tracker().revoke("A").await.unwrap();
+    for cookie in ["SID=A", "Sid=A", "sid=; SID=A", "%53id=A"] {
+        let service = layer.layer(service_fn(async |_: Request<String>| {
+            Ok::<_, Infallible>(Response::new(String::new()))
+        }));
+        let response = service.oneshot(with_cookie("/", cookie.as_bytes())).await;
+        assert_eq!(response.unwrap().status(), 440, "{cookie}");
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::attributes::Attributes;
 use super::ids::Id;
+use super::name::{Letters, Name};
 use super::reading::{Reading, read};
 use super::rewrite::{Spelling, rewrite};
 use super::seal::Seal;
@@ -89,6 +90,7 @@ use crate::session::key::SessionKey;
 #[derive(Clone)]
 pub struct CookieId {
     name: String,
+    letters: Letters,
     places: Vec<Place>,
     secure: bool,
     partitioned: bool,
@@ -142,6 +144,7 @@ impl CookieId {
         let secure = has_prefix(&name, "__Secure-") || has_prefix(&name, "__Host-");
         Self {
             name,
+            letters: Letters::Exact,
             places: vec![Place {
                 path: "/".to_owned(),
                 domain: None,
@@ -237,6 +240,28 @@ impl CookieId {
         self.with_new_removals()
     }
 
+    /// Reads the cookie's name in any case: `SID` as `sid`.
+    ///
+    /// Behind ASP.NET Core and Jetty 9.4 it is needed, since they take the one for the other. None
+    /// of the 81 parsers does, and there are sites with two cookies whose names differ in nothing
+    /// else.
+    ///
+    /// ```
+    /// use tower_login_timeout::{CookieId, IdentifySession, Presented, RequestHead};
+    ///
+    /// let request = http::Request::get("/").header("cookie", "SID=sesame").body(()).unwrap();
+    /// let identify = CookieId::new("sid")?;
+    /// assert_eq!(identify.identify(RequestHead::from(&request)), Presented::None);
+    /// let identify = identify.with_name_in_any_case();
+    /// assert_ne!(identify.identify(RequestHead::from(&request)), Presented::None);
+    /// # Ok::<(), tower_login_timeout::CookieIdError>(())
+    /// ```
+    #[must_use]
+    pub fn with_name_in_any_case(mut self) -> Self {
+        self.letters = Letters::AnyCase;
+        self
+    }
+
     /// Passes every `Cookie` header on byte for byte, also one that parsers read differently.
     ///
     /// This gives up a guarantee: the layer still looks up every id that a parser could find, and
@@ -299,7 +324,12 @@ impl CookieId {
     /// Returns the value, if this `name=value` of a `Set-Cookie` is our cookie: without white space
     /// and quotes around it.
     fn value_of<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
-        let rest = pair.trim_ascii_start().strip_prefix(self.name.as_bytes())?;
+        let (name, rest) = pair.trim_ascii_start().split_at_checked(self.name.len())?;
+        let is_ours = match self.letters {
+            Letters::Exact => name == self.name.as_bytes(),
+            Letters::AnyCase => name.eq_ignore_ascii_case(self.name.as_bytes()),
+        };
+        let rest = is_ours.then_some(rest)?;
         let value = rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii();
         let unquoted = value
             .strip_prefix(b"\"")
@@ -332,7 +362,11 @@ impl CookieId {
     }
 
     fn ids<'a>(&self, headers: &'a HeaderMap) -> Reading<'a> {
-        read(lines(headers), &self.name)
+        read(lines(headers), self.name())
+    }
+
+    fn name(&self) -> Name<'_> {
+        Name::new(&self.name, self.letters)
     }
 }
 
@@ -371,7 +405,7 @@ impl IdentifySession for CookieId {
         let kept = ids.iter().find(is_live);
         let written = |spelling| {
             let kept = kept.map(|id| (id, spelling));
-            rewrite(lines(headers), &self.name, kept)
+            rewrite(lines(headers), self.name(), kept)
         };
         let mut line = written(Spelling::AsPresented);
         // A parser that cuts the id short must not find an ended one.
@@ -429,7 +463,7 @@ impl CookieId {
         let (false, Some(line)) = (ids.is_empty(), line) else {
             return false;
         };
-        match read([line.as_bytes()], &self.name) {
+        match read([line.as_bytes()], self.name()) {
             Reading::Plain(None) => false,
             Reading::Plain(Some(value)) | Reading::Canonical(value) => {
                 self.key(value).is_some_and(|key| ids.contains(&key))

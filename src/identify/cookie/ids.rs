@@ -49,13 +49,30 @@ impl<'a> Id<'a> {
     }
 }
 
+/// How many bytes of readings are looked at for one request.
+///
+/// A value of odd characters has some hundred readings, each nearly as long as the value. So a
+/// header of 256 KiB, which servers accept, could take seconds. The worst value of 4 KiB, the most
+/// that browsers keep, stays below this.
+const MOST_BYTES: usize = 2 << 20;
+
 /// The ids found so far.
-#[derive(Default)]
 pub(super) struct Ids<'a> {
     pub(super) found: Vec<Id<'a>>,
+    /// How many more bytes are looked at.
+    bytes_left: usize,
 }
 
-/// Says that there are more than [`MAX`] ids.
+impl Default for Ids<'_> {
+    fn default() -> Self {
+        Self {
+            found: Vec::new(),
+            bytes_left: MOST_BYTES,
+        }
+    }
+}
+
+/// Says that there are more than [`MAX`] ids, or more bytes than are looked at.
 #[derive(Debug)]
 pub(super) struct TooMany;
 
@@ -66,14 +83,21 @@ impl<'a> From<&'a [u8]> for Id<'a> {
 }
 
 impl<'a> Ids<'a> {
-    /// Adds an id, if it is none of those that were found before.
+    /// Returns whether an id was found before.
     pub(super) fn contains(&self, id: &Id<'_>) -> bool {
         let form = id.canonical();
         self.found.iter().any(|found| found.canonical() == form)
     }
 
     pub(super) fn push_spelling(&mut self, spelling: Cow<'a, [u8]>) -> Result<(), TooMany> {
+        self.spend(spelling.len())?;
         self.push(Id::new(spelling))
+    }
+
+    /// Counts bytes that are looked at.
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), TooMany> {
+        self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(TooMany)?;
+        Ok(())
     }
 
     /// Adds an id, if it is none of those that were found before.

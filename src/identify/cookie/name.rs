@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `%73id=`, `si%64=` | the crate `cookie` and all upon it, Plack, CGI::Cookie, Slim, BlackSheep | none |
 //! | `s%u0069d=` | CGI::Cookie, CGI::Simple | none |
-//! | `SID=` | ASP.NET Core; Jetty 9.4 on a shared connection | sites that have both `SID` and `sid` |
+//! | `SID=`, where [`Letters::AnyCase`] says so | ASP.NET Core; Jetty 9.4 on a shared connection | sites that have both `SID` and `sid` |
 //! | `s.id=`, `s id=`, `s[id=`, `s_id=` for each other | PHP | applications that have two of these |
 //! | `sid[]=`, `sid[0]x=` | PHP | arrays in cookies |
 //! | `__Host-sid=`, `__Secure-sid=` | Sanic | sites that are about to rename their cookie |
@@ -24,6 +24,47 @@ use memchr::{memchr, memchr2, memrchr};
 use super::characters::blank;
 use crate::session::canonical::from_hex;
 
+/// The name of a cookie, and how applications compare it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name<'a> {
+    text: &'a [u8],
+    letters: Letters,
+}
+
+/// Whether upper and lower case are two names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Letters {
+    /// `SID` and `sid` are two cookies.
+    Exact,
+    /// `SID` and `sid` are one cookie.
+    AnyCase,
+}
+
+impl<'a> Name<'a> {
+    pub(super) const fn new(name: &'a str, letters: Letters) -> Self {
+        let text = name.as_bytes();
+        Self { text, letters }
+    }
+
+    pub(super) const fn as_bytes(self) -> &'a [u8] {
+        self.text
+    }
+}
+
+/// A name whose letters are compared as they are.
+impl<'a> From<&'a str> for Name<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::new(name, Letters::Exact)
+    }
+}
+
+/// A name whose letters are compared as they are.
+impl<'a> From<&'a String> for Name<'a> {
+    fn from(name: &'a String) -> Self {
+        Self::new(name, Letters::Exact)
+    }
+}
+
 /// Where a line holds the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Places {
@@ -39,9 +80,8 @@ pub(super) enum Places {
 ///
 /// The name is followed by `=` or `[` in all of its spellings, so only what is before those is
 /// looked at.
-pub(super) fn places(line: &[u8], name: &str) -> Places {
-    let name = name.as_bytes();
-    let Some(&last) = name.last() else {
+pub(super) fn places(line: &[u8], name: Name<'_>) -> Places {
+    let Some(&last) = name.text.last() else {
         return Places::None;
     };
     let is_folded = matches!(last, b'_' | b'.');
@@ -97,8 +137,8 @@ enum Spelled {
 }
 
 /// Returns whether a line up to a `=` or `[` ends with the name.
-fn spelled_before(text: &[u8], name: &[u8]) -> Spelled {
-    if let Some(before) = text.strip_suffix(name) {
+fn spelled_before(text: &[u8], name: Name<'_>) -> Spelled {
+    if let Some(before) = text.strip_suffix(name.text) {
         return match before {
             [] | [.., b';'] | [.., b';', b' '] => Spelled::Exactly,
             // `xsid` is another name. But `__Host-sid` is not, to some, nor is it if the `-` is
@@ -114,11 +154,11 @@ fn spelled_before(text: &[u8], name: &[u8]) -> Spelled {
     let other = text
         .iter()
         .rev()
-        .zip(name.iter().rev())
-        .position(|(&byte, &expected)| !same(byte, expected));
+        .zip(name.text.iter().rev())
+        .position(|(&byte, &expected)| !same(byte, expected, name.letters));
     match other {
         // The text is too short, or it is the name but for upper and lower case or PHP's `_`.
-        None if text.len() < name.len() => Spelled::No,
+        None if text.len() < name.text.len() => Spelled::No,
         None => Spelled::Perhaps,
         Some(other) if ends_within_encoded(&text[..text.len() - other]) => Spelled::Perhaps,
         Some(_) => Spelled::No,
@@ -138,8 +178,7 @@ fn ends_encoded(text: &[u8]) -> bool {
 
 /// Returns where the values begin for which a parser could find the name, each once, from left to
 /// right.
-pub(super) fn all_places<'a>(line: &'a [u8], name: &'a str) -> impl Iterator<Item = usize> + 'a {
-    let name = name.as_bytes();
+pub(super) fn all_places<'a>(line: &'a [u8], name: Name<'a>) -> impl Iterator<Item = usize> + 'a {
     let mut brackets = Brackets::default();
     let mut last = 0;
     (0..line.len())
@@ -172,19 +211,19 @@ pub(super) fn all_places<'a>(line: &'a [u8], name: &'a str) -> impl Iterator<Ite
 }
 
 /// Returns what is behind the name, if a text begins with it in a spelling that is not encoded.
-fn as_it_is<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let (spelled, rest) = text.split_at_checked(name.len())?;
+fn as_it_is<'a>(text: &'a [u8], name: Name<'_>) -> Option<&'a [u8]> {
+    let (spelled, rest) = text.split_at_checked(name.text.len())?;
     // PHP skips white space and brackets at the beginning, so they stand for no other character
     // there.
     let begins = !matches!(spelled, [b' ' | b'[', ..]);
-    let is_same = |(&byte, &expected): (&u8, &u8)| same(byte, expected);
-    (begins && spelled.iter().zip(name).all(is_same)).then_some(rest)
+    let is_same = |(&byte, &expected): (&u8, &u8)| same(byte, expected, name.letters);
+    (begins && spelled.iter().zip(name.text).all(is_same)).then_some(rest)
 }
 
 /// Returns what is behind the name, if a text begins with it and some of it is encoded.
-fn encoded<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+fn encoded<'a>(text: &'a [u8], name: Name<'_>) -> Option<&'a [u8]> {
     let mut rest = text;
-    for expected in name {
+    for &expected in name.text {
         let (byte, length) = match *rest {
             [b'%', high, low, ..] if let Some(byte) = from_hex(high, low) => (byte, 3),
             [b'%', b'u' | b'U', b'0', b'0', high, low, ..]
@@ -195,7 +234,7 @@ fn encoded<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
             [byte, ..] => (byte, 1),
             [] => return None,
         };
-        if !byte.eq_ignore_ascii_case(expected) {
+        if !same_letter(byte, expected, name.letters) {
             return None;
         }
         rest = &rest[length..];
@@ -203,10 +242,17 @@ fn encoded<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Some(rest)
 }
 
-/// Returns whether a byte can stand for one of the name, to ASP.NET Core or to PHP, that is.
-fn same(byte: u8, expected: u8) -> bool {
-    byte.eq_ignore_ascii_case(&expected)
+/// Returns whether a byte can stand for one of the name, to PHP or where case is ignored.
+fn same(byte: u8, expected: u8, letters: Letters) -> bool {
+    same_letter(byte, expected, letters)
         || (matches!(expected, b'_' | b'.') && matches!(byte, b'_' | b'.' | b' ' | b'['))
+}
+
+fn same_letter(byte: u8, expected: u8, letters: Letters) -> bool {
+    match letters {
+        Letters::Exact => byte == expected,
+        Letters::AnyCase => byte.eq_ignore_ascii_case(&expected),
+    }
 }
 
 /// Returns whether a byte can stand in a name (RFC 6265, 4.1.1).

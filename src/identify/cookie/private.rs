@@ -8,8 +8,8 @@ use super::cookie_id::CookieId;
 use super::seal::{Seal, opened};
 
 impl CookieId {
-    /// Reads values that are encrypted by the `cookie` crate's [`PrivateJar`](cookie::PrivateJar) with this
-    /// key, as axum-extra's `PrivateCookieJar` does.
+    /// Reads values that are encrypted by the `cookie` crate's [`PrivateJar`](cookie::PrivateJar)
+    /// with this key, as axum-extra's `PrivateCookieJar` does.
     ///
     /// A value counts as an id only if it can be decrypted; anything else is no id, as it is to the
     /// application.

@@ -1,7 +1,7 @@
 //! The reading of `Cookie` headers, so that no spelling hides a session from the layer.
 //!
 //! The layer compares bytes, the application behind it decodes. 81 cookie parsers of 9 languages
-//! were tried with thousands of odd headers (`tests/cookies/corpus`), and what this module knows of
+//! were tried with thousands of odd headers (`tests/cookie/corpus`), and what this module knows of
 //! them is what was seen there.
 //!
 //! - Nearly all headers are read alike by all parsers. [`read`] finds that out at little cost: it
@@ -18,6 +18,7 @@
 //! is odd is handed on as it came.
 
 use super::ids::{Id, Ids, TooMany};
+use super::name::Name;
 use super::{name, value};
 use crate::session::canonical::canonical;
 
@@ -42,13 +43,18 @@ pub(super) enum Reading<'a> {
         ids: Vec<Id<'a>>,
         glued: Vec<Id<'a>>,
     },
-    /// Parsers could read more than [`MAX`](super::ids::MAX) ids. These are the first ones.
+    /// Parsers could read more than [`MAX`](super::ids::MAX) ids, or the ids are too long to look
+    /// at all. These are the first ones.
     TooMany(Vec<Id<'a>>),
 }
 
 /// Reads the cookie of this name.
 #[inline]
-pub(super) fn read<'a>(lines: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Reading<'a> {
+pub(super) fn read<'a, 'n>(
+    lines: impl IntoIterator<Item = &'a [u8]>,
+    name: impl Into<Name<'n>>,
+) -> Reading<'a> {
+    let name = name.into();
     let mut lines = lines.into_iter();
     let Some(first) = lines.next() else {
         return Reading::Plain(None);
@@ -64,7 +70,7 @@ pub(super) fn read<'a>(lines: impl IntoIterator<Item = &'a [u8]>, name: &str) ->
 /// Reads several lines: each alone, and all of them as servers join them, since an id may be glued
 /// together from two.
 #[cold]
-fn read_lines<'a>(lines: &[&'a [u8]], name: &str) -> Reading<'a> {
+fn read_lines<'a>(lines: &[&'a [u8]], name: Name<'_>) -> Reading<'a> {
     let mut ids = Ids::default();
     for line in lines {
         if collect(&mut ids, line, name::places(line, name), name).is_err() {
@@ -114,7 +120,7 @@ fn trim_blanks(mut line: &[u8]) -> &[u8] {
 
 /// Reads the only line of a request.
 #[inline]
-fn read_line<'a>(line: &'a [u8], places: name::Places, name: &str) -> Reading<'a> {
+fn read_line<'a>(line: &'a [u8], places: name::Places, name: Name<'_>) -> Reading<'a> {
     match places {
         name::Places::None => return Reading::Plain(None),
         name::Places::One(start) => {
@@ -137,7 +143,7 @@ fn read_line<'a>(line: &'a [u8], places: name::Places, name: &str) -> Reading<'a
 
 /// Reads a line that parsers may read differently.
 #[cold]
-fn read_widely<'a>(line: &'a [u8], places: name::Places, name: &str) -> Reading<'a> {
+fn read_widely<'a>(line: &'a [u8], places: name::Places, name: Name<'_>) -> Reading<'a> {
     let mut ids = Ids::default();
     if collect(&mut ids, line, places, name).is_err() {
         return Reading::TooMany(ids.found);
@@ -157,7 +163,8 @@ fn read_widely<'a>(line: &'a [u8], places: name::Places, name: &str) -> Reading<
 }
 
 /// Returns the first value that a strict reader finds, one who does not decode.
-pub(super) fn strict<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub(super) fn strict<'a, 'n>(line: &'a [u8], name: impl Into<Name<'n>>) -> Option<&'a [u8]> {
+    let name = name.into();
     line.split(|byte| *byte == b';').find_map(|pair| {
         let rest = pair.trim_ascii_start().strip_prefix(name.as_bytes())?;
         let value = rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii();
@@ -173,7 +180,7 @@ fn collect<'a>(
     ids: &mut Ids<'a>,
     line: &'a [u8],
     places: name::Places,
-    name: &str,
+    name: Name<'_>,
 ) -> Result<(), TooMany> {
     match places {
         name::Places::None => Ok(()),

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use super::ids::Id;
-use super::name;
+use super::name::{self, Name};
 
 /// How an id is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +14,10 @@ pub(super) enum Spelling {
     /// With all characters encoded at which any parser would stop: `A%3DB`. Needed if what some
     /// parsers would cut it to is the id of a session that has ended.
     ///
-    /// Two kinds of ids cannot be written so that all parsers agree, and are left out: those that
-    /// are not UTF-8, and those that begin with `j:`, which are JSON to Express.
+    /// Two kinds of ids would still be read differently once they are decoded: those that are not
+    /// UTF-8, and those that begin with `j:`, which are JSON to Express. So the bytes in question
+    /// are encoded twice. What is left after one decoding is another spelling of the same id, and
+    /// it is ASCII.
     Encoded,
 }
 
@@ -24,15 +26,14 @@ pub(super) enum Spelling {
 ///
 /// The id comes first, so that nothing before it can hide or change it. Foreign cookies follow as
 /// they came, but for pairs in which a parser could find the name.
-pub(super) fn rewrite<'a>(
+pub(super) fn rewrite<'a, 'n>(
     lines: impl IntoIterator<Item = &'a [u8]>,
-    name: &str,
+    name: impl Into<Name<'n>>,
     id: Option<(&Id<'_>, Spelling)>,
 ) -> Option<HeaderValue> {
+    let name = name.into();
     let mut written = Vec::new();
-    if let Some((id, spelling)) = id
-        && (spelling == Spelling::AsPresented || is_unambiguous(id.canonical()))
-    {
+    if let Some((id, spelling)) = id {
         written.extend_from_slice(name.as_bytes());
         written.push(b'=');
         write(id, spelling, &mut written);
@@ -60,22 +61,21 @@ fn write(id: &Id<'_>, spelling: Spelling, written: &mut Vec<u8>) {
         written.extend_from_slice(id.spelling());
         return;
     }
-    for &byte in id.canonical() {
+    let is_utf8 = str::from_utf8(id.canonical()).is_ok();
+    let is_json = id.canonical().starts_with(b"j:");
+    for (at, &byte) in id.canonical().iter().enumerate() {
+        let twice = !as_presented && (is_json && at == 0 || !is_utf8 && !byte.is_ascii());
         let stays = byte.is_ascii_alphanumeric()
             || b"._~!#$'*^`|-+".contains(&byte)
             || as_presented && b"/=:@".contains(&byte);
-        if stays {
+        if stays && !twice {
             written.push(byte);
         } else {
             let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
-            written.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+            written.extend_from_slice(if twice { b"%25" } else { b"%" });
+            written.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
         }
     }
-}
-
-/// Returns whether all parsers can be made to read this id alike.
-fn is_unambiguous(id: &[u8]) -> bool {
-    str::from_utf8(id).is_ok() && !id.starts_with(b"j:")
 }
 
 /// Returns whether a byte may stand in a value (RFC 6265, 4.1.1).

@@ -8,8 +8,8 @@ use super::cookie_id::CookieId;
 use super::seal::{Seal, opened};
 
 impl CookieId {
-    /// Reads values that are signed by the `cookie` crate's [`SignedJar`](cookie::SignedJar) with this key,
-    /// as axum-extra's `SignedCookieJar` does.
+    /// Reads values that are signed by the `cookie` crate's [`SignedJar`](cookie::SignedJar) with
+    /// this key, as axum-extra's `SignedCookieJar` does.
     ///
     /// A value counts as an id only if the signature is genuine; anything else is no id, as it is
     /// to the application.

@@ -355,6 +355,7 @@ fn variants<'a>(value: &'a [u8], ids: &mut Ids<'a>) -> Result<(), TooMany> {
     if !value.iter().any(is_odd) && !value.starts_with(b"j:") {
         return ids.push_spelling(Cow::Borrowed(value));
     }
+    ids.spend(value.len())?;
     let mut forms = vec![Cow::Borrowed(value)];
     also(&mut forms, |form| {
         memchr(b'\\', form).map(|_| [unescaped(form, false), unescaped(form, true)])
@@ -377,7 +378,6 @@ fn variants<'a>(value: &'a [u8], ids: &mut Ids<'a>) -> Result<(), TooMany> {
     Ok(())
 }
 
-/// Returns what Express's cookie-parser reads if a value begins with `j:`. If that is a text, the
 /// Adds to some forms what each of them could be read as.
 fn also<const N: usize>(
     forms: &mut Vec<Cow<'_, [u8]>>,
@@ -387,7 +387,6 @@ fn also<const N: usize>(
     forms.extend(more.into_iter().flatten().map(Cow::Owned));
 }
 
-/// Decodes UTF-8 as Java does, to which the three bytes of a surrogate are one mistake and not
 /// The bit of `%` in [`KINDS`].
 const PERCENT: u32 = 1;
 

@@ -1,0 +1,5 @@
+//! The target `identify` for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tower_login_timeout_fuzz::identify::run(data));

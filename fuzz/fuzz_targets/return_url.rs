@@ -1,0 +1,5 @@
+//! The target `return_url` for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tower_login_timeout_fuzz::return_url::run(data));

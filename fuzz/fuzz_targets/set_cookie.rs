@@ -1,0 +1,5 @@
+//! The target `set_cookie` for libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tower_login_timeout_fuzz::set_cookie::run(data));
