@@ -1,5 +1,7 @@
 //! Tests of `CookieId`: which cookies are a session id, and which responses begin or end a session.
 
+#![allow(unreachable_pub, reason = "a program exports nothing")]
+
 mod cookie {
     mod corpus;
     mod readers;
@@ -208,7 +210,7 @@ fn a_cookie_that_no_browser_would_keep_is_refused() {
 
 #[cfg(any(feature = "signed", feature = "private"))]
 mod sealed {
-    use super::{issued_by, one, presented_by};
+    use super::{issued_by, presented_by};
     use cookie::{Cookie, CookieJar, Key};
     use tower_login_timeout::{CookieId, Issued, Presented, SessionKey};
 

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::common::http1::get;
 use crate::common::{databases, redis};
 use crate::{Site, hello, log_in, log_out, logged_out, status_and_reason};
 

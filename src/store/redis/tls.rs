@@ -33,6 +33,10 @@ struct ClientCertificate {
 }
 
 impl TlsSettings {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "without the feature, it is refused"
+    )]
     pub(super) fn set_root_certificate(&mut self, pem: Vec<u8>) -> Result<(), RedisStoreError> {
         self.root = Some(pem);
         Ok(())

@@ -1,4 +1,9 @@
 //! TLS where the feature `redis-tls` is off: there is none, and nothing to set.
+#![allow(
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    reason = "the methods are those of `tls.rs`"
+)]
 
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;

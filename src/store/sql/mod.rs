@@ -25,4 +25,6 @@ pub(crate) mod sql_store;
 pub(crate) mod sqlite;
 mod sweep;
 mod table;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod text_call;
 mod value;
