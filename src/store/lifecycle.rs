@@ -92,8 +92,14 @@ impl Rotation {
         let continued = self.continued(&old, is_live, behind.last().copied());
         let begin = store.begin(self.new, continued, policy.keep_until(&continued));
         let found = WithTimeout::new(begin, timeout).await?;
-        if found != continued || !is_live {
-            // Another request gave the session this id already, or there is nothing to link it to.
+        let is_ours = found == continued;
+        let behind = match found.next_id() {
+            _ if is_ours => behind,
+            // Another request gave the session this id already, and may have failed before it was in the ring.
+            Some(next) if found.created_at() == old.created_at() => vec![next],
+            Some(_) | None => return Ok(()),
+        };
+        if !is_live || !self.is_live(&found, policy) {
             return Ok(());
         }
         let mut known = Some(old);
@@ -101,11 +107,16 @@ impl Rotation {
             match self.insert(known.take(), &behind, store, policy).await? {
                 Insertion::Done => return Ok(()),
                 Insertion::Lost => {}
-                Insertion::Ended => break,
+                Insertion::Ended => {
+                    // The session ended under its old id while this was on its way.
+                    end(store, policy, self.new, self.now).await?;
+                    return Ok(());
+                }
             }
         }
-        // The session ended under its old id while this was on its way.
-        end(store, policy, self.new, self.now).await?;
+        if is_ours {
+            end(store, policy, self.new, self.now).await?;
+        }
         Ok(())
     }
 

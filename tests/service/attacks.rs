@@ -412,6 +412,22 @@ async fn two_rotations_that_cross_leave_one_ring() {
 }
 
 #[tokio::test]
+async fn an_id_whose_rotation_failed_half_way_and_is_issued_again_ends_with_its_session() {
+    let store = ScriptedStore::default();
+    let site = Site::with_store(policy(), store.clone());
+    site.start("a").await;
+    store.set(Operation::Change, Fault::Fails);
+    let response = site.setting(request("/", "a"), &["sid=b"]).await;
+    assert_eq!(response.status(), 503);
+    store.heal();
+    site.clock.advance(MILLISECOND);
+    site.setting(request("/", "a"), &["sid=b"]).await;
+    assert_eq!(site.status("b").await, 200);
+    site.layer.tracker().revoke("a").await.unwrap();
+    assert_eq!(reason(&site.ask("/", "b").await), "revoked");
+}
+
+#[tokio::test]
 async fn nothing_begins_from_a_session_that_could_not_be_checked() {
     let store = ScriptedStore::default();
     let policy = policy().with_store_failure(StoreFailure::Allow);
