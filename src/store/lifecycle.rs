@@ -7,6 +7,8 @@
 //! came first, and the walk finds the new id; or the walk came first, and the insertion finds a revoked record and
 //! ends the new id itself.
 
+use std::collections::HashSet;
+
 use crate::session::activity::Activity;
 use crate::session::change::Change;
 use crate::session::key::SessionKey;
@@ -18,9 +20,9 @@ use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::store::timeout::WithTimeout;
 
-/// How many ids of one session a log-out ends. Long replaced ids leave the ring, so this is more than an application
-/// hands out within two overlaps.
-const MOST_IDS: usize = 256;
+/// How many ids of one session a log-out walks through. Ids that were replaced long ago leave the ring, but each still
+/// names the one that followed it. So from the id of the log-in, there are as many as the application has handed out.
+const MOST_IDS: usize = 1 << 16;
 
 /// How many long replaced ids a rotation takes out of the ring. It inserts one, so the ring shrinks while there are
 /// more.
@@ -42,7 +44,7 @@ pub(crate) async fn end<St: ActivityStore>(
     let Some(first) = revoke(key).await? else {
         return Ok(false);
     };
-    let mut ended = vec![key];
+    let mut ended = HashSet::from([key]);
     let mut next = first.next_id();
     while let Some(key) = next
         && !ended.contains(&key)
@@ -54,7 +56,7 @@ pub(crate) async fn end<St: ActivityStore>(
             break;
         };
         let before = revoke(key).await?.unwrap_or(found);
-        ended.push(key);
+        ended.insert(key);
         next = before.next_id();
     }
     Ok(true)

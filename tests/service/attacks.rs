@@ -356,6 +356,20 @@ async fn a_rolling_cookie_keeps_few_ids_of_its_session() {
 }
 
 #[tokio::test]
+async fn the_id_of_the_log_in_ends_a_session_that_was_rotated_often_since() {
+    let site = Site::new(policy());
+    site.start("0").await;
+    for number in 0..500 {
+        let (old, new) = (number.to_string(), format!("sid={}", number + 1));
+        site.setting(request("/", &old), &[&new]).await;
+        site.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(site.status("500").await, 200);
+    assert!(site.layer.tracker().revoke("0").await.unwrap());
+    assert_eq!(reason(&site.ask("/", "500").await), "revoked");
+}
+
+#[tokio::test]
 async fn a_session_that_was_started_anew_is_not_ended_by_an_old_id_of_it() {
     let site = Site::new(policy());
     site.start("a").await;
