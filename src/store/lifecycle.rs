@@ -8,6 +8,8 @@
 //! finds the new id; or the walk came first, and the insertion finds a revoked record and ends the
 //! new id itself.
 
+use std::collections::HashSet;
+
 use crate::session::activity::Activity;
 use crate::session::change::Change;
 use crate::session::key::SessionKey;
@@ -19,9 +21,15 @@ use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::store::timeout::WithTimeout;
 
+<<<<<<< HEAD
 /// How many ids of one session a log-out ends. Long replaced ids leave the ring, so this is more
 /// than an application hands out within two overlaps.
 const MOST_IDS: usize = 256;
+=======
+/// How many ids of one session a log-out walks through. Ids that were replaced long ago leave the ring, but each still
+/// names the one that followed it. So from the id of the log-in, there are as many as the application has handed out.
+const MOST_IDS: usize = 1 << 16;
+>>>>>>> attack
 
 /// How many long replaced ids a rotation takes out of the ring. It inserts one, so the ring shrinks
 /// while there are more.
@@ -43,7 +51,7 @@ pub(crate) async fn end<St: ActivityStore>(
     let Some(first) = revoke(key).await? else {
         return Ok(false);
     };
-    let mut ended = vec![key];
+    let mut ended = HashSet::from([key]);
     let mut next = first.next_id();
     while let Some(key) = next
         && !ended.contains(&key)
@@ -55,7 +63,7 @@ pub(crate) async fn end<St: ActivityStore>(
             break;
         };
         let before = revoke(key).await?.unwrap_or(found);
-        ended.push(key);
+        ended.insert(key);
         next = before.next_id();
     }
     Ok(true)
@@ -94,8 +102,14 @@ impl Rotation {
         let continued = self.continued(&old, is_live, behind.last().copied());
         let begin = store.begin(self.new, continued, policy.keep_until(&continued));
         let found = WithTimeout::new(begin, timeout).await?;
-        if found != continued || !is_live {
-            // Another request gave the session this id already, or there is nothing to link it to.
+        let is_ours = found == continued;
+        let behind = match found.next_id() {
+            _ if is_ours => behind,
+            // Another request gave the session this id already, and may have failed before it was in the ring.
+            Some(next) if found.created_at() == old.created_at() => vec![next],
+            Some(_) | None => return Ok(()),
+        };
+        if !is_live || !self.is_live(&found, policy) {
             return Ok(());
         }
         let mut known = Some(old);
@@ -103,11 +117,16 @@ impl Rotation {
             match self.insert(known.take(), &behind, store, policy).await? {
                 Insertion::Done => return Ok(()),
                 Insertion::Lost => {}
-                Insertion::Ended => break,
+                Insertion::Ended => {
+                    // The session ended under its old id while this was on its way.
+                    end(store, policy, self.new, self.now).await?;
+                    return Ok(());
+                }
             }
         }
-        // The session ended under its old id while this was on its way.
-        end(store, policy, self.new, self.now).await?;
+        if is_ours {
+            end(store, policy, self.new, self.now).await?;
+        }
         Ok(())
     }
 

@@ -357,6 +357,20 @@ async fn a_rolling_cookie_keeps_few_ids_of_its_session() {
 }
 
 #[tokio::test]
+async fn the_id_of_the_log_in_ends_a_session_that_was_rotated_often_since() {
+    let site = Site::new(policy());
+    site.start("0").await;
+    for number in 0..500 {
+        let (old, new) = (number.to_string(), format!("sid={}", number + 1));
+        site.setting(request("/", &old), &[&new]).await;
+        site.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(site.status("500").await, 200);
+    assert!(site.layer.tracker().revoke("0").await.unwrap());
+    assert_eq!(reason(&site.ask("/", "500").await), "revoked");
+}
+
+#[tokio::test]
 async fn a_session_that_was_started_anew_is_not_ended_by_an_old_id_of_it() {
     let site = Site::new(policy());
     site.start("a").await;
@@ -410,6 +424,22 @@ async fn two_rotations_that_cross_leave_one_ring() {
     for id in ["a", "b", "c"] {
         assert_eq!(reason(&site.ask("/", id).await), "revoked", "{id}");
     }
+}
+
+#[tokio::test]
+async fn an_id_whose_rotation_failed_half_way_and_is_issued_again_ends_with_its_session() {
+    let store = ScriptedStore::default();
+    let site = Site::with_store(policy(), store.clone());
+    site.start("a").await;
+    store.set(Operation::Change, Fault::Fails);
+    let response = site.setting(request("/", "a"), &["sid=b"]).await;
+    assert_eq!(response.status(), 503);
+    store.heal();
+    site.clock.advance(MILLISECOND);
+    site.setting(request("/", "a"), &["sid=b"]).await;
+    assert_eq!(site.status("b").await, 200);
+    site.layer.tracker().revoke("a").await.unwrap();
+    assert_eq!(reason(&site.ask("/", "b").await), "revoked");
 }
 
 #[tokio::test]

@@ -99,6 +99,7 @@ impl Settings {
     }
 
     /// Returns the settings for a pool that belongs to an application.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(super) fn of_application() -> Self {
         Self {
             // What is set on a connection would change how it behaves for the application.
