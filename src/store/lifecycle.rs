@@ -21,15 +21,10 @@ use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::store::timeout::WithTimeout;
 
-<<<<<<< HEAD
-/// How many ids of one session a log-out ends. Long replaced ids leave the ring, so this is more
-/// than an application hands out within two overlaps.
-const MOST_IDS: usize = 256;
-=======
-/// How many ids of one session a log-out walks through. Ids that were replaced long ago leave the ring, but each still
-/// names the one that followed it. So from the id of the log-in, there are as many as the application has handed out.
+/// How many ids of one session a log-out walks through. Ids that were replaced long ago leave the
+/// ring, but each still names the one that followed it. So from the id of the log-in, there are as
+/// many as the application has handed out.
 const MOST_IDS: usize = 1 << 16;
->>>>>>> attack
 
 /// How many long replaced ids a rotation takes out of the ring. It inserts one, so the ring shrinks
 /// while there are more.
@@ -105,7 +100,8 @@ impl Rotation {
         let is_ours = found == continued;
         let behind = match found.next_id() {
             _ if is_ours => behind,
-            // Another request gave the session this id already, and may have failed before it was in the ring.
+            // Another request gave the session this id already, and may have failed before it was
+            // in the ring.
             Some(next) if found.created_at() == old.created_at() => vec![next],
             Some(_) | None => return Ok(()),
         };
