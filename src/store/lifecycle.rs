@@ -30,18 +30,19 @@ const MOST_SKIPPED: usize = 4;
 /// How often a rotation starts again because another one of the same session came first.
 const MOST_ATTEMPTS: usize = 8;
 
-/// Ends the session under all its ids. Returns whether the store knew the given one.
+/// Ends the session under all its ids. Returns the record that the given one had, if the store knew
+/// it.
 pub(crate) async fn end<St: ActivityStore>(
     store: &St,
     policy: &Policy,
     key: SessionKey,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Activity>, StoreError> {
     let timeout = policy.store_timeout();
     let keep_until = policy.keep_revoked_until(now);
     let revoke = |key| WithTimeout::new(store.revoke(key, keep_until), timeout);
     let Some(first) = revoke(key).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     let mut ended = vec![key];
     let mut next = first.next_id();
@@ -58,7 +59,7 @@ pub(crate) async fn end<St: ActivityStore>(
         ended.push(key);
         next = before.next_id();
     }
-    Ok(true)
+    Ok(Some(first))
 }
 
 /// A rotation: the application gives a live session a new id.
@@ -74,20 +75,20 @@ pub(crate) struct Rotation {
 
 impl Rotation {
     /// Continues the session under the new id, as old as it is. If the session has ended meanwhile,
-    /// so has the new id.
+    /// so has the new id. Returns whether this call made the new id one of a live session.
     pub(crate) async fn record<St: ActivityStore>(
         &self,
         store: &St,
         policy: &Policy,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let timeout = policy.store_timeout();
         let load = |key| WithTimeout::new(store.load(key), timeout);
         // A record that is gone has ended: the new id stays unknown.
         let Some(mut old) = load(self.old).await? else {
-            return Ok(());
+            return Ok(false);
         };
         if old.next_id() == Some(self.new) {
-            return Ok(());
+            return Ok(false);
         }
         let is_live = |activity: &Activity| {
             let verdict = policy.decide(Some(*activity), self.now);
@@ -99,15 +100,15 @@ impl Rotation {
         let found = WithTimeout::new(begin, timeout).await?;
         if found != continued || !is_live(&old) {
             // Another request gave the session this id already, or there is nothing to link it to.
-            return Ok(());
+            return Ok(false);
         }
         for _ in 0..MOST_ATTEMPTS {
             let replace = Change::replace_id(*policy, self.now, old.next_id(), self.new);
             let change = store.change(self.old, replace);
             let before = WithTimeout::new(change, timeout).await?;
             match before {
-                Some(before) if replace.applies_to(&before) => return Ok(()),
-                Some(before) if before.next_id() == Some(self.new) => return Ok(()),
+                Some(before) if replace.applies_to(&before) => return Ok(true),
+                Some(before) if before.next_id() == Some(self.new) => return Ok(false),
                 Some(before) if is_live(&before) => old = before,
                 Some(_) | None => break,
             }
@@ -119,7 +120,7 @@ impl Rotation {
         }
         // The session ended under its old id while this was on its way.
         end(store, policy, self.new, self.now).await?;
-        Ok(())
+        Ok(false)
     }
 
     /// Returns the record of the new id. If the session has ended, so has the new id.
