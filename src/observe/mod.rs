@@ -2,6 +2,8 @@
 
 pub(crate) mod event;
 pub(crate) mod key_prefix;
+#[cfg(feature = "metrics")]
+pub(crate) mod metrics_observer;
 pub(crate) mod observers;
 pub(crate) mod port;
 #[cfg(feature = "tracing")]
