@@ -118,7 +118,8 @@
 //! |---|---|
 //! | `hyper` (default) | the reason phrase on HTTP/1, where hyper alone would write `440 <none>` |
 //! | `axum` | [`SessionHandle`] as an extractor; rules see the whole path inside axum's `nest` |
-//! | `tracing` | an event for each expiry and each store failure |
+//! | `tracing` | a log event for each expiry and each store failure |
+//! | `metrics` | `MetricsObserver`, which counts requests, sessions and store errors for any exporter |
 //! | `signed`, `private` | session ids in signed and encrypted cookies |
 //! | `redis`, `redis-tls` | `RedisStore`: one server, Sentinel or Cluster, of Redis or Valkey |
 //! | `sqlite`, `postgres`, `mysql`, `sql-tls` | `SqliteStore`, `PostgresStore` and `MySqlStore`; they need Rust 1.94, as sqlx does |
@@ -156,6 +157,11 @@ pub use middleware::body::ResponseBody;
 pub use middleware::future::ResponseFuture;
 pub use middleware::layer::LoginTimeoutLayer;
 pub use middleware::service::LoginTimeout;
+pub use observe::event::{Cause, Event, Outcome, StoreOperation};
+pub use observe::key_prefix::KeyPrefix;
+#[cfg(feature = "metrics")]
+pub use observe::metrics_observer::MetricsObserver;
+pub use observe::port::Observe;
 pub use request::head::RequestHead;
 pub use request::rule;
 pub use respond::format::ResponseFormat;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::observe::event::{Cause, StoreOperation};
+use crate::observe::observers::Observers;
 use crate::session::activity::Activity;
 use crate::session::change::Change;
 use crate::session::key::SessionKey;
@@ -58,6 +60,7 @@ impl Tracker {
             policy,
             store,
             clock,
+            observers: Observers::built_in(),
         }))
     }
 
@@ -332,11 +335,25 @@ pub(crate) struct Parts<'a, St> {
     pub(crate) policy: &'a Policy,
     pub(crate) store: &'a St,
     pub(crate) clock: &'a dyn Clock,
+    pub(crate) observers: &'a Observers,
 }
 
 impl<'a, St: ActivityStore> Parts<'a, St> {
-    fn with_timeout<T: Send + 'static>(&self, operation: St::Future<T>) -> BoxFuture<'a, T> {
-        Box::pin(WithTimeout::new(operation, self.policy.store_timeout()))
+    /// Gives a call of the store the policy's time limit, and reports its failure.
+    fn call<T: Send + 'static>(
+        &self,
+        operation: StoreOperation,
+        call: St::Future<T>,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<'a, T, St> {
+        let call = WithTimeout::new(call, self.policy.store_timeout());
+        let observers = self.observers;
+        async move {
+            let result = call.await;
+            if let Err(error) = &result {
+                observers.store_failed(operation, Cause::Tracker, error);
+            }
+            result
+        }
     }
 }
 
@@ -345,6 +362,7 @@ struct Standalone<St, C> {
     policy: Policy,
     store: St,
     clock: C,
+    observers: Observers,
 }
 
 impl<St: ActivityStore, C: Clock> TrackerParts for Standalone<St, C> {
@@ -355,6 +373,7 @@ impl<St: ActivityStore, C: Clock> TrackerParts for Standalone<St, C> {
             policy: &self.policy,
             store: &self.store,
             clock: &self.clock,
+            observers: &self.observers,
         }
     }
 }
@@ -384,28 +403,46 @@ impl<T: TrackerParts> DynTracker for T {
     fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()> {
         let parts = self.parts();
         let keep_until = parts.policy.keep_until(&activity);
-        parts.with_timeout(parts.store.create(key, activity, keep_until))
+        let create = parts.store.create(key, activity, keep_until);
+        let create = parts.call(StoreOperation::LogIn, create);
+        Box::pin(async move {
+            create.await?;
+            parts.observers.began(key, Cause::Tracker);
+            Ok(())
+        })
     }
 
     fn load(&self, key: SessionKey) -> BoxFuture<'_, Option<Activity>> {
         let parts = self.parts();
-        parts.with_timeout(parts.store.load(key))
+        Box::pin(parts.call(StoreOperation::Check, parts.store.load(key)))
     }
 
     fn touch(&self, key: SessionKey, now: Timestamp) -> BoxFuture<'_, Option<Activity>> {
         let parts = self.parts();
-        parts.with_timeout(parts.store.touch(key, parts.policy.touch(now)))
+        let touch = parts.store.touch(key, parts.policy.touch(now));
+        Box::pin(parts.call(StoreOperation::Activity, touch))
     }
 
     fn change(&self, key: SessionKey, change: Change) -> BoxFuture<'_, Option<Activity>> {
         let parts = self.parts();
-        parts.with_timeout(parts.store.change(key, change))
+        Box::pin(parts.call(StoreOperation::LogIn, parts.store.change(key, change)))
     }
 
     fn end(&self, key: SessionKey) -> BoxFuture<'_, bool> {
         let parts = self.parts();
         let (store, policy, now) = (parts.store.clone(), *parts.policy, parts.clock.now());
-        let end = async move { lifecycle::end(&store, &policy, key, now).await };
-        Box::pin(Detached::new(end))
+        let observers = parts.observers.clone();
+        // It may outlive its caller, so it reports by itself.
+        Box::pin(Detached::new(async move {
+            let before = lifecycle::end(&store, &policy, key, now).await;
+            match &before {
+                Ok(Some(before)) if !before.is_revoked() => observers.ended(key, Cause::Tracker),
+                Ok(_) => {}
+                Err(error) => {
+                    observers.store_failed(StoreOperation::LogOut, Cause::Tracker, error);
+                }
+            }
+            Ok(before?.is_some())
+        }))
     }
 }

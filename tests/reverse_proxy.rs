@@ -11,6 +11,8 @@ mod common;
 
 mod reverse_proxy {
     mod forwarding;
+    #[cfg(feature = "metrics")]
+    mod metrics;
     mod options;
     mod sessions;
     mod streaming;

@@ -11,6 +11,7 @@ mod service {
     mod login;
     #[cfg(feature = "axum")]
     mod nest;
+    mod observe;
     mod races;
     mod response;
     mod rotation_races;

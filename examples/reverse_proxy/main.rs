@@ -20,15 +20,21 @@ use tower_login_timeout::{ActivityStore, BoxError, Clock, LoginTimeoutLayer, rul
 
 use forward::Forward;
 use options::Options;
+use ready::Ready;
+use stop::Stop;
 
 #[cfg(feature = "cached")]
 use with_cached as cached;
+#[cfg(feature = "metrics")]
+use with_metrics as metrics;
 #[cfg(unix)]
 use with_signals as stop;
 #[cfg(feature = "_shared")]
 use with_stores as store;
 #[cfg(not(feature = "cached"))]
 use without_cached as cached;
+#[cfg(not(feature = "metrics"))]
+use without_metrics as metrics;
 #[cfg(not(unix))]
 use without_signals as stop;
 #[cfg(not(feature = "_shared"))]
@@ -37,16 +43,21 @@ use without_stores as store;
 mod forward;
 mod headers;
 mod options;
+mod ready;
 mod serve;
 mod tunnel;
 #[cfg(feature = "cached")]
 mod with_cached;
+#[cfg(feature = "metrics")]
+mod with_metrics;
 #[cfg(unix)]
 mod with_signals;
 #[cfg(feature = "_shared")]
 mod with_stores;
 #[cfg(not(feature = "cached"))]
 mod without_cached;
+#[cfg(not(feature = "metrics"))]
+mod without_metrics;
 #[cfg(not(unix))]
 mod without_signals;
 #[cfg(not(feature = "_shared"))]
@@ -68,14 +79,15 @@ async fn run(options: Options) -> Result<(), BoxError> {
         return cached::serve(options).await;
     }
     let (store, clock) = store::open(&options.store).await?;
-    serve(options, store, clock).await
+    serve(options, store.clone(), clock, store).await
 }
 
-/// Serves until a signal ends the process.
+/// Serves until a signal ends the process. `origin` is the store whose health counts.
 async fn serve(
     options: Options,
     store: impl ActivityStore,
     clock: impl Clock,
+    origin: impl Ready,
 ) -> Result<(), BoxError> {
     let mut layer = LoginTimeoutLayer::new(options.policy()?, options.identify()?, store)
         .with_clock(clock)
@@ -93,5 +105,18 @@ async fn serve(
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
-    serve::until_asked_to_end(listener, layer, Forward::to(options.upstream)).await
+    let stop = Stop::listen()?;
+    let monitoring = match options.metrics {
+        Some(address) => {
+            let bound;
+            (layer, bound) = metrics::serve(address, layer, origin).await?;
+            Some(bound)
+        }
+        None => None,
+    };
+    serve::announce("listening on", listener.local_addr()?)?;
+    if let Some(address) = monitoring {
+        serve::announce("metrics on", address)?;
+    }
+    serve::until_asked_to_end(stop, listener, layer, Forward::to(options.upstream)).await
 }

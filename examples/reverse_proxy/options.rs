@@ -97,6 +97,11 @@ pub struct Options {
     /// Tell live sessions how many seconds they have left, in `login-timeout-remaining`
     #[arg(long)]
     pub remaining_header: bool,
+
+    /// Serve metrics for Prometheus at http://ADDRESS/metrics, and whether the store is up at
+    /// http://ADDRESS/-/ready; not for the public
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::Request;
@@ -23,12 +24,11 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves until a signal comes, then lets open requests finish.
 pub async fn until_asked_to_end<St: ActivityStore>(
+    mut stop: Stop,
     listener: TcpListener,
     layer: LoginTimeoutLayer<St>,
     forward: Forward,
 ) -> Result<(), BoxError> {
-    let mut stop = Stop::listen()?;
-    announce(&listener)?;
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new());
     server.http2().timer(TokioTimer::new());
@@ -70,9 +70,10 @@ pub async fn until_asked_to_end<St: ActivityStore>(
     Ok(())
 }
 
-fn announce(listener: &TcpListener) -> Result<(), BoxError> {
+/// Prints where the proxy can be reached.
+pub fn announce(what: &str, address: SocketAddr) -> Result<(), BoxError> {
     let mut out = std::io::stdout();
-    writeln!(out, "listening on {}", listener.local_addr()?)?;
+    writeln!(out, "{what} {address}")?;
     out.flush()?;
     Ok(())
 }

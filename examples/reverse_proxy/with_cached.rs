@@ -13,8 +13,8 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// Serves, and writes the gathered activity before it ends.
 pub async fn serve(options: Options) -> Result<(), BoxError> {
     let (shared, clock) = store::open(&options.store).await?;
-    let store = CachedStore::new(shared);
-    let served = crate::serve(options, store.clone(), clock).await;
+    let store = CachedStore::new(shared.clone());
+    let served = crate::serve(options, store.clone(), clock, shared).await;
     let flushed = store.flush(FLUSH_WITHIN).await;
     served.and(flushed.map_err(BoxError::from))
 }

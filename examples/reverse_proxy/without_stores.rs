@@ -2,6 +2,8 @@
 
 use tower_login_timeout::{BoxError, MemoryStore, SystemClock};
 
+use crate::ready::Ready;
+
 /// Opens the store in memory. The text may hold a password, so no error shows it.
 pub async fn open(url: &str) -> Result<(MemoryStore, SystemClock), BoxError> {
     let feature = match url.split(':').next() {
@@ -25,4 +27,10 @@ pub async fn open(url: &str) -> Result<(MemoryStore, SystemClock), BoxError> {
         "this store is not compiled in: add `--features {feature}` to the command of cargo"
     )
     .into())
+}
+
+impl Ready for MemoryStore {
+    async fn is_ready(&self) -> bool {
+        true
+    }
 }

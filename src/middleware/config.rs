@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::identify::identify_session::IdentifySession;
+use crate::observe::observers::Observers;
 use crate::request::head::RequestHead;
 use crate::request::rule::Rule;
 use crate::respond::response_for_expired::ResponseForExpired;
@@ -26,6 +27,7 @@ pub(super) struct Config<St> {
     pub(super) respond: Arc<dyn ResponseForExpired>,
     pub(super) respond_unavailable: Arc<dyn ResponseForUnavailable>,
     pub(super) remaining: RemainingHeader,
+    pub(super) observers: Observers,
 }
 
 /// Requests that any of these rules matches.
@@ -88,6 +90,7 @@ impl<St: ActivityStore> TrackerParts for ConfigHandle<St> {
             policy: &self.policy,
             store: &self.store,
             clock: &*self.clock,
+            observers: &self.observers,
         }
     }
 }

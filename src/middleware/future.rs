@@ -18,7 +18,7 @@ use crate::middleware::config::{Config, ConfigHandle};
 use crate::middleware::recording::Recording;
 use crate::middleware::selection::{self, Selection};
 use crate::middleware::state::{Live, Reply, RequestKind, SessionState};
-use crate::observe;
+use crate::observe::event::{Cause, Outcome, StoreOperation};
 use crate::request::head::RequestHead;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
@@ -255,7 +255,10 @@ where
                 StepProjection::Beginning { begin, pending } => {
                     let found = ready!(begin.poll(cx)).map(Some);
                     match pending.take() {
-                        Some(pending) => pending.decide(config, found),
+                        Some(pending) => {
+                            pending.question.note_beginning(config, &found);
+                            pending.decide(config, found)
+                        }
                         None => return Poll::Pending,
                     }
                 }
@@ -446,6 +449,7 @@ impl Question {
         if let Some(ambiguity) = &self.ambiguity {
             ambiguity.resolve(config, self.key, request);
         }
+        config.observers.request(Outcome::Live);
         let handle = SessionHandle::new(Tracker::of(Arc::clone(config)), self.key, activity);
         request.extensions_mut().insert(handle);
         Decision::Pass(SessionState::Live(Live {
@@ -464,10 +468,17 @@ impl Question {
         error: &StoreError,
         request: &mut Request<B>,
     ) -> Decision {
-        observe::store_failed(error);
+        let operation = StoreOperation::Check;
+        config
+            .observers
+            .store_failed(operation, Cause::Request, error);
         match config.policy.store_failure() {
-            StoreFailure::Reject => Decision::Respond(config.unavailable(error)),
+            StoreFailure::Reject => {
+                config.observers.request(Outcome::Unavailable);
+                Decision::Respond(config.unavailable(error))
+            }
             StoreFailure::Allow => {
+                config.observers.request(Outcome::Unchecked);
                 if let Some(ambiguity) = &self.ambiguity {
                     ambiguity.resolve(config, self.key, request);
                 }
@@ -478,9 +489,25 @@ impl Question {
     }
 
     fn begin<St: ActivityStore>(&self, config: &Config<St>) -> WithTimeout<St::Future<Activity>> {
-        let activity = Activity::began(self.now);
+        let activity = self.beginning();
         let keep_until = config.policy.keep_until(&activity);
         config.with_timeout(config.store.begin(self.key, activity, keep_until))
+    }
+
+    /// Returns the record of a session that begins with this request.
+    fn beginning(&self) -> Activity {
+        Activity::began(self.now)
+    }
+
+    /// Reports that the session began, unless the store had a record meanwhile.
+    fn note_beginning<St>(
+        &self,
+        config: &Config<St>,
+        found: &Result<Option<Activity>, StoreError>,
+    ) {
+        if matches!(found, Ok(Some(found)) if *found == self.beginning()) {
+            config.observers.began(self.key, Cause::Request);
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::identify::identify_session::IdentifySession;
 use crate::middleware::config::{Config, ConfigHandle, RemainingHeader, Rules};
 use crate::middleware::service::LoginTimeout;
+use crate::observe::observers::Observers;
+use crate::observe::port::Observe;
 use crate::request::rule::Rule;
 use crate::respond::response::LoginTimeoutResponse;
 use crate::respond::response_for_expired::ResponseForExpired;
@@ -89,6 +91,7 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
                 respond: Arc::new(LoginTimeoutResponse::new()),
                 respond_unavailable: Arc::new(|_: &StoreError| unavailable()),
                 remaining: RemainingHeader::Absent,
+                observers: Observers::built_in(),
             }),
         }
     }
@@ -137,6 +140,16 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     /// without limits has no such header.
     pub fn with_remaining_header(mut self) -> Self {
         self.config_mut().remaining = RemainingHeader::Present;
+        self
+    }
+
+    /// Adds an observer, which is told what happens to sessions: a closure, or an [`Observe`] of
+    /// your own. Observers add up.
+    ///
+    /// It is told what happens in this layer and in its [`tracker`](LoginTimeoutLayer::tracker). A
+    /// tracker keeps the observers that the layer had when the tracker was created.
+    pub fn with_observer(mut self, observer: impl Observe) -> Self {
+        self.config_mut().observers.push(Arc::new(observer));
         self
     }
 

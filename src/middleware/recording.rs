@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use crate::identify::identify_session::Issued;
 use crate::middleware::config::{Config, ConfigHandle};
 use crate::middleware::state::{Reply, RequestKind, SessionState};
+use crate::observe::event::{Cause, StoreOperation};
 use crate::session::activity::Activity;
 use crate::session::change::Change;
 use crate::session::key::SessionKey;
@@ -108,12 +109,14 @@ impl<St: ActivityStore> Recording<St> {
         match state {
             SessionState::Anonymous | SessionState::Exempt(_) => {
                 let activity = Activity::began(now).with_limits(limits.unwrap_or_default());
-                Some(Self::log_in(async move {
+                Some(Self::log_in(&Arc::clone(&config), async move {
                     let keep_until = config.policy.keep_until(&activity);
                     // A record that is there stays, live or ended: a `Set-Cookie` brings nothing
                     // back.
                     let begin = config.store.begin(key, activity, keep_until);
-                    config.with_timeout(begin).await?;
+                    if config.with_timeout(begin).await? == activity {
+                        config.observers.began(key, Cause::Response);
+                    }
                     Ok(Recorded::Replaced)
                 }))
             }
@@ -128,8 +131,11 @@ impl<St: ActivityStore> Recording<St> {
                     now,
                     active_at: (live.kind == RequestKind::Active).then_some(now),
                 };
-                Some(Self::log_in(async move {
-                    rotation.record(&config.store, &config.policy).await?;
+                Some(Self::log_in(&Arc::clone(&config), async move {
+                    if rotation.record(&config.store, &config.policy).await? {
+                        let (old, new) = (rotation.old, rotation.new);
+                        config.observers.rotated(old, new, Cause::Response);
+                    }
                     Ok(Recorded::Replaced)
                 }))
             }
@@ -149,7 +155,7 @@ impl<St: ActivityStore> Recording<St> {
         };
         let change = Change::set_limits(config.policy, config.clock.now(), limits);
         let config = Arc::clone(config);
-        Some(Self::log_in(async move {
+        Some(Self::log_in(&Arc::clone(&config), async move {
             let before = config.with_timeout(config.store.change(key, change));
             let after = before.await?.map(|before| change.applied_to(before));
             Ok(Recorded::GoesOn(after.unwrap_or(activity)))
@@ -160,9 +166,13 @@ impl<St: ActivityStore> Recording<St> {
     fn of_log_out(config: &Arc<ConfigHandle<St>>, presented: Vec<SessionKey>) -> Self {
         let now = config.clock.now();
         let config = Arc::clone(config);
-        let write = Detached::new(async move {
+        let observed = Arc::clone(&config);
+        let write = reporting(&observed, StoreOperation::LogOut, async move {
             for key in presented {
-                lifecycle::end(&config.store, &config.policy, key, now).await?;
+                let before = lifecycle::end(&config.store, &config.policy, key, now).await?;
+                if before.is_some_and(|before| !before.is_revoked()) {
+                    config.observers.ended(key, Cause::Response);
+                }
             }
             Ok(Recorded::Gone)
         });
@@ -187,8 +197,11 @@ impl<St: ActivityStore> Recording<St> {
         })
     }
 
-    fn log_in(write: impl Future<Output = Result<Recorded, StoreError>> + Send + 'static) -> Self {
-        let write = Detached::new(write);
+    fn log_in(
+        config: &Arc<ConfigHandle<St>>,
+        write: impl Future<Output = Result<Recorded, StoreError>> + Send + 'static,
+    ) -> Self {
+        let write = reporting(config, StoreOperation::LogIn, write);
         Self::LogIn { write }
     }
 
@@ -213,4 +226,21 @@ impl<St: ActivityStore> Recording<St> {
             }
         })
     }
+}
+
+/// Makes a write report its failure itself, since it may outlive the request.
+fn reporting<St: ActivityStore>(
+    config: &Arc<ConfigHandle<St>>,
+    operation: StoreOperation,
+    write: impl Future<Output = Result<Recorded, StoreError>> + Send + 'static,
+) -> Detached<Recorded> {
+    let config = Arc::clone(config);
+    Detached::new(async move {
+        let recorded = write.await;
+        if let Err(error) = &recorded {
+            let observers = &config.observers;
+            observers.store_failed(operation, Cause::Response, error);
+        }
+        recorded
+    })
 }

@@ -10,7 +10,7 @@ use crate::middleware::body::ResponseBody;
 use crate::middleware::config::{Config, RemainingHeader};
 use crate::middleware::recording::{NotRecorded, Recorded};
 use crate::middleware::state::SessionState;
-use crate::observe;
+use crate::observe::event::{Cause, Event, Outcome, StoreOperation};
 use crate::request::head::RequestHead;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
@@ -33,7 +33,12 @@ impl<St: ActivityStore> Config<St> {
         key: Option<SessionKey>,
         request: RequestHead<'_>,
     ) -> Response<Bytes> {
-        observe::expired(&expired, key, request);
+        self.observers.request(Outcome::Refused(expired.reason()));
+        self.observers.report(&Event::Refused {
+            session: key.map(Into::into),
+            expired: &expired,
+            path: request.original_uri().path(),
+        });
         let mut response = self.respond.response_for_expired(&expired, request);
         // The cookie may hold the new id by now.
         if expired.reason() != Reason::Replaced {
@@ -85,27 +90,23 @@ impl<St: ActivityStore> Config<St> {
             Ok(Recorded::GoesOn(activity)) => self.pass(response, Some(activity)),
             Ok(Recorded::Gone | Recorded::Replaced) => self.pass(response, None),
             Err(NotRecorded::LateActivity(error)) => {
-                observe::store_failed(&error);
+                let operation = StoreOperation::Activity;
+                self.observers
+                    .store_failed(operation, Cause::Response, &error);
                 self.pass(response, state.activity())
             }
-            Err(NotRecorded::LogIn(error)) => {
-                observe::store_failed(&error);
-                match self.policy.store_failure() {
-                    StoreFailure::Reject => self.unavailable(&error).map(ResponseBody::short),
-                    StoreFailure::Allow => self.pass(response, state.activity()),
+            Err(NotRecorded::LogIn(error)) => match self.policy.store_failure() {
+                StoreFailure::Reject => self.unavailable(&error).map(ResponseBody::short),
+                StoreFailure::Allow => self.pass(response, state.activity()),
+            },
+            Err(NotRecorded::LogOut(error)) => match self.policy.store_failure() {
+                StoreFailure::Reject => {
+                    let mut response = self.unavailable(&error);
+                    self.identify.forget(response.headers_mut());
+                    response.map(ResponseBody::short)
                 }
-            }
-            Err(NotRecorded::LogOut(error)) => {
-                observe::store_failed(&error);
-                match self.policy.store_failure() {
-                    StoreFailure::Reject => {
-                        let mut response = self.unavailable(&error);
-                        self.identify.forget(response.headers_mut());
-                        response.map(ResponseBody::short)
-                    }
-                    StoreFailure::Allow => self.pass(response, None),
-                }
-            }
+                StoreFailure::Allow => self.pass(response, None),
+            },
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::middleware::body::ResponseBody;
 use crate::middleware::config::ConfigHandle;
 use crate::middleware::future::{ResponseFuture, take_ready};
 use crate::middleware::state::SessionState;
+use crate::observe::event::Outcome;
 use crate::request::head::RequestHead;
 use crate::session::verdict::Expired;
 use crate::store::activity_store::ActivityStore;
@@ -70,6 +71,7 @@ where
         let head = RequestHead::from(&request);
         let presented = config.identify.identify(head);
         if presented == Presented::None {
+            config.observers.request(Outcome::Anonymous);
             request.extensions_mut().remove::<SessionHandle>();
             let call = inner.call(request);
             return ResponseFuture::calling(
@@ -80,10 +82,14 @@ where
             );
         }
         if config.exempt.any(head) {
+            config.observers.request(Outcome::Exempt);
             return self.pass_unchecked(presented, request);
         }
         match presented {
-            Presented::None => self.pass_unchecked(Presented::None, request),
+            Presented::None => {
+                config.observers.request(Outcome::Anonymous);
+                self.pass_unchecked(Presented::None, request)
+            }
             Presented::One(key) => ResponseFuture::checking(config, key, None, inner, request),
             Presented::Split { ids, glued } if ids.len() == 1 => {
                 let ambiguity = Some(Ambiguity::with_fallback(glued));
@@ -93,6 +99,7 @@ where
                 let keys = presented.into_keys();
                 match keys[..] {
                     [] => {
+                        config.observers.request(Outcome::Anonymous);
                         config.identify.keep_only(request.headers_mut(), None, &[]);
                         self.pass_unchecked(Presented::None, request)
                     }

@@ -1,11 +1,12 @@
-//! Events that are reported while requests are handled.
+//! Events that are reported while sessions are handled: the port, and its users in this crate.
 
+pub(crate) mod event;
+pub(crate) mod key_prefix;
+#[cfg(feature = "metrics")]
+pub(crate) mod metrics_observer;
+pub(crate) mod observers;
+pub(crate) mod port;
 #[cfg(feature = "tracing")]
 mod with_tracing;
 #[cfg(not(feature = "tracing"))]
 mod without_tracing;
-
-#[cfg(feature = "tracing")]
-pub(crate) use with_tracing::{expired, store_failed};
-#[cfg(not(feature = "tracing"))]
-pub(crate) use without_tracing::{expired, store_failed};

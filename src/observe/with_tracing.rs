@@ -1,29 +1,47 @@
-//! Events that are reported through `tracing`.
+//! The observer that reports events through `tracing`.
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
-use crate::request::head::RequestHead;
-use crate::session::key::SessionKey;
-use crate::session::verdict::Expired;
-use crate::store::error::StoreError;
+use crate::observe::event::{Cause, Event};
+use crate::observe::port::Observe;
 
-/// Reports that a session was refused.
-///
-/// The path is the one that the client asked for. The query is left out, since it may hold secrets.
-pub(crate) fn expired(expired: &Expired, key: Option<SessionKey>, request: RequestHead<'_>) {
-    tracing::info!(
-        reason = expired.reason().as_str(),
-        idle_for = ?expired.idle_for(),
-        path = request.original_uri().path(),
-        session = ?key,
-        "session expired"
-    );
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "without the feature there is no observer"
+)]
+pub(super) fn built_in() -> Option<Arc<dyn Observe>> {
+    Some(Arc::new(Tracing))
 }
 
-/// Reports that the store failed.
-pub(crate) fn store_failed(error: &StoreError) {
-    tracing::error!(error = %Chain(error), "session not checked or not recorded");
+/// Reports refused requests and store failures through `tracing`.
+///
+/// A failure of a tracker's operation is not reported, since its caller gets the error.
+struct Tracing;
+
+impl Observe for Tracing {
+    fn observe(&self, event: &Event<'_>) {
+        match event {
+            Event::Refused {
+                session,
+                expired,
+                path,
+            } => tracing::info!(
+                reason = expired.reason().as_str(),
+                idle_for = ?expired.idle_for(),
+                path,
+                session = ?session,
+                "session expired"
+            ),
+            Event::StoreFailed {
+                cause: Cause::Request | Cause::Response,
+                error,
+                ..
+            } => tracing::error!(error = %Chain(error), "session not checked or not recorded"),
+            _ => {}
+        }
+    }
 }
 
 /// Shows an error with its sources.

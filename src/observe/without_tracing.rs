@@ -1,10 +1,9 @@
-//! Events that go nowhere, without the feature `tracing`.
+//! No observer, without the feature `tracing`.
 
-use crate::request::head::RequestHead;
-use crate::session::key::SessionKey;
-use crate::session::verdict::Expired;
-use crate::store::error::StoreError;
+use std::sync::Arc;
 
-pub(crate) fn expired(_: &Expired, _: Option<SessionKey>, _: RequestHead<'_>) {}
+use crate::observe::port::Observe;
 
-pub(crate) fn store_failed(_: &StoreError) {}
+pub(super) fn built_in() -> Option<Arc<dyn Observe>> {
+    None
+}

@@ -33,18 +33,19 @@ const MOST_SKIPPED: usize = 4;
 /// How often a rotation starts again because another one of the same session came first.
 const MOST_ATTEMPTS: usize = 8;
 
-/// Ends the session under all its ids. Returns whether the store knew the given one.
+/// Ends the session under all its ids. Returns the record that the given one had, if the store knew
+/// it.
 pub(crate) async fn end<St: ActivityStore>(
     store: &St,
     policy: &Policy,
     key: SessionKey,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Activity>, StoreError> {
     let timeout = policy.store_timeout();
     let keep_until = policy.keep_revoked_until(now);
     let revoke = |key| WithTimeout::new(store.revoke(key, keep_until), timeout);
     let Some(first) = revoke(key).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     let mut ended = HashSet::from([key]);
     let mut next = first.next_id();
@@ -61,7 +62,7 @@ pub(crate) async fn end<St: ActivityStore>(
         ended.insert(key);
         next = before.next_id();
     }
-    Ok(true)
+    Ok(Some(first))
 }
 
 /// A rotation: the application gives a live session a new id.
@@ -77,20 +78,20 @@ pub(crate) struct Rotation {
 
 impl Rotation {
     /// Continues the session under the new id, as old as it is. If the session has ended meanwhile,
-    /// so has the new id.
+    /// so has the new id. Returns whether this call made the new id one of a live session.
     pub(crate) async fn record<St: ActivityStore>(
         &self,
         store: &St,
         policy: &Policy,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let timeout = policy.store_timeout();
         let load = |key| WithTimeout::new(store.load(key), timeout);
         // A record that is gone has ended: the new id stays unknown.
         let Some(old) = load(self.old).await? else {
-            return Ok(());
+            return Ok(false);
         };
         if old.next_id() == Some(self.new) {
-            return Ok(());
+            return Ok(false);
         }
         let is_live = self.is_live(&old, policy);
         let behind = self.behind(&old, store, policy).await?;
@@ -103,27 +104,27 @@ impl Rotation {
             // Another request gave the session this id already, and may have failed before it was
             // in the ring.
             Some(next) if found.created_at() == old.created_at() => vec![next],
-            Some(_) | None => return Ok(()),
+            Some(_) | None => return Ok(false),
         };
         if !is_live || !self.is_live(&found, policy) {
-            return Ok(());
+            return Ok(false);
         }
         let mut known = Some(old);
         for _ in 0..MOST_ATTEMPTS {
             match self.insert(known.take(), &behind, store, policy).await? {
-                Insertion::Done => return Ok(()),
+                Insertion::Done => return Ok(is_ours),
                 Insertion::Lost => {}
                 Insertion::Ended => {
                     // The session ended under its old id while this was on its way.
                     end(store, policy, self.new, self.now).await?;
-                    return Ok(());
+                    return Ok(false);
                 }
             }
         }
         if is_ours {
             end(store, policy, self.new, self.now).await?;
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Puts the new id into the ring, in front of those ids.
