@@ -66,6 +66,13 @@ impl Observers {
     /// empty list where nobody wants to know.
     #[inline]
     pub(crate) fn request(&self, outcome: Outcome) {
+        if !self.of_requests.is_empty() {
+            self.report_request(outcome);
+        }
+    }
+
+    #[cold]
+    fn report_request(&self, outcome: Outcome) {
         for observer in &self.of_requests {
             observer.observe(&Event::Request { outcome });
         }
