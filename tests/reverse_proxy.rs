@@ -10,6 +10,8 @@ use common::http1::{Wire, soon};
 mod common;
 
 mod reverse_proxy {
+    #[cfg(feature = "metrics")]
+    mod dashboard;
     mod forwarding;
     #[cfg(feature = "metrics")]
     mod metrics;
