@@ -55,7 +55,7 @@ pub struct Tracker(Arc<dyn DynTracker>);
 impl Tracker {
     /// Creates a tracker of the sessions in this store.
     ///
-    /// No observer is told what this tracker does. To be told, use the [tracker of a
+    /// Of its events only the feature `tracing` is told. To observe them, use the [tracker of a
     /// layer](crate::LoginTimeoutLayer::tracker), which has the layer's observers.
     #[must_use]
     pub fn new<St: ActivityStore>(policy: Policy, store: St, clock: impl Clock) -> Self {
