@@ -104,21 +104,30 @@ pub(super) fn places(line: &[u8], name: Name<'_>) -> Places {
         };
     };
     // Eight bytes at a time, since a search that is called for each `=` takes longer.
-    let (words, rest) = line.as_chunks();
-    for (index, &word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(word);
+    let mut start = 0;
+    while start < line.len() {
+        let word = word_at(line, start);
         let mut hits = positions(word, b'=') | positions(word, b'[');
         while hits != 0 {
-            look(8 * index + hits.trailing_zeros() as usize / 8);
+            look(start + hits.trailing_zeros() as usize / 8);
             hits &= hits - 1;
         }
-    }
-    for (index, &byte) in rest.iter().enumerate() {
-        if byte == b'=' || byte == b'[' {
-            look(8 * words.len() + index);
-        }
+        start += 8;
     }
     found
+}
+
+/// Returns eight bytes of a line, the first one in the lowest bits. Behind the line are zeros.
+fn word_at(line: &[u8], start: usize) -> u64 {
+    let rest = &line[start..];
+    match (rest.first_chunk(), line.last_chunk()) {
+        (Some(&word), _) => u64::from_le_bytes(word),
+        (None, Some(&last)) => u64::from_le_bytes(last) >> (8 * (8 - rest.len())),
+        (None, None) => rest
+            .iter()
+            .rev()
+            .fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    }
 }
 
 /// Returns a bit for each byte of a word that is this one.
