@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use cookie::{Cookie, Expiration, time};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
@@ -12,6 +11,7 @@ use super::attributes::Attributes;
 use super::ids::Id;
 use super::name::{Letters, Name};
 use super::reading::{Reading, read};
+use super::removal::{Marks, Place, SameSite, removals};
 use super::rewrite::{Spelling, rewrite};
 use super::seal::Seal;
 use crate::clock::Clock;
@@ -92,20 +92,11 @@ pub struct CookieId {
     name: String,
     letters: Letters,
     places: Vec<Place>,
-    secure: bool,
-    partitioned: bool,
-    same_site: Option<SameSite>,
+    marks: Marks,
     pub(super) seal: Option<Arc<dyn Seal>>,
     header: Header,
     removals: Vec<HeaderValue>,
     first_set: Arc<OnceLock<Attributes>>,
-}
-
-/// A path and domain at which a browser may hold the cookie.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    path: String,
-    domain: Option<String>,
 }
 
 /// What the wrapped service sees of a header that parsers read differently.
@@ -113,18 +104,6 @@ struct Place {
 enum Header {
     Rewritten,
     Untouched,
-}
-
-/// The `SameSite` attribute of a cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SameSite {
-    /// Sent with requests from the same site only.
-    Strict,
-    /// Also sent with navigations from other sites.
-    Lax,
-    /// Sent with all requests. Browsers want `Secure` beside it.
-    None,
 }
 
 impl CookieId {
@@ -149,9 +128,10 @@ impl CookieId {
                 path: "/".to_owned(),
                 domain: None,
             }],
-            secure,
-            partitioned: false,
-            same_site: None,
+            marks: Marks {
+                secure,
+                ..Marks::default()
+            },
             seal: None,
             header: Header::Rewritten,
             removals: Vec::new(),
@@ -221,22 +201,22 @@ impl CookieId {
     /// Removes the cookie with `Secure`, as the application sets it.
     #[must_use]
     pub fn with_secure(mut self) -> Self {
-        self.secure = true;
+        self.marks.secure = true;
         self.with_new_removals()
     }
 
     /// Removes the cookie with this `SameSite`, as the application sets it.
     #[must_use]
     pub fn with_same_site(mut self, same_site: SameSite) -> Self {
-        self.same_site = Some(same_site);
+        self.marks.same_site = Some(same_site);
         self.with_new_removals()
     }
 
     /// Removes the cookie with `Partitioned` and `Secure`, as the application sets it (CHIPS).
     #[must_use]
     pub fn with_partitioned(mut self) -> Self {
-        self.partitioned = true;
-        self.secure = true;
+        self.marks.partitioned = true;
+        self.marks.secure = true;
         self.with_new_removals()
     }
 
@@ -289,25 +269,8 @@ impl CookieId {
     }
 
     fn with_new_removals(mut self) -> Self {
-        let removal = |place: &Place| HeaderValue::from_str(&self.removal(place)).ok();
-        self.removals = self.places.iter().filter_map(removal).collect();
+        self.removals = removals(&self.name, &self.places, self.marks);
         self
-    }
-
-    fn removal(&self, place: &Place) -> String {
-        let mut cookie = Cookie::build((&*self.name, ""))
-            .path(&*place.path)
-            .max_age(time::Duration::ZERO)
-            .expires(Expiration::from(time::OffsetDateTime::UNIX_EPOCH))
-            .secure(self.secure)
-            .partitioned(self.partitioned);
-        if let Some(domain) = &place.domain {
-            cookie = cookie.domain(&**domain);
-        }
-        if let Some(same_site) = self.same_site {
-            cookie = cookie.same_site(same_site.into());
-        }
-        cookie.to_string()
     }
 
     /// Returns the key of a value as it is on the wire, if it is an id.
@@ -479,18 +442,8 @@ impl fmt::Debug for CookieId {
         f.debug_struct("CookieId")
             .field("name", &self.name)
             .field("places", &self.places)
-            .field("secure", &self.secure)
+            .field("marks", &self.marks)
             .finish_non_exhaustive()
-    }
-}
-
-impl From<SameSite> for cookie::SameSite {
-    fn from(same_site: SameSite) -> Self {
-        match same_site {
-            SameSite::Strict => Self::Strict,
-            SameSite::Lax => Self::Lax,
-            SameSite::None => Self::None,
-        }
     }
 }
 

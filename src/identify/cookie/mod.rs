@@ -8,6 +8,7 @@ mod name;
 #[cfg(feature = "private")]
 mod private;
 mod reading;
+pub(crate) mod removal;
 mod rewrite;
 mod seal;
 #[cfg(feature = "signed")]
