@@ -150,7 +150,8 @@ pub use cookie::Key as CookieKey;
 #[cfg(feature = "axum")]
 pub use extract::NoSession;
 pub use identify::bearer_token::BearerToken;
-pub use identify::cookie::cookie_id::{CookieId, CookieIdError};
+pub use identify::cookie::cookie_id::CookieId;
+pub use identify::cookie::cookie_id_error::CookieIdError;
 pub use identify::cookie::removal::SameSite;
 pub use identify::header_id::HeaderId;
 pub use identify::identify_session::{Either, IdentifySession, Issued, Presented};

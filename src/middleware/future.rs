@@ -14,21 +14,17 @@ use tower_service::Service;
 
 use crate::middleware::ambiguity::Ambiguity;
 use crate::middleware::body::ResponseBody;
-use crate::middleware::config::{Config, ConfigHandle};
+use crate::middleware::config::ConfigHandle;
+use crate::middleware::question::{BoxedSelection, Decision, Question};
 use crate::middleware::recording::Recording;
-use crate::middleware::selection::{self, Selection};
-use crate::middleware::state::{Live, Reply, RequestKind, SessionState};
-use crate::observe::event::{Cause, Outcome, StoreOperation};
+use crate::middleware::selection::Selection;
+use crate::middleware::state::SessionState;
 use crate::request::head::RequestHead;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
-use crate::session::policy::StoreFailure;
-use crate::session::time::Timestamp;
-use crate::session::verdict::Verdict;
-use crate::store::activity_store::{ActivityStore, BoxError};
+use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::store::timeout::WithTimeout;
-use crate::tracker::{SessionHandle, Tracker};
 
 pin_project! {
     /// The response future of a [`LoginTimeout`](crate::LoginTimeout).
@@ -87,30 +83,11 @@ pin_project! {
     }
 }
 
-type BoxedSelection = Pin<Box<dyn Future<Output = Result<Selection, BoxError>> + Send>>;
-
 /// A request that waits for the verdict, and the service that was polled ready for it.
 struct PendingRequest<S, B> {
     service: S,
     request: Request<B>,
     question: Question,
-}
-
-/// The question to the store: may this session act?
-struct Question {
-    key: SessionKey,
-    now: Timestamp,
-    kind: RequestKind,
-    ambiguity: Option<Box<Ambiguity>>,
-}
-
-/// What follows from the store's answer.
-enum Decision {
-    Pass(SessionState),
-    Respond(Response<Bytes>),
-    Begin,
-    /// The id is not live. Look up these and it.
-    Select(Vec<SessionKey>),
 }
 
 impl<S, St, B> ResponseFuture<S, St, B>
@@ -364,149 +341,6 @@ where
                 begin: self.question.begin(config),
                 pending: Some(self),
             },
-        }
-    }
-}
-
-impl Question {
-    /// Asks whether the session may act. Where several ids are presented, the selection may set
-    /// another key later.
-    fn new<St: ActivityStore, B>(
-        config: &Config<St>,
-        key: SessionKey,
-        ambiguity: Option<Box<Ambiguity>>,
-        request: &Request<B>,
-    ) -> Self {
-        let kind = if config.passive.any(RequestHead::from(request)) {
-            RequestKind::Passive
-        } else {
-            RequestKind::Active
-        };
-        Self {
-            key,
-            now: config.clock.now(),
-            kind,
-            ambiguity,
-        }
-    }
-
-    fn select<St: ActivityStore>(
-        &self,
-        config: &Arc<ConfigHandle<St>>,
-        keys: Vec<SessionKey>,
-    ) -> WithTimeout<BoxedSelection> {
-        let selection = selection::select(Arc::clone(config), keys, self.now);
-        let selection: BoxedSelection = Box::pin(selection);
-        config.with_timeout(selection)
-    }
-
-    fn check<St: ActivityStore>(&self, config: &Config<St>) -> St::Future<Option<Activity>> {
-        let touch = config.policy.touch(self.now);
-        match self.kind {
-            RequestKind::Passive => config.store.touch(self.key, touch.passive()),
-            RequestKind::Active => config.store.touch(self.key, touch),
-        }
-    }
-
-    fn decide<St: ActivityStore, B>(
-        &mut self,
-        config: &Arc<ConfigHandle<St>>,
-        found: Result<Option<Activity>, StoreError>,
-        request: &mut Request<B>,
-    ) -> Decision {
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => return self.unverified(config, &error, request),
-        };
-        match (config.policy.decide(found, self.now), found) {
-            (Verdict::Active { .. }, Some(activity)) => self.live(config, activity, request),
-            (Verdict::Expired(expired), _) => {
-                let ambiguity = self.ambiguity.as_deref_mut();
-                if let Some(mut keys) = ambiguity.and_then(Ambiguity::take_fallback) {
-                    keys.insert(0, self.key);
-                    return Decision::Select(keys);
-                }
-                let head = RequestHead::from(&*request);
-                Decision::Respond(config.refuse(expired, Some(self.key), head))
-            }
-            (Verdict::Begins | Verdict::Active { .. }, _) => Decision::Begin,
-        }
-    }
-
-    /// Lets the request pass, with a handle of its session.
-    fn live<St: ActivityStore, B>(
-        &self,
-        config: &Arc<ConfigHandle<St>>,
-        found: Activity,
-        request: &mut Request<B>,
-    ) -> Decision {
-        let activity = match self.kind {
-            RequestKind::Active if config.policy.touch(self.now).finds_stale(&found) => {
-                found.active_at(self.now)
-            }
-            RequestKind::Active | RequestKind::Passive => found,
-        };
-        if let Some(ambiguity) = &self.ambiguity {
-            ambiguity.resolve(config, self.key, request);
-        }
-        config.observers.request(Outcome::Live);
-        let handle = SessionHandle::new(Tracker::of(Arc::clone(config)), self.key, activity);
-        request.extensions_mut().insert(handle);
-        Decision::Pass(SessionState::Live(Live {
-            key: self.key,
-            activity,
-            checked_at: self.now,
-            kind: self.kind,
-            reply: Reply::Immediate,
-        }))
-    }
-
-    /// Does what the policy says about a request that could not be checked.
-    fn unverified<St: ActivityStore, B>(
-        &self,
-        config: &Config<St>,
-        error: &StoreError,
-        request: &mut Request<B>,
-    ) -> Decision {
-        let operation = StoreOperation::Check;
-        config
-            .observers
-            .store_failed(operation, Cause::Request, error);
-        match config.policy.store_failure() {
-            StoreFailure::Reject => {
-                config.observers.request(Outcome::Unavailable);
-                Decision::Respond(config.unavailable(error))
-            }
-            StoreFailure::Allow => {
-                config.observers.request(Outcome::Unchecked);
-                if let Some(ambiguity) = &self.ambiguity {
-                    ambiguity.resolve(config, self.key, request);
-                }
-                request.extensions_mut().remove::<SessionHandle>();
-                Decision::Pass(SessionState::Unverified(self.key))
-            }
-        }
-    }
-
-    fn begin<St: ActivityStore>(&self, config: &Config<St>) -> WithTimeout<St::Future<Activity>> {
-        let activity = self.beginning();
-        let keep_until = config.policy.keep_until(&activity);
-        config.with_timeout(config.store.begin(self.key, activity, keep_until))
-    }
-
-    /// Returns the record of a session that begins with this request.
-    fn beginning(&self) -> Activity {
-        Activity::began(self.now)
-    }
-
-    /// Reports that the session began, unless the store had a record meanwhile.
-    fn note_beginning<St>(
-        &self,
-        config: &Config<St>,
-        found: &Result<Option<Activity>, StoreError>,
-    ) {
-        if matches!(found, Ok(Some(found)) if *found == self.beginning()) {
-            config.observers.began(self.key, Cause::Request);
         }
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod body;
 mod config;
 pub(crate) mod future;
 pub(crate) mod layer;
+mod question;
 mod recording;
 mod response;
 mod selection;

@@ -57,7 +57,7 @@ impl Timestamp {
         Self(self.0.saturating_sub(whole_millis(duration)))
     }
 
-    /// How long ago `earlier` was: zero if it lies in the future.
+    /// Returns how long ago `earlier` was: zero if it lies in the future.
     #[must_use]
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -1,6 +1,5 @@
 //! The identifier that reads the session id from a cookie.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -8,8 +7,9 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 use super::attributes::Attributes;
+use super::cookie_id_error::CookieIdError;
 use super::ids::Id;
-use super::name::{Letters, Name};
+use super::name::{Letters, Name, is_token};
 use super::reading::{Reading, read};
 use super::removal::{Marks, Place, SameSite, removals};
 use super::rewrite::{Spelling, rewrite};
@@ -117,7 +117,7 @@ impl CookieId {
     /// Refuses a name that is no token (RFC 6265, 4.1.1).
     pub fn new(name: impl Into<String>) -> Result<Self, CookieIdError> {
         let name = name.into();
-        if name.is_empty() || !name.bytes().all(is_token_byte) {
+        if name.is_empty() || !name.bytes().all(is_token) {
             return Err(CookieIdError::Name(name));
         }
         let secure = has_prefix(&name, "__Secure-") || has_prefix(&name, "__Host-");
@@ -168,7 +168,7 @@ impl CookieId {
         self.checked()
     }
 
-    /// Also removes the cookie at another path and domain, when the session has ended.
+    /// Removes the cookie at another path and domain too, when the session has ended.
     ///
     /// It is for cookies that an earlier version of the application set elsewhere: they would be
     /// presented again and again.
@@ -452,45 +452,9 @@ fn lines(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes)
 }
 
-/// The error of a cookie that no browser would keep.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CookieIdError {
-    /// The name is empty or has a character that a cookie's name must not have.
-    Name(String),
-    /// The path or domain is empty or has a character that would end it.
-    Attribute(String),
-    /// A `__Host-` cookie has the path `/` and no domain.
-    HostPrefix,
-}
-
-impl fmt::Display for CookieIdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => write!(
-                f,
-                "{name:?} cannot be a cookie's name: use letters, digits, `-` and `_`"
-            ),
-            Self::Attribute(value) => write!(
-                f,
-                "{value:?} cannot be a cookie's path or domain: it must not be empty or contain `;` or control characters"
-            ),
-            Self::HostPrefix => f.write_str(
-                "browsers keep a `__Host-` cookie only with the path `/` and no domain: leave both out, or rename the cookie",
-            ),
-        }
-    }
-}
-
-impl Error for CookieIdError {}
-
 fn has_prefix(name: &str, prefix: &str) -> bool {
     name.get(..prefix.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-}
-
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte)
 }
 
 fn is_attribute_byte(byte: u8) -> bool {

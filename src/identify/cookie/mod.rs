@@ -3,10 +3,13 @@
 mod attributes;
 mod characters;
 pub(crate) mod cookie_id;
+pub(crate) mod cookie_id_error;
 mod ids;
 mod name;
+mod plain_value;
 #[cfg(feature = "private")]
 mod private;
+mod quoted_value;
 mod reading;
 pub(crate) mod removal;
 mod rewrite;
@@ -16,3 +19,4 @@ mod signed;
 #[cfg(test)]
 mod tests;
 mod value;
+mod variants;

@@ -265,7 +265,7 @@ fn same_letter(byte: u8, expected: u8, letters: Letters) -> bool {
 }
 
 /// Returns whether a byte can stand in a name (RFC 6265, 4.1.1).
-fn is_token(byte: u8) -> bool {
+pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_graphic() && memchr(byte, b"()<>@,;:\\\"/[]?={}").is_none()
 }
 

@@ -19,7 +19,7 @@
 
 use super::ids::{Id, Ids, TooMany};
 use super::name::Name;
-use super::{name, value};
+use super::{name, plain_value, value};
 use crate::session::canonical::canonical;
 
 /// What the `Cookie` lines of a request say about one cookie.
@@ -125,14 +125,16 @@ fn read_line<'a>(line: &'a [u8], places: name::Places, name: Name<'_>) -> Readin
         name::Places::None => return Reading::Plain(None),
         name::Places::One(start) => {
             let text = &line[start..];
-            let common = value::common(text);
-            if common.is_none_or(|value| value.len() < text.len()) && !value::is_before_pair(text) {
+            let common = plain_value::common(text);
+            if common.is_none_or(|value| value.len() < text.len())
+                && !plain_value::is_before_pair(text)
+            {
                 return read_widely(line, places, name);
             }
             if let Some(value) = common {
                 return Reading::Canonical(value);
             }
-            if let Some(value) = value::plain(text) {
+            if let Some(value) = plain_value::plain(text) {
                 return Reading::Plain((!value.is_empty()).then_some(value));
             }
         }

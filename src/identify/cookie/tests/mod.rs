@@ -7,9 +7,9 @@ use proptest::prelude::*;
 
 use crate::identify::cookie::ids::{Id, MAX};
 use crate::identify::cookie::name::{Letters, Name};
+use crate::identify::cookie::plain_value::upto_semicolon;
 use crate::identify::cookie::reading::{Reading, read};
 use crate::identify::cookie::rewrite::{Spelling, rewrite};
-use crate::identify::cookie::value::upto_semicolon;
 use crate::session::canonical::canonical;
 
 /// Returns the canonical forms of what is read.
