@@ -4,6 +4,7 @@
 
 mod cookie {
     mod corpus;
+    mod generated;
     mod readers;
 }
 

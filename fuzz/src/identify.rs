@@ -1,4 +1,4 @@
-//! What the layer reads in `Cookie` headers, against seven other readers.
+//! What the layer reads in `Cookie` headers, against eight other readers.
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@ use regex::bytes::Regex;
 /// Returns the values that an application gets for the cookie of a name, as UTF-8 where it is text.
 pub type Reader = fn(line: &[u8], name: &str) -> Vec<Vec<u8>>;
 
-pub const ALL: [(&str, Reader); 7] = [
+pub const ALL: [(&str, Reader); 8] = [
     ("strict", strict),
     ("the crate cookie", cookie_crate),
     ("SimpleCookie", simple_cookie),
@@ -16,6 +16,7 @@ pub const ALL: [(&str, Reader); 7] = [
     ("PHP", php),
     ("Django", django),
     ("CGI::Cookie", cgi_cookie),
+    ("Tomcat's legacy processor", tomcat_legacy),
 ];
 
 /// Returns the values that a reader finds who splits, trims, compares and decodes nothing.
@@ -133,6 +134,85 @@ fn cgi_cookie(line: &[u8], name: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// What `LegacyCookieProcessor` reads with its defaults and, as a second parser, with `=` in
+/// values.
+fn tomcat_legacy(line: &[u8], name: &str) -> Vec<Vec<u8>> {
+    let mut found = tomcat_legacy_with(line, name, false);
+    found.extend(tomcat_legacy_with(line, name, true));
+    found
+}
+
+fn tomcat_legacy_with(line: &[u8], name: &str, equals_in_value: bool) -> Vec<Vec<u8>> {
+    let is_blank = |byte: u8| matches!(byte, b' ' | b'\t');
+    let is_separator = |byte: u8| b"\t \"(),:;<=>?@[\\]{}".contains(&byte);
+    let end_of_token = |mut at: usize, in_name: bool| {
+        while line
+            .get(at)
+            .is_some_and(|&byte| !is_separator(byte) || !in_name && equals_in_value && byte == b'=')
+        {
+            at += 1;
+        }
+        at
+    };
+    let skip = |mut at: usize, is: &dyn Fn(u8) -> bool| {
+        while line.get(at).is_some_and(|&byte| is(byte)) {
+            at += 1;
+        }
+        at
+    };
+    let to_next = |at: usize| skip(at, &|byte| byte != b';' && byte != b',') + 1;
+    let mut found = Vec::new();
+    let mut at = 0;
+    loop {
+        at = skip(at, &is_separator);
+        if at >= line.len() {
+            return found;
+        }
+        let start = at + usize::from(line[at] == b'$');
+        let end = end_of_token(start, true);
+        at = skip(end, &is_blank);
+        let mut value = None;
+        if line.get(at) == Some(&b'=') {
+            at = skip(at + 1, &is_blank);
+            match line.get(at) {
+                None => return found,
+                Some(b'"') => {
+                    let open = at + 1;
+                    at = open;
+                    while at < line.len() && line[at] != b'"' {
+                        at += if line[at] == b'\\' && at + 1 < line.len() {
+                            2
+                        } else {
+                            1
+                        };
+                    }
+                    value = Some(without_backslashes(&line[open..at.min(line.len())]));
+                    at += 1;
+                }
+                Some(b';' | b',') => {}
+                Some(&byte) if !is_separator(byte) || byte == b'=' && equals_in_value => {
+                    let open = at;
+                    at = end_of_token(open, false);
+                    value = Some(line[open..at].to_vec());
+                }
+                Some(_) => {
+                    at = to_next(at);
+                    continue;
+                }
+            }
+        } else {
+            at = end;
+        }
+        if line.get(start) != Some(&b'$')
+            && &line[start..end] == name.as_bytes()
+            && (start == 0 || line[start - 1] != b'$')
+        {
+            found.extend(value);
+        }
+        at = to_next(at);
+    }
+}
+
 /// Returns the pairs between separators, each with what is on both sides of its first `=`.
 fn pairs(line: &[u8], separator: u8) -> impl Iterator<Item = (&[u8], &[u8])> {
     line.split(move |&byte| byte == separator)
@@ -166,6 +246,12 @@ fn python_unquoted(value: &[u8]) -> Vec<u8> {
         }
     });
     plain.into_owned()
+}
+
+/// Takes each backslash off the byte behind it.
+fn without_backslashes(text: &[u8]) -> Vec<u8> {
+    static ESCAPE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?s-u)\\(.)").unwrap());
+    ESCAPE.replace_all(text, &b"$1"[..]).into_owned()
 }
 
 fn percent_decoded(text: &[u8]) -> Vec<u8> {

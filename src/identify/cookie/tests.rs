@@ -1,19 +1,15 @@
-//! What is read and written, case by case and for headers that nobody thought of.
-
-mod corpus;
-mod parsers;
-
-use proptest::prelude::*;
+//! Tests of what is read and written, case by case.
+//!
+//! `tests/cookie` tries the corpus and generated headers.
 
 use crate::identify::cookie::ids::{Id, MAX};
 use crate::identify::cookie::name::{Letters, Name};
-use crate::identify::cookie::plain_value::upto_semicolon;
 use crate::identify::cookie::reading::{Reading, read};
 use crate::identify::cookie::rewrite::{Spelling, rewrite};
 use crate::session::canonical::canonical;
 
 /// Returns the canonical forms of what is read.
-pub(super) fn ids_in(line: &[u8], name: &str) -> Vec<Vec<u8>> {
+fn ids_in(line: &[u8], name: &str) -> Vec<Vec<u8>> {
     match read([line], name) {
         Reading::Plain(value) => value
             .into_iter()
@@ -24,30 +20,6 @@ pub(super) fn ids_in(line: &[u8], name: &str) -> Vec<Vec<u8>> {
         Reading::Split { .. } => unreachable!("there is one line"),
         Reading::TooMany(_) => panic!("too many ids in {}", line.escape_ascii()),
     }
-}
-
-/// Asserts that a header is written anew so that there is only this id in it.
-pub(super) fn assert_is_only<'a>(
-    lines: impl Iterator<Item = &'a [u8]> + Clone,
-    name: &str,
-    id: &Id<'_>,
-) {
-    let form = id.canonical();
-    let encoded = rewrite(lines.clone(), name, Some((id, Spelling::Encoded)));
-    let found = encoded
-        .as_ref()
-        .map(|line| ids_in(line.as_bytes(), name))
-        .unwrap_or_default();
-    assert_eq!(found, [form], "{encoded:?}");
-
-    let presented = rewrite(lines, name, Some((id, Spelling::AsPresented))).unwrap();
-    let value = upto_semicolon(presented.as_bytes());
-    if let Reading::TooMany(_) = read([value], name) {
-        return;
-    }
-    let found = ids_in(presented.as_bytes(), name);
-    assert_eq!(found[0], form, "{presented:?}");
-    assert_eq!(found, ids_in(value, name), "{presented:?}");
 }
 
 #[test]
@@ -243,165 +215,5 @@ fn a_long_header_takes_time_in_proportion() {
             let _ = read([line.as_bytes()], "sid");
             let _ = rewrite([line.as_bytes()], "sid", None);
         }
-    }
-}
-
-/// Headers in which much could be taken for the cookie `sid` or `s_id`.
-fn line() -> impl Strategy<Value = Vec<u8>> {
-    let before = select(&[
-        "",
-        "",
-        "",
-        " ",
-        "\t",
-        ",",
-        ", ",
-        "a=1 ",
-        "x=\"a\"",
-        "\"",
-        "=",
-        "==",
-        "(",
-        "@",
-        "[",
-        "\\",
-        "$",
-        ".",
-        "_",
-        "__Host-",
-        "__Secure-",
-        "a=1,",
-        "a=1&",
-        "%20",
-        "\u{a0}",
-        "\u{2003}",
-        "x=\"",
-        "a=\\",
-        "$Version=1,",
-        "$Version=1; ",
-        "x={\"a\":1}, ",
-    ]);
-    let name = select(&[
-        "sid",
-        "sid",
-        "sid",
-        "s_id",
-        "s.id",
-        "s id",
-        "s[id",
-        "s%69d",
-        "%73%69%64",
-        "s%u0069d",
-        "SID",
-        "sid[]",
-        "sid[0][a]",
-        "sid[",
-        "\"sid\"",
-        "s%5Fid",
-        "s%2569d",
-        "sid.",
-        "sid%00",
-        "xsid",
-    ]);
-    let equals = select(&[
-        "=",
-        "=",
-        "=",
-        " = ",
-        "\t=",
-        "==",
-        "",
-        "\u{a0}=",
-        "\u{85}=\u{a0}",
-        "%3D",
-    ]);
-    let value = proptest::collection::vec(
-        select(&[
-            "A1b2", "A1b2", "B9z8", "\"", "\"", "\\", "\\101", "%41", "%2541", "%22", "%u0041",
-            " ", "\t", ",", "&", "=", "/", ":", "(", "+", "%", "%ff", "\u{e9}", "\u{a0}",
-            "\u{3000}", "j:", "\\\"", "\\;", "[", "}", "%C3%A9", "'",
-        ]),
-        0..5,
-    )
-    .prop_map(|pieces| pieces.concat());
-    let between = select(&[
-        ";", "; ", "; ", " ", ",", ", ", "", "\"; ", "&", ";;", " ; ",
-    ]);
-    let pair = (before, name, equals, value, between);
-    proptest::collection::vec(pair, 1..4).prop_flat_map(|pairs| {
-        let text: String = pairs
-            .into_iter()
-            .map(|(a, b, c, d, e)| [a, b, c, &d, e].concat())
-            .collect();
-        // In UTF-8, or each character as one byte where that is possible.
-        let latin = text
-            .chars()
-            .map(|c| u8::try_from(c).unwrap_or(b'?'))
-            .collect();
-        select_owned(vec![text.into_bytes(), latin])
-    })
-}
-
-fn select(values: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
-    proptest::sample::select(values)
-}
-
-fn select_owned(values: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
-    proptest::sample::select(values)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2048))]
-
-    #[test]
-    fn what_a_parser_reads_is_found(line in line(), name in select(&["sid", "s_id"])) {
-        let reading = read([&line[..]], name);
-        if !matches!(reading, Reading::TooMany(_)) {
-            let ids = ids_in(&line, name);
-            for (parser, parse) in parsers::ALL {
-                for value in parse(&line, name) {
-                    let form = canonical(&value);
-                    prop_assert!(
-                        form.is_empty() || ids.iter().any(|id| *id == *form),
-                        "{parser} reads {} in {}", value.escape_ascii(), line.escape_ascii(),
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_written_anew_is_read_as_the_one_id(lines in proptest::collection::vec(line(), 1..3), name in select(&["sid", "s_id"])) {
-        let lines = || lines.iter().map(|line| &line[..]);
-        if let Reading::Wide(ids) | Reading::Split { ids, .. } = read(lines(), name) {
-            for id in &ids {
-                assert_is_only(lines(), name, id);
-                let encoded = rewrite(lines(), name, Some((id, Spelling::Encoded)));
-                for (parser, parse) in parsers::ALL {
-                    for value in encoded.iter().flat_map(|line| parse(line.as_bytes(), name)) {
-                        prop_assert_eq!(&*canonical(&value), id.canonical(), "{} in {:?}", parser, encoded);
-                    }
-                }
-            }
-        }
-        let none = rewrite(lines(), name, None);
-        prop_assert!(matches!(read(none.iter().map(|line| line.as_bytes()), name), Reading::Plain(None)));
-    }
-
-    #[test]
-    fn foreign_pairs_are_kept(pairs in proptest::collection::vec("[a-z]{1,4}=[ -:<-~]{0,12}", 1..5)) {
-        let pairs: Vec<_> = pairs.iter().map(|pair| pair.trim()).filter(|pair| !pair.contains("sid")).collect();
-        let line = pairs.join("; ");
-        let id = Id::new(b"A1b2"[..].into());
-        let written = rewrite([line.as_bytes()], "sid", Some((&id, Spelling::AsPresented))).unwrap();
-        let expected = [&["sid=A1b2"], &pairs[..]].concat().join("; ");
-        prop_assert_eq!(written.as_bytes(), expected.as_bytes());
-    }
-
-    #[test]
-    fn any_bytes_can_be_read_and_written(lines in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..3), name in "[!#-'*+.0-9A-Z^_`a-z|~-]{1,4}") {
-        let lines = || lines.iter().map(|line| &line[..]);
-        let _ = read(lines(), &name);
-        let _ = rewrite(lines(), &name, None);
     }
 }
