@@ -5,7 +5,7 @@ use std::error::Error;
 use std::future::ready;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlPool, MySqlPoolOptions};
+use sqlx::mysql::MySqlPool;
 use sqlx::{AssertSqlSafe, MySql};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
@@ -15,7 +15,9 @@ use tower_login_timeout::{
 
 use crate::common::databases::{Held, Shared, mariadb_url, start_mariadb};
 
-use super::suite::{Inside, SECOND, Subject, hex, tests_of_every_database, tests_of_every_server};
+use super::suite::{
+    Inside, SECOND, Subject, hex, one_connection, tests_of_every_database, tests_of_every_server,
+};
 
 static SERVER: Shared = Shared::new(start_mariadb);
 
@@ -83,25 +85,12 @@ impl Inside for Database {
 async fn subject(table: &'static str) -> Subject<MySql, Database> {
     let server = SERVER.hold();
     let url = mariadb_url(server.port);
-    let store = MySqlStore::connect(&url)
-        .await
-        .unwrap()
-        .with_table(table)
-        .unwrap();
-    store.migrate().await.unwrap();
-    let pool = MySqlPoolOptions::new()
-        .max_connections(1)
-        .connect(&url)
-        .await
-        .unwrap();
-    Subject {
-        store,
-        table,
-        inside: Database {
-            pool,
-            _server: server,
-        },
-    }
+    let store = MySqlStore::connect(&url).await.unwrap();
+    let inside = Database {
+        pool: one_connection(&url).await,
+        _server: server,
+    };
+    Subject::new(store, table, inside).await
 }
 
 /// Returns URLs that connect to nothing, from the URL of the server.

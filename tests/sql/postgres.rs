@@ -5,7 +5,7 @@ use std::error::Error;
 use std::future::ready;
 use std::time::Duration;
 
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Postgres, Row};
 use tower_login_timeout::{
     ActivityStore, Announced, Clock, PostgresStore, SessionKey, SharedStore, StoreClock,
@@ -14,7 +14,9 @@ use tower_login_timeout::{
 
 use crate::common::databases::{Held, Shared, postgresql_url, start_postgresql};
 
-use super::suite::{Inside, NOON, SECOND, Subject, begin, eventually, hex, later, policy, soon};
+use super::suite::{
+    Inside, NOON, SECOND, Subject, begin, eventually, hex, later, one_connection, policy, soon,
+};
 use super::suite::{tests_of_every_database, tests_of_every_server};
 
 static SERVER: Shared = Shared::new(start_postgresql);
@@ -89,25 +91,13 @@ async fn subject(table: &'static str) -> Subject<Postgres, Database> {
     let server = SERVER.hold();
     let url = postgresql_url(server.port);
     // The name shows which connections belong to which test.
-    let store = PostgresStore::connect(&format!("{url}?application_name={table}"))
-        .await
-        .unwrap()
-        .with_table(table)
-        .unwrap();
-    store.migrate().await.unwrap();
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .connect(&url)
-        .await
-        .unwrap();
-    Subject {
-        store,
-        table,
-        inside: Database {
-            pool,
-            _server: server,
-        },
-    }
+    let named = format!("{url}?application_name={table}");
+    let store = PostgresStore::connect(&named).await.unwrap();
+    let inside = Database {
+        pool: one_connection(&url).await,
+        _server: server,
+    };
+    Subject::new(store, table, inside).await
 }
 
 /// Returns URLs that connect to nothing, from the URL of the server.

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use sqlx::{Pool, pool::PoolOptions};
 use tower_login_timeout::{
     Activity, ActivityStore, Clock, Limits, ManualClock, Policy, SessionKey, SharedStore,
     SqlDatabase, SqlError, SqlStore, Timestamp, Verdict,
@@ -215,7 +217,26 @@ pub async fn eventually<F: Future<Output = bool>>(
     }
 }
 
+/// Connects to a database with one connection, which does not belong to a store.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub async fn one_connection<DB: SqlDatabase>(url: &str) -> Pool<DB> {
+    let pool = PoolOptions::new().max_connections(1);
+    pool.connect(url).await.unwrap()
+}
+
 impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
+    /// Gives the store a table of its own.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub async fn new(store: SqlStore<DB>, table: &'static str, inside: I) -> Self {
+        let store = store.with_table(table).unwrap();
+        store.migrate().await.unwrap();
+        Self {
+            store,
+            table,
+            inside,
+        }
+    }
+
     async fn count(&self) -> i64 {
         self.inside
             .number(format!("SELECT count(*) FROM {}", self.table))
