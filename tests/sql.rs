@@ -11,6 +11,11 @@ mod sql {
     mod mysql;
     #[cfg(all(feature = "mysql", feature = "conformance"))]
     mod mysql_operations;
+    #[cfg(all(
+        feature = "conformance",
+        any(feature = "mysql", all(feature = "postgres", feature = "cached"))
+    ))]
+    mod operations;
     #[cfg(feature = "postgres")]
     mod postgres;
     #[cfg(all(feature = "postgres", feature = "cached", feature = "conformance"))]

@@ -1,15 +1,15 @@
-//! Tests of what an operator meets with PostgreSQL: locks, poolers, switch-overs, rights and
-//! clocks.
+//! Tests of what an operator meets with PostgreSQL: what every server has to pass, and poolers,
+//! switch-overs, isolation levels, sockets and passwords.
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Postgres};
 use tokio::task::JoinSet;
 use tower_login_timeout::{
     Activity, ActivityStore, AnyStore, CachedStore, Clock, ManualClock, PostgresStore, SessionKey,
@@ -18,7 +18,12 @@ use tower_login_timeout::{
 
 use crate::common::databases::{Held, Shared, postgresql_url, start_postgresql};
 use crate::common::servers::{Program, Server};
-use crate::sql::suite::{NOON, SECOND, STORE_TIMEOUT, begin, eventually, later, policy, soon};
+use crate::sql::operations::{
+    Operator, application_pool, operations_of_every_server, with_settings,
+};
+use crate::sql::suite::{
+    NOON, SECOND, begin, eventually, hex, later, one_connection, policy, soon,
+};
 
 static SERVER: Shared = Shared::new(start_postgresql);
 
@@ -40,24 +45,46 @@ impl Database {
     }
 
     async fn at(url: String) -> Self {
-        let admin = PgPoolOptions::new().max_connections(1).connect(&url).await;
         Self {
+            admin: one_connection(&url).await,
             url,
-            admin: admin.unwrap(),
             _server: None,
         }
     }
 
-    /// Returns the URL for a test with its own table, whose connections have the same name.
-    fn url_of(&self, name: &str) -> String {
-        format!("{}?application_name={name}", self.url)
+    /// Reads a list of the server that has process ids of connections.
+    async fn pids(&self, condition: &str) -> BTreeSet<i64> {
+        // Within a transaction, the view shows its first state until this is called.
+        self.run("SELECT pg_stat_clear_snapshot()").await;
+        let sql = format!("SELECT pid::bigint FROM pg_stat_activity WHERE {condition}");
+        let pids = sqlx::query_scalar(AssertSqlSafe(sql));
+        let pids = pids.fetch_all(&self.admin).await.unwrap();
+        pids.into_iter().collect()
+    }
+}
+
+impl Operator for Database {
+    type DB = Postgres;
+
+    async fn url_of(&self, name: &str) -> String {
+        with_settings(&self.url, &format!("application_name={name}"))
     }
 
-    async fn store(&self, name: &str) -> PostgresStore {
-        let store = PostgresStore::connect(&self.url_of(name)).await.unwrap();
-        let store = store.with_table(name).unwrap();
-        store.migrate().await.unwrap();
-        store
+    async fn url_of_a_user_of(&self, table: &str) -> String {
+        let grant = format!(
+            "CREATE ROLE plain LOGIN PASSWORD 'secret';
+            GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO plain"
+        );
+        self.run(grant).await;
+        self.url.replace("app:", "plain:")
+    }
+
+    async fn connect(url: &str) -> PostgresStore {
+        PostgresStore::connect(url).await.unwrap()
+    }
+
+    fn from_pool(pool: PgPool) -> PostgresStore {
+        PostgresStore::from_pool(pool)
     }
 
     async fn run(&self, sql: impl Into<String>) {
@@ -74,159 +101,55 @@ impl Database {
             .unwrap()
     }
 
-    /// Counts the connections with this name, as the server sees them.
-    async fn connections(&self, name: &str) -> i64 {
-        // Within a transaction, the view shows its first state until this is called.
-        self.run("SELECT pg_stat_clear_snapshot()").await;
-        self.number(format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'"
-        ))
-        .await
+    async fn connections(&self, name: &str) -> BTreeSet<i64> {
+        self.pids(&format!("application_name = '{name}'")).await
     }
 
-    /// Returns the process ids of the connections with this name.
-    async fn backends(&self, name: &str) -> BTreeSet<i32> {
-        let sql = format!("SELECT pid FROM pg_stat_activity WHERE application_name = '{name}'");
-        let pids: Vec<i32> = sqlx::query_scalar(AssertSqlSafe(sql))
-            .fetch_all(&self.admin)
-            .await
-            .unwrap();
-        pids.into_iter().collect()
+    async fn waiting(&self, name: &str) -> BTreeSet<i64> {
+        let condition = format!("application_name = '{name}' AND wait_event_type = 'Lock'");
+        self.pids(&condition).await
     }
-}
 
-/// Returns a pool of an application that has so many idle connections.
-async fn application_pool(url: &str, connections: u32) -> PgPool {
-    let pool = PgPoolOptions::new()
-        .max_connections(connections)
-        .connect(url)
-        .await
-        .unwrap();
-    let mut held = Vec::new();
-    for _ in 0..connections {
-        held.push(pool.acquire().await.unwrap());
+    async fn lock(&self, table: &str) {
+        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        self.run(lock).await;
     }
-    drop(held);
-    idle(&pool, connections).await;
-    pool
-}
 
-/// Waits until so many connections of a pool are idle.
-async fn idle(pool: &PgPool, connections: u32) {
-    eventually("all connections are idle", SECOND * 5, async || {
-        pool.num_idle() == connections as usize && pool.size() == connections
-    })
-    .await;
-}
-
-/// Calls the store from 64 tasks while the table is locked. Returns the largest number of
-/// connections.
-async fn most_connections_while_locked(
-    database: &Database,
-    store: &PostgresStore,
-    name: &str,
-    key: SessionKey,
-) -> i64 {
-    let lock = format!("BEGIN; LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE");
-    database.run(lock).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut callers = JoinSet::new();
-    for _ in 0..64 {
-        let (store, stop) = (store.clone(), Arc::clone(&stop));
-        callers.spawn(async move {
-            while !stop.load(Ordering::Relaxed) {
-                let start = Instant::now();
-                let touch = policy(900, 0).touch(later(NOON, 1));
-                store.touch(key, touch).await.unwrap_err();
-                assert!(start.elapsed() < STORE_TIMEOUT, "{:?}", start.elapsed());
-            }
-        });
+    async fn unlock(&self) {
+        self.run("COMMIT").await;
     }
-    let mut most = 0;
-    let start = Instant::now();
-    while start.elapsed() < SECOND * 5 {
-        most = most.max(database.connections(name).await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    stop.store(true, Ordering::Relaxed);
-    while let Some(caller) = callers.join_next().await {
-        caller.unwrap();
-    }
-    database.run("COMMIT").await;
-    eventually("the store answers again", SECOND * 5, async || {
-        store.load(key).await.is_ok()
-    })
-    .await;
-    most.max(database.connections(name).await)
-}
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_locked_table_costs_no_connection_beyond_the_pool() {
-    let database = Database::shared().await;
-    let store = database.store("locked").await;
-    let key = begin(&store, "locked", NOON).await;
-    let most = most_connections_while_locked(&database, &store, "locked", key).await;
-    assert!(most <= 10, "{most} connections");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_locked_table_costs_no_connection_beyond_the_pool_of_an_application() {
-    let database = Database::shared().await;
-    database.store("locked_app").await;
-    let pool = application_pool(&database.url_of("locked_app"), 5).await;
-    let store = PostgresStore::from_pool(pool)
-        .with_table("locked_app")
-        .unwrap();
-    // The connection that migrated closes when its store is gone.
-    eventually("five connections", SECOND * 5, async || {
-        database.connections("locked_app").await == 5
-    })
-    .await;
-    let key = begin(&store, "locked", NOON).await;
-    let most = most_connections_while_locked(&database, &store, "locked_app", key).await;
-    assert!(most <= 5, "{most} connections");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_locked_row_closes_no_connection_of_an_application() {
-    let database = Database::shared().await;
-    let key = begin(&database.store("one_row").await, "row", NOON).await;
-    let pool = application_pool(&database.url_of("one_row_app"), 20).await;
-    let store = PostgresStore::from_pool(pool.clone())
-        .with_table("one_row")
-        .unwrap();
-    let before = database.backends("one_row_app").await;
-    assert_eq!(before.len(), 20);
-    database
-        .run("BEGIN; UPDATE one_row SET keep_until = keep_until + 1")
-        .await;
-    for _ in 0..3 {
-        let touch = policy(900, 0).touch(later(NOON, 1));
-        let error = store.touch(key, touch).await.unwrap_err();
-        assert!(error.to_string().contains("in time"), "{error}");
+    async fn begin_what_survives_a_deadlock(&self, _table: &str) {
+        // The transaction that looks for a deadlock first is ended.
+        self.run("SET deadlock_timeout = '1min'; BEGIN").await;
     }
-    database.run("COMMIT").await;
-    idle(&pool, 20).await;
-    assert_eq!(database.backends("one_row_app").await, before);
-    // Nothing was left on them.
-    for _ in 0..20 {
+
+    const DEADLOCKS: &str = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'";
+
+    async fn limits_are_as_new(pool: &PgPool) {
         for (setting, expected) in [("statement_timeout", "0"), ("lock_timeout", "0")] {
             let sql = AssertSqlSafe(format!("SHOW {setting}"));
-            let value: String = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
+            let value: String = sqlx::query_scalar(sql).fetch_one(pool).await.unwrap();
             assert_eq!(value, expected, "{setting}");
         }
     }
+
+    fn literal(key: SessionKey) -> String {
+        format!("decode('{}', 'hex')", hex(&key.to_bytes()))
+    }
 }
+
+operations_of_every_server!();
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_lost_connection_costs_an_application_no_other() {
     let database = Database::shared().await;
     let key = begin(&database.store("one_lost").await, "lost", NOON).await;
-    let pool = application_pool(&database.url_of("one_lost_app"), 8).await;
+    let pool = application_pool(&database.url_of("one_lost_app").await, 8).await;
     let store = PostgresStore::from_pool(pool.clone())
         .with_table("one_lost")
         .unwrap();
-    let before = database.backends("one_lost_app").await;
+    let before = database.connections("one_lost_app").await;
     database
         .run("BEGIN; UPDATE one_lost SET keep_until = keep_until + 1")
         .await;
@@ -245,7 +168,7 @@ async fn one_lost_connection_costs_an_application_no_other() {
         pool.num_idle() >= 7
     })
     .await;
-    let after = database.backends("one_lost_app").await;
+    let after = database.connections("one_lost_app").await;
     assert_eq!(before.intersection(&after).count(), 7);
 }
 
@@ -344,11 +267,8 @@ async fn a_locked_row_is_given_up_through_pgbouncer_too() {
     let touch = policy(900, 0).touch(later(NOON, 1));
     let error = store.touch(key, touch).await.unwrap_err();
     assert!(error.to_string().contains("in time"), "{error}");
-    let waiting = "SELECT count(*) FROM pg_stat_activity
-        WHERE application_name = 'bounced_lock' AND wait_event_type = 'Lock'";
     eventually("the server has ended the statement", SECOND, async || {
-        database.run("SELECT pg_stat_clear_snapshot()").await;
-        database.number(waiting).await == 0
+        database.waiting("bounced_lock").await.is_empty()
     })
     .await;
     database.run("COMMIT").await;
@@ -536,79 +456,6 @@ async fn a_stricter_isolation_level_of_the_server_changes_nothing() {
     }
 }
 
-/// PostgreSQL ends the statement of the store, which has to be repeated.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deadlock_is_repeated() {
-    let database = Database::shared().await;
-    let store = database.store("deadlock").await;
-    let mut keys = [
-        begin(&store, "one", NOON).await,
-        begin(&store, "two", NOON).await,
-    ];
-    keys.sort_unstable();
-    let update = |key: SessionKey| {
-        let hex = crate::sql::suite::hex(&key.to_bytes());
-        format!("UPDATE deadlock SET keep_until = keep_until + 1 WHERE id = decode('{hex}', 'hex')")
-    };
-    database.run("SET deadlock_timeout = '1min'").await;
-    database.run(format!("BEGIN; {}", update(keys[1]))).await;
-    let touches = keys
-        .map(|key| (key, policy(900, 0).touch(later(NOON, 1))))
-        .to_vec();
-    let touched = tokio::spawn(store.touch_many(touches));
-    let waiting = "SELECT count(*) FROM pg_stat_activity
-        WHERE application_name = 'deadlock' AND wait_event_type = 'Lock'";
-    eventually("the store waits", SECOND * 5, async || {
-        database.run("SELECT pg_stat_clear_snapshot()").await;
-        database.number(waiting).await == 1
-    })
-    .await;
-    database.run(format!("{}; COMMIT", update(keys[0]))).await;
-    touched.await.unwrap().unwrap();
-    for key in keys {
-        let activity = store.load(key).await.unwrap().unwrap();
-        assert_eq!(activity.last_activity(), later(NOON, 1));
-    }
-    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'";
-    eventually("there was a deadlock", SECOND * 5, async || {
-        database.number(deadlocks).await > 0
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_table_that_exists_needs_no_right_to_create_it() {
-    let database = Database::shared().await;
-    database.store("granted").await;
-    let grant = "CREATE ROLE plain LOGIN PASSWORD 'secret';
-        GRANT SELECT, INSERT, UPDATE, DELETE ON granted TO plain";
-    database.run(grant).await;
-    let url = database.url.replace("app:", "plain:");
-    let store = AnyStore::connect(&format!("{url}?table=granted"))
-        .await
-        .unwrap();
-    let key = SessionKey::of("granted");
-    let activity = Activity::began(NOON);
-    store.create(key, activity, Timestamp::MAX).await.unwrap();
-    assert_eq!(store.load(key).await.unwrap(), Some(activity));
-    assert!(store.revoke(key, NOON).await.unwrap().is_some());
-    // It may not create another.
-    let error = AnyStore::connect(&format!("{url}?table=missing"))
-        .await
-        .unwrap_err();
-    assert!(error.to_string().contains("refused"), "{error}");
-    // Old rows are removed all the same.
-    database.run("UPDATE granted SET keep_until = 1").await;
-    let clock = ManualClock::at(later(NOON, 10));
-    eventually("the row is removed", SECOND * 5, async || {
-        clock.advance(SECOND * 700);
-        let touch = policy(900, 0).touch(clock.now());
-        store.touch(SessionKey::of("unknown"), touch).await.unwrap();
-        database.number("SELECT count(*) FROM granted").await == 0
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn one_malformed_row_does_not_stop_a_near_cache() {
     let database = Database::shared().await;
@@ -630,10 +477,10 @@ async fn one_malformed_row_does_not_stop_a_near_cache() {
     for key in keys {
         cached.touch(key, touch).await.unwrap().unwrap();
     }
-    let hex = crate::sql::suite::hex(&keys[1].to_bytes());
+    let id = Database::literal(keys[1]);
     database
         .run(format!(
-            "UPDATE one_malformed SET created_at = -1 WHERE id = decode('{hex}', 'hex')"
+            "UPDATE one_malformed SET created_at = -1 WHERE id = {id}"
         ))
         .await;
     soon(cached.flush(Duration::from_secs(10))).await.unwrap();
@@ -641,64 +488,12 @@ async fn one_malformed_row_does_not_stop_a_near_cache() {
     assert_eq!(activity.last_activity(), later(now, 10));
 }
 
-/// Sweeps by the time of a clock until so many rows are left.
-async fn sweep_until(
-    database: &Database,
-    table: &str,
-    store: &PostgresStore,
-    clock: &ManualClock,
-    rows: i64,
-) {
-    eventually("old rows are removed", SECOND * 10, async || {
-        clock.advance(SECOND * 70);
-        let touch = policy(900, 0).touch(clock.now());
-        store.touch(SessionKey::of("unknown"), touch).await.unwrap();
-        database
-            .number(format!("SELECT count(*) FROM {table}"))
-            .await
-            == rows
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_node_whose_clock_is_ahead_removes_no_live_session() {
-    let database = Database::shared().await;
-    let store = database.store("ahead").await;
-    let now = SystemClock.now();
-    let live = SessionKey::of("live");
-    let activity = Activity::began(now);
-    store
-        .create(live, activity, later(now, 3600))
-        .await
-        .unwrap();
-    store
-        .create(SessionKey::of("old"), activity, later(now, 0))
-        .await
-        .unwrap();
-    let clock = ManualClock::at(later(now, 25 * 3600));
-    sweep_until(&database, "ahead", &store, &clock, 1).await;
-    for _ in 0..50 {
-        clock.advance(SECOND * 70);
-        let touch = policy(900, 0).touch(clock.now());
-        store.touch(SessionKey::of("unknown"), touch).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert_eq!(store.load(live).await.unwrap(), Some(activity));
-}
-
 /// Lets nodes that share a table work for a while. Returns how many rows they read.
 async fn rows_read(database: &Database, table: &str, nodes: usize) -> i64 {
     let mut stores = Vec::new();
     for _ in 0..nodes {
-        let url = format!("{}&pool=1", database.url_of(table));
-        stores.push(
-            PostgresStore::connect(&url)
-                .await
-                .unwrap()
-                .with_table(table)
-                .unwrap(),
-        );
+        let url = with_settings(&database.url_of(table).await, "pool=1");
+        stores.push(Database::connect(&url).await.with_table(table).unwrap());
     }
     let read = format!(
         "SELECT coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = '{table}'"
@@ -716,7 +511,7 @@ async fn rows_read(database: &Database, table: &str, nodes: usize) -> i64 {
     // A connection reports what it has read a second after it became idle, or when it ends.
     drop(stores);
     eventually("the connections are closed", SECOND * 10, async || {
-        database.connections(table).await == 0
+        database.connections(table).await.is_empty()
     })
     .await;
     let mut seen = database.number(read.clone()).await;
@@ -748,71 +543,6 @@ async fn ten_nodes_read_no_more_rows_to_sweep_than_one() {
 }
 
 #[tokio::test]
-async fn another_node_sweeps_when_the_first_is_gone() {
-    let database = Database::shared().await;
-    let first = database.store("heir").await;
-    let second = database.store("heir").await;
-    let old = async |store: &PostgresStore| {
-        let created = store.create(SessionKey::of("old"), Activity::began(NOON), NOON);
-        created.await.unwrap();
-    };
-    let clock = ManualClock::at(later(NOON, 10));
-    old(&first).await;
-    sweep_until(&database, "heir", &first, &clock, 0).await;
-    // Another node holds the claim for an hour from now on. A sweep of the first store that is still
-    // under way can then not remove the next row.
-    database
-        .run("UPDATE heir_sweep SET sweeper = -1, held_until = held_until + 3600000")
-        .await;
-    old(&second).await;
-    for _ in 0..20 {
-        clock.advance(SECOND * 70);
-        let touch = policy(900, 0).touch(clock.now());
-        second
-            .touch(SessionKey::of("unknown"), touch)
-            .await
-            .unwrap();
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(database.number("SELECT count(*) FROM heir").await, 1);
-    // Its claim runs out.
-    database.run("UPDATE heir_sweep SET held_until = 0").await;
-    sweep_until(&database, "heir", &second, &clock, 0).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn settings_are_read_from_the_url() {
-    let database = Database::shared().await;
-    let url = format!(
-        "{}&pool=3&timeout=300ms&table=by_url",
-        database.url_of("by_url")
-    );
-    let store = AnyStore::connect(&url).await.unwrap();
-    let key = SessionKey::of("by url");
-    store
-        .create(key, Activity::began(NOON), Timestamp::MAX)
-        .await
-        .unwrap();
-    assert_eq!(database.number("SELECT count(*) FROM by_url").await, 1);
-    database
-        .run("BEGIN; LOCK TABLE by_url IN ACCESS EXCLUSIVE MODE")
-        .await;
-    let start = Instant::now();
-    let loads = (0..20).map(|_| tokio::spawn(store.load(key)));
-    for load in loads.collect::<Vec<_>>() {
-        load.await.unwrap().unwrap_err();
-    }
-    assert!(
-        start.elapsed() < Duration::from_millis(700),
-        "{:?}",
-        start.elapsed()
-    );
-    let connections = database.connections("by_url").await;
-    assert!(connections <= 3, "{connections} connections");
-    database.run("COMMIT").await;
-}
-
-#[tokio::test]
 async fn a_unix_socket_works() {
     let database = Database::shared().await;
     let setting = "SELECT setting FROM pg_settings WHERE name = 'unix_socket_directories'";
@@ -820,10 +550,8 @@ async fn a_unix_socket_works() {
         .fetch_one(&database.admin)
         .await
         .unwrap();
-    let url = format!(
-        "{}&host={folder}&table=by_socket",
-        database.url_of("by_socket")
-    );
+    let url = database.url_of("by_socket").await;
+    let url = with_settings(&url, &format!("host={folder}&table=by_socket"));
     let store = AnyStore::connect(&url).await.unwrap();
     let activity = Activity::began(NOON);
     store
@@ -844,7 +572,7 @@ async fn a_changed_password_does_not_flood_the_server() {
     let database = Database::at(postgresql_url(server.port())).await;
     let mut stores = Vec::new();
     for _ in 0..10 {
-        let url = format!("{}&pool=2&table=rotated", database.url_of("rotated"));
+        let url = with_settings(&database.url_of("rotated").await, "pool=2&table=rotated");
         let store = PostgresStore::connect(&url).await.unwrap();
         store.migrate().await.unwrap();
         stores.push(store);
