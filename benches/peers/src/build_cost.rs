@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::Failure;
 use crate::effort::Effort;
 use crate::figures::Figures;
-use crate::programs::{Folder, output};
+use crate::processes::{Folder, output};
 
 /// An application that somebody would write, and the line that it needs in its manifest.
 struct App {

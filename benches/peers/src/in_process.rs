@@ -7,9 +7,10 @@ use crate::Failure;
 use crate::contenders::{Contender, IDLE, ours};
 use crate::effort::Effort;
 use crate::figures::{Figures, median, short};
-use crate::jar::{Dice, Jar};
+use crate::harness::{Harness, IN_FLIGHT, logged_in};
+use crate::jar::Jar;
 use crate::request::{self, NOBODY, Request};
-use crate::stand::{IN_FLIGHT, Stand, logged_in};
+use crate::rng::Rng;
 
 /// So many requests are made before they are answered and timed, few enough to stay in the cache.
 const BATCH: usize = 32;
@@ -45,18 +46,18 @@ fn sizes(contender: Contender, effort: Effort) -> Vec<usize> {
 struct Prepared {
     contender: Contender,
     sessions: usize,
-    stand: Box<dyn Stand>,
+    harness: Box<dyn Harness>,
     jar: Jar,
 }
 
 impl Prepared {
     fn new(contender: Contender, sessions: usize) -> Result<Self, Failure> {
-        let stand = contender.stand(sessions)?;
-        let jar = logged_in(&*stand, sessions)?;
+        let harness = contender.harness(sessions)?;
+        let jar = logged_in(&*harness, sessions)?;
         Ok(Self {
             contender,
             sessions,
-            stand,
+            harness,
             jar,
         })
     }
@@ -68,8 +69,8 @@ impl Prepared {
         }
     }
 
-    fn some(&self, dice: &mut Dice) -> Vec<Request> {
-        let cookies = (0..BATCH).map(|_| self.jar.draw(dice));
+    fn some(&self, rng: &mut Rng) -> Vec<Request> {
+        let cookies = (0..BATCH).map(|_| self.jar.draw(rng));
         cookies.map(request::page).collect()
     }
 }
@@ -77,12 +78,12 @@ impl Prepared {
 /// A live session asks for a page.
 fn live(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result<(), Failure> {
     let (rounds, batches) = effort.pick((7, 128), (41, 320));
-    let mut dice = Dice::new(1);
+    let mut rng = Rng::new(1);
     let mut times = vec![Vec::with_capacity(rounds); field.len()];
     for round in 0..=rounds {
         for (one, times) in field.iter().zip(&mut times) {
-            let requests = || one.some(&mut dice);
-            let nanos = turn(&*one.stand, batches, StatusCode::OK, requests)?;
+            let requests = || one.some(&mut rng);
+            let nanos = turn(&*one.harness, batches, StatusCode::OK, requests)?;
             // The first round is to warm up.
             if round > 0 {
                 times.push(nanos);
@@ -108,7 +109,7 @@ fn anonymous(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Resul
                 _ => StatusCode::NO_CONTENT,
             };
             let requests = || (0..BATCH).map(|_| request::page(NOBODY)).collect();
-            let nanos = turn(&*one.stand, batches, expected, requests)?;
+            let nanos = turn(&*one.harness, batches, expected, requests)?;
             if round > 0 {
                 times.push(nanos);
             }
@@ -130,12 +131,12 @@ fn together(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result
         for (one, [alone, both, gain]) in field.iter().zip(&mut measured) {
             let jar = &one.jar;
             let requests = |seed: usize| {
-                let mut dice = Dice::new(seed as u64 + 1);
-                let cookies = (0..part).map(|_| jar.draw(&mut dice));
+                let mut rng = Rng::new(seed as u64 + 1);
+                let cookies = (0..part).map(|_| jar.draw(&mut rng));
                 cookies.map(request::page).collect()
             };
             let per_second = |threads: usize| -> Result<f64, Failure> {
-                let took = one.stand.answer_together(threads, rounds, &requests)?;
+                let took = one.harness.answer_together(threads, rounds, &requests)?;
                 let answered = threads * rounds * IN_FLIGHT * part;
                 Ok(answered as f64 / took.as_secs_f64())
             };
@@ -158,18 +159,18 @@ fn together(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result
 fn expired(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     let (rounds, batches) = effort.pick((7, 128), (31, 160));
     let clock = ManualClock::new();
-    let stand = ours::stand(effort.many(), clock.clone())?;
-    let jar = logged_in(&stand, effort.many())?;
+    let harness = ours::harness(effort.many(), clock.clone())?;
+    let jar = logged_in(&harness, effort.many())?;
     clock.advance(IDLE);
     let over = StatusCode::from_u16(440)?;
-    let mut dice = Dice::new(2);
+    let mut rng = Rng::new(2);
     let mut times = Vec::with_capacity(rounds);
     for _ in 0..rounds {
         let requests = || {
-            let cookies = (0..BATCH).map(|_| jar.draw(&mut dice));
+            let cookies = (0..BATCH).map(|_| jar.draw(&mut rng));
             cookies.map(request::page).collect()
         };
-        times.push(turn(&stand, batches, over, requests)?);
+        times.push(turn(&harness, batches, over, requests)?);
     }
     figures.add("expired.ours", "ns", &times);
     Ok(())
@@ -178,14 +179,14 @@ fn expired(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
 /// One contender's turn in a round: nanoseconds per request in the median batch, since a whole turn is long enough for the system to
 /// interrupt it.
 fn turn(
-    stand: &dyn Stand,
+    harness: &dyn Harness,
     batches: usize,
     expected: StatusCode,
     mut requests: impl FnMut() -> Vec<Request>,
 ) -> Result<f64, Failure> {
     let mut nanos = Vec::with_capacity(batches);
     for _ in 0..batches {
-        let took = stand.answer(requests(), expected)?;
+        let took = harness.answer(requests(), expected)?;
         nanos.push(took.as_nanos() as f64 / BATCH as f64);
     }
     median(&nanos).ok_or_else(|| "a turn without a batch".into())

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use http::header::SET_COOKIE;
 
 use crate::Failure;
+use crate::rng::Rng;
 
 /// The `Cookie` headers of many sessions, end to end in one text: ten million of them must fit beside the sessions.
 #[derive(Debug, Default)]
@@ -40,8 +41,8 @@ impl Jar {
     }
 
     /// Any one of them.
-    pub fn draw(&self, dice: &mut Dice) -> &str {
-        let start = dice.below(self.len()) * self.width;
+    pub fn draw(&self, rng: &mut Rng) -> &str {
+        let start = rng.below(self.len()) * self.width;
         &self.text[start..start + self.width]
     }
 
@@ -66,25 +67,4 @@ pub fn cookies(headers: &HeaderMap) -> String {
         }
     }
     kept.join("; ")
-}
-
-/// Random enough to miss caches, and the same in every run.
-#[derive(Debug)]
-pub struct Dice(u64);
-
-impl Dice {
-    /// Dice that fall differently for each seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    /// A number below this one, or 0.
-    pub fn below(&mut self, limit: usize) -> usize {
-        // xorshift64*
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32;
-        usize::try_from((high * limit as u64) >> 32).unwrap_or(0)
-    }
 }

@@ -17,12 +17,13 @@ pub mod charts;
 pub mod contenders;
 pub mod effort;
 pub mod figures;
+pub mod harness;
 pub mod in_process;
 pub mod jar;
 pub mod loopback;
 pub mod machine;
 pub mod memory;
-pub mod programs;
+pub mod processes;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(not(feature = "redis"))]
@@ -30,8 +31,8 @@ pub mod redis;
 pub mod redis;
 pub mod report;
 pub mod request;
+pub mod rng;
 pub mod stall;
-pub mod stand;
 
 /// Whatever went wrong, in words for the one who runs this.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

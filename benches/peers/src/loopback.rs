@@ -18,7 +18,7 @@ use crate::contenders::Contender;
 use crate::effort::Effort;
 use crate::figures::Figures;
 use crate::jar::{Jar, cookies};
-use crate::programs::{Folder, Running, WRK, another_self, output};
+use crate::processes::{Folder, Running, WRK, another_self, output};
 use crate::request;
 
 const CONNECTIONS: &str = "64";

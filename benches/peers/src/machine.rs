@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::programs::{REDIS, WRK, output};
+use crate::processes::{REDIS, WRK, output};
 
 const LOCK: &str = include_str!("../Cargo.lock");
 

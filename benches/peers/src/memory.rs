@@ -6,7 +6,7 @@ use crate::Failure;
 use crate::contenders::Contender;
 use crate::effort::Effort;
 use crate::figures::{Figures, short};
-use crate::programs::{another_self, counter, output};
+use crate::processes::{another_self, counter, output};
 
 /// More than any contender takes for a session.
 const AT_MOST: usize = 1_500;
@@ -94,9 +94,9 @@ fn allocations(figures: &mut Figures) -> Result<(), Failure> {
 ///
 /// If a log-in fails, or the system does not say how large the process is.
 pub fn rss(contender: Contender, sessions: usize) -> Result<(), Failure> {
-    let stand = contender.stand(sessions)?;
+    let harness = contender.harness(sessions)?;
     let before = resident()?;
-    stand.log_in(sessions, &mut |_| Ok(()))?;
+    harness.log_in(sessions, &mut |_| Ok(()))?;
     let grown = resident()?.saturating_sub(before);
     println!("{:.1}", grown as f64 / sessions as f64);
     Ok(())

@@ -9,10 +9,11 @@ use crate::Failure;
 use crate::contenders::{ABSOLUTE, Contender, IDLE, ours};
 use crate::effort::Effort;
 use crate::figures::Figures;
-use crate::jar::{Dice, Jar};
-use crate::programs::{another_self, output};
+use crate::harness::{Harness, logged_in};
+use crate::jar::Jar;
+use crate::processes::{another_self, output};
 use crate::request;
-use crate::stand::{Stand, logged_in};
+use crate::rng::Rng;
 
 const THREADS: usize = 2;
 
@@ -66,9 +67,9 @@ pub fn one(contender: Contender, sessions: usize) -> Result<(), Failure> {
     let (mut nanos, left) = match contender {
         Contender::Ours => in_ours(sessions)?,
         _ => {
-            let stand = contender.stand(sessions)?;
-            let alive = logged_in(&*stand, ALIVE)?;
-            (load(&*stand, &alive, sessions, &|| {})?, 0)
+            let harness = contender.harness(sessions)?;
+            let alive = logged_in(&*harness, ALIVE)?;
+            (load(&*harness, &alive, sessions, &|| {})?, 0)
         }
     };
     nanos.sort_unstable();
@@ -83,8 +84,8 @@ pub fn one(contender: Contender, sessions: usize) -> Result<(), Failure> {
 fn in_ours(sessions: usize) -> Result<(Vec<u32>, usize), Failure> {
     let clock = ManualClock::new();
     let store = ours::store(sessions);
-    let stand = ours::stand_with(store.clone(), clock.clone())?;
-    stand.log_in(sessions, &mut |_| Ok(()))?;
+    let harness = ours::harness_with(store.clone(), clock.clone())?;
+    harness.log_in(sessions, &mut |_| Ok(()))?;
     // Whatever is remembered of them may be removed from now on, and is not yet. It is rounded up to a minute.
     let policy = Policy::builder()
         .with_idle(IDLE)
@@ -93,10 +94,10 @@ fn in_ours(sessions: usize) -> Result<(Vec<u32>, usize), Failure> {
     let began = clock.now();
     let removable = policy.keep_until(&Activity::began(began));
     clock.set(removable.saturating_add(Duration::from_secs(60)));
-    let alive = logged_in(&stand, ALIVE)?;
+    let alive = logged_in(&harness, ALIVE)?;
     let requests = AtomicUsize::new(0);
     let per_tick = (sessions / TICKS).max(1);
-    let nanos = load(&stand, &alive, sessions, &|| {
+    let nanos = load(&harness, &alive, sessions, &|| {
         if requests
             .fetch_add(1, Ordering::Relaxed)
             .is_multiple_of(per_tick)
@@ -108,15 +109,15 @@ fn in_ours(sessions: usize) -> Result<(Vec<u32>, usize), Failure> {
 }
 
 fn load(
-    stand: &dyn Stand,
+    harness: &dyn Harness,
     alive: &Jar,
     requests: usize,
     before: &(dyn Fn() + Sync),
 ) -> Result<Vec<u32>, Failure> {
     let make = |seed: usize| {
-        let mut dice = Dice::new(seed as u64 + 1);
-        let cookies = (0..256).map(|_| alive.draw(&mut dice));
+        let mut rng = Rng::new(seed as u64 + 1);
+        let cookies = (0..256).map(|_| alive.draw(&mut rng));
         cookies.map(request::page).collect()
     };
-    stand.latencies(THREADS, requests / THREADS, &make, before)
+    harness.latencies(THREADS, requests / THREADS, &make, before)
 }

@@ -8,9 +8,9 @@ use allocation_counter::measure;
 use http::StatusCode;
 use peers::Failure;
 use peers::contenders::Contender;
-use peers::jar::Dice;
+use peers::harness::{Harness, logged_in};
 use peers::request::{self, NOBODY, Request};
-use peers::stand::{Stand, logged_in};
+use peers::rng::Rng;
 
 /// Enough that what happens once for all of them does not count.
 const REQUESTS: usize = 4_096;
@@ -29,17 +29,17 @@ fn main() -> Result<(), Failure> {
 }
 
 fn allocations(contender: Contender, sessions: usize) -> Result<(), Failure> {
-    let stand = contender.stand(sessions)?;
-    let jar = logged_in(&*stand, sessions)?;
-    let mut dice = Dice::new(3);
+    let harness = contender.harness(sessions)?;
+    let jar = logged_in(&*harness, sessions)?;
+    let mut rng = Rng::new(3);
     let mut live = || {
         (0..REQUESTS)
-            .map(|_| request::page(jar.draw(&mut dice)))
+            .map(|_| request::page(jar.draw(&mut rng)))
             .collect()
     };
     println!(
         "live {:.2}",
-        per_request(&*stand, StatusCode::OK, &mut live)?
+        per_request(&*harness, StatusCode::OK, &mut live)?
     );
     let nobody = match contender {
         Contender::Bare | Contender::Least | Contender::Ours => StatusCode::OK,
@@ -48,23 +48,23 @@ fn allocations(contender: Contender, sessions: usize) -> Result<(), Failure> {
     let mut anonymous = || (0..REQUESTS).map(|_| request::page(NOBODY)).collect();
     println!(
         "anonymous {:.2}",
-        per_request(&*stand, nobody, &mut anonymous)?
+        per_request(&*harness, nobody, &mut anonymous)?
     );
     Ok(())
 }
 
 fn per_request(
-    stand: &dyn Stand,
+    harness: &dyn Harness,
     expected: StatusCode,
     requests: &mut dyn FnMut() -> Vec<Request>,
 ) -> Result<f64, Failure> {
     // What is done once is done now.
-    stand.answer(requests(), expected)?;
+    harness.answer(requests(), expected)?;
     let mut some = Some(requests());
     let mut answered = Ok(());
     let info = measure(|| {
         if let Some(requests) = some.take() {
-            answered = stand.answer(requests, expected).map(|_| ());
+            answered = harness.answer(requests, expected).map(|_| ());
         }
     });
     answered?;
@@ -72,9 +72,9 @@ fn per_request(
 }
 
 fn heap(contender: Contender, sessions: usize) -> Result<(), Failure> {
-    let stand = contender.stand(sessions)?;
+    let harness = contender.harness(sessions)?;
     let mut filled = Ok(());
-    let info = measure(|| filled = stand.log_in(sessions, &mut |_| Ok(())));
+    let info = measure(|| filled = harness.log_in(sessions, &mut |_| Ok(())));
     filled?;
     println!("{:.1}", info.bytes_current as f64 / sessions as f64);
     Ok(())

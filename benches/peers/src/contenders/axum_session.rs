@@ -10,16 +10,16 @@ use tower::{Layer, service_fn};
 
 use super::{ABSOLUTE, IDLE, bare};
 use crate::Failure;
+use crate::harness::{Harness, ServiceHarness};
 use crate::request::{LOG_IN, Request, Response};
-use crate::stand::{Stand, Tower};
 
 /// axum_session without a database.
 ///
 /// # Errors
 ///
 /// If it cannot be set up.
-pub fn stand() -> Result<impl Stand, Failure> {
-    Tower::new(async { Ok(layer().await?.layer(service_fn(answer))) })
+pub fn harness() -> Result<impl Harness, Failure> {
+    ServiceHarness::new(async { Ok(layer().await?.layer(service_fn(answer))) })
 }
 
 /// An axum application with it.

@@ -12,16 +12,16 @@ use http_body_util::Full;
 use tower::service_fn;
 
 use crate::Failure;
+use crate::harness::{Harness, ServiceHarness};
 use crate::request::{LOG_IN, Request, Response};
-use crate::stand::{Stand, Tower};
 
 /// The service alone.
 ///
 /// # Errors
 ///
 /// If there is no runtime for it.
-pub fn stand() -> Result<impl Stand, Failure> {
-    Tower::new(async { Ok(service_fn(answer)) })
+pub fn harness() -> Result<impl Harness, Failure> {
+    ServiceHarness::new(async { Ok(service_fn(answer)) })
 }
 
 /// An axum application alone.

@@ -17,7 +17,7 @@ use tower_login_timeout::{Clock, SystemClock};
 
 use super::{ABSOLUTE, IDLE, bare};
 use crate::Failure;
-use crate::stand::{Stand, Tower};
+use crate::harness::{Harness, ServiceHarness};
 
 /// As many as this crate has for a million sessions.
 const SHARDS: usize = 1250;
@@ -27,8 +27,8 @@ const SHARDS: usize = 1250;
 /// # Errors
 ///
 /// If there is no runtime for it.
-pub fn stand() -> Result<impl Stand, Failure> {
-    Tower::new(async { Ok(least(sessions(), service_fn(bare::answer))) })
+pub fn harness() -> Result<impl Harness, Failure> {
+    ServiceHarness::new(async { Ok(least(sessions(), service_fn(bare::answer))) })
 }
 
 /// The least around an axum application.

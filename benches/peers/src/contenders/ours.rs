@@ -8,15 +8,15 @@ use tower_login_timeout::{
 
 use super::{ABSOLUTE, IDLE, bare};
 use crate::Failure;
-use crate::stand::{Stand, Tower};
+use crate::harness::{Harness, ServiceHarness};
 
 /// This crate, with a store for so many sessions.
 ///
 /// # Errors
 ///
 /// If there is no runtime for it.
-pub fn stand(sessions: usize, clock: impl Clock) -> Result<impl Stand, Failure> {
-    stand_with(store(sessions), clock)
+pub fn harness(sessions: usize, clock: impl Clock) -> Result<impl Harness, Failure> {
+    harness_with(store(sessions), clock)
 }
 
 /// This crate, with this store.
@@ -24,9 +24,9 @@ pub fn stand(sessions: usize, clock: impl Clock) -> Result<impl Stand, Failure> 
 /// # Errors
 ///
 /// If there is no runtime for it.
-pub fn stand_with(store: MemoryStore, clock: impl Clock) -> Result<impl Stand, Failure> {
+pub fn harness_with(store: MemoryStore, clock: impl Clock) -> Result<impl Harness, Failure> {
     let layer = layer(Policy::builder(), store)?.with_clock(clock);
-    Tower::new(async move { Ok(layer.layer(service_fn(bare::answer))) })
+    ServiceHarness::new(async move { Ok(layer.layer(service_fn(bare::answer))) })
 }
 
 /// An axum application behind this crate.

@@ -12,17 +12,17 @@ use tower_sessions::{Expiry, MemoryStore, Session, SessionManagerLayer};
 
 use super::{ABSOLUTE, IDLE, bare};
 use crate::Failure;
+use crate::harness::{Harness, ServiceHarness};
 use crate::request::{LOG_IN, Request, Response};
-use crate::stand::{Stand, Tower};
 
 /// A session that ends when it was idle for so long: every request saves it anew.
 ///
 /// # Errors
 ///
 /// If there is no runtime for it.
-pub fn sliding(idle: Duration) -> Result<impl Stand, Failure> {
+pub fn sliding(idle: Duration) -> Result<impl Harness, Failure> {
     let layer = sliding_layer(idle);
-    Tower::new(async move { Ok(layer.layer(service_fn(answer))) })
+    ServiceHarness::new(async move { Ok(layer.layer(service_fn(answer))) })
 }
 
 /// A session that ends at its time, whatever its user does.
@@ -30,8 +30,8 @@ pub fn sliding(idle: Duration) -> Result<impl Stand, Failure> {
 /// # Errors
 ///
 /// If there is no runtime for it.
-pub fn fixed() -> Result<impl Stand, Failure> {
-    Tower::new(async { Ok(fixed_layer().layer(service_fn(answer))) })
+pub fn fixed() -> Result<impl Harness, Failure> {
+    ServiceHarness::new(async { Ok(fixed_layer().layer(service_fn(answer))) })
 }
 
 /// An axum application with the one.

@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::Failure;
-use crate::programs::{REDIS, Running, free_port};
+use crate::processes::{REDIS, Running, free_port};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

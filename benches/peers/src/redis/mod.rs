@@ -5,17 +5,17 @@ use std::time::Duration;
 use axum::Router;
 use tower_login_timeout::{CachedStore, Policy, RedisStore};
 
-use self::peer::{fixed_app, sliding_app};
 use self::server::Redis;
+use self::tower_sessions::{fixed_app, sliding_app};
 use crate::Failure;
 use crate::contenders::{bare, ours};
 use crate::effort::Effort;
 use crate::figures::Figures;
 use crate::loopback::{Server, add_beside_first, round_by_round};
-use crate::programs::Folder;
+use crate::processes::Folder;
 
-mod peer;
 mod server;
+mod tower_sessions;
 
 /// How many sessions are active at once.
 const SESSIONS: usize = 1_000;

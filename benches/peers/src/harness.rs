@@ -19,7 +19,7 @@ use crate::request::{self, Request};
 pub const IN_FLIGHT: usize = 16;
 
 /// A contender, ready to be asked.
-pub trait Stand {
+pub trait Harness {
     /// Begins so many sessions, each by a log-in of its own, and passes the session cookies on.
     ///
     /// # Errors
@@ -69,19 +69,19 @@ pub trait Stand {
 /// # Errors
 ///
 /// If a log-in fails.
-pub fn logged_in(stand: &dyn Stand, sessions: usize) -> Result<Jar, Failure> {
+pub fn logged_in(harness: &dyn Harness, sessions: usize) -> Result<Jar, Failure> {
     let mut jar = Jar::default();
-    stand.log_in(sessions, &mut |cookie| jar.push(cookie))?;
+    harness.log_in(sessions, &mut |cookie| jar.push(cookie))?;
     Ok(jar)
 }
 
 /// A tower service and a runtime for it.
-pub struct Tower<S> {
+pub struct ServiceHarness<S> {
     service: S,
     runtime: Runtime,
 }
 
-impl<S> Tower<S> {
+impl<S> ServiceHarness<S> {
     /// A service that may start tasks while it is built.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl<S> Tower<S> {
     }
 }
 
-impl<S, B> Stand for Tower<S>
+impl<S, B> Harness for ServiceHarness<S>
 where
     S: Service<Request, Response = http::Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,

@@ -6,7 +6,7 @@ use axum::Router;
 use tower_login_timeout::SystemClock;
 
 use crate::Failure;
-use crate::stand::Stand;
+use crate::harness::Harness;
 
 pub mod axum_session;
 pub mod bare;
@@ -75,14 +75,14 @@ impl Contender {
     /// # Errors
     ///
     /// If it cannot be set up.
-    pub fn stand(self, sessions: usize) -> Result<Box<dyn Stand>, Failure> {
+    pub fn harness(self, sessions: usize) -> Result<Box<dyn Harness>, Failure> {
         Ok(match self {
-            Self::Bare => Box::new(bare::stand()?),
-            Self::Least => Box::new(least::stand()?),
-            Self::Ours => Box::new(ours::stand(sessions, SystemClock)?),
+            Self::Bare => Box::new(bare::harness()?),
+            Self::Least => Box::new(least::harness()?),
+            Self::Ours => Box::new(ours::harness(sessions, SystemClock)?),
             Self::Sliding => Box::new(tower_sessions::sliding(IDLE)?),
             Self::Fixed => Box::new(tower_sessions::fixed()?),
-            Self::AxumSession => Box::new(axum_session::stand()?),
+            Self::AxumSession => Box::new(axum_session::harness()?),
         })
     }
 
