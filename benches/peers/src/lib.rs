@@ -24,10 +24,6 @@ pub mod loopback;
 pub mod machine;
 pub mod memory;
 pub mod processes;
-#[cfg(feature = "redis")]
-pub mod redis;
-#[cfg(not(feature = "redis"))]
-#[path = "redis/absent.rs"]
 pub mod redis;
 pub mod report;
 pub mod request;
