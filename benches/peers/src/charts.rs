@@ -1,4 +1,4 @@
-//! Draws the charts.
+//! The charts.
 
 use std::fs;
 use std::path::Path;
@@ -6,9 +6,10 @@ use std::path::Path;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::Failure;
+use crate::contenders::Contender;
 use crate::effort::Effort;
-use crate::figures::{Figure, Figures, plain, short};
+use crate::figures::{Figure, Figures, plain};
+use crate::{Failure, redis};
 
 const WIDTH: i32 = 760;
 const LABELS: i32 = 260;
@@ -27,81 +28,57 @@ pub struct Chart {
     pub title: String,
 }
 
-/// Draws what was measured into this folder.
-///
-/// # Errors
-///
-/// If a file cannot be written.
+/// Draws a chart of each kind of figure that was measured.
 pub fn draw(figures: &Figures, effort: Effort, folder: &Path) -> Result<Vec<Chart>, Failure> {
     fs::create_dir_all(folder)?;
-    let (few, many, most) = (
-        short(effort.few()),
-        short(effort.many()),
-        short(effort.most()),
-    );
-    let peers = ["tower-sessions-sliding", "tower-sessions", "axum_session"];
-    let of = |before: String, after: &str| -> Vec<String> {
-        let ids = ["least", "ours"].into_iter().chain(peers);
-        ids.map(|id| format!("{before}.{id}{after}")).collect()
+    let sizes = effort.sizes();
+    let [_, many, most] = &sizes;
+    let all = Contender::ALL.map(Contender::id);
+    let layers = &all[1..];
+    // `*` in a name stands for a contender.
+    let named = |name: &str, ids: &[&str]| -> Vec<String> {
+        ids.iter().map(|id| name.replace('*', id)).collect()
     };
-    let with_bare = |before: &str| -> Vec<String> {
-        let ids = ["bare", "least", "ours"].into_iter().chain(peers);
-        ids.map(|id| format!("{before}.{id}")).collect()
-    };
-    let mut sizes = vec![
-        format!("live.{few}.least"),
-        format!("live.{many}.least"),
-        format!("live.{few}.ours"),
-        format!("live.{many}.ours"),
-        format!("live.{most}.ours"),
-    ];
-    for peer in peers {
-        sizes.extend([format!("live.{few}.{peer}"), format!("live.{many}.{peer}")]);
-    }
-    let memory = [
-        of(format!("memory.{many}"), ".rss"),
-        of(format!("memory.{most}"), ".rss"),
-    ];
-    let redis = crate::redis::FIELD.map(|id| format!("redis.{id}"));
+    let by_size = layers
+        .iter()
+        .flat_map(|id| sizes.iter().map(move |size| format!("live.{size}.{id}")));
+    let memory = [many, most].map(|size| named(&format!("memory.{size}.*.rss"), layers));
     let wanted = [
         (
             "live",
-            format!("What a live request costs beyond the bare service, {many} sessions"),
-            of(format!("live.{many}"), ""),
+            &*format!("What a live request costs beyond the bare service, {many} sessions"),
+            named(&format!("live.{many}.*"), layers),
         ),
         (
             "sessions",
-            "What a live request costs, by the number of sessions".into(),
-            sizes,
+            "What a live request costs, by the number of sessions",
+            by_size.collect(),
         ),
         (
             "anonymous",
-            "What an anonymous request costs beyond the bare service".into(),
-            of(format!("anonymous.{many}"), ""),
+            "What an anonymous request costs beyond the bare service",
+            named(&format!("anonymous.{many}.*"), layers),
         ),
         (
             "threads",
-            "Two threads, by the throughput of one".into(),
-            with_bare("threads.gain"),
+            "Two threads, by the throughput of one",
+            named("threads.gain.*", &all),
         ),
-        ("memory", "Memory per session (RSS)".into(), memory.concat()),
+        ("memory", "Memory per session (RSS)", memory.concat()),
         (
             "loopback",
-            "axum on loopback, 64 connections".into(),
-            with_bare("loopback"),
+            "axum on loopback, 64 connections",
+            named("loopback.*", &all),
         ),
         (
             "redis",
-            "axum on loopback with Redis behind, 64 connections".into(),
-            redis.to_vec(),
+            "axum on loopback with Redis behind, 64 connections",
+            named("redis.*", &redis::CONTENDERS),
         ),
         (
             "build",
-            "Seconds that a clean build takes longer".into(),
-            of("build".into(), ".seconds")
-                .into_iter()
-                .filter(|name| !name.contains("sliding"))
-                .collect(),
+            "Seconds that a clean build takes longer",
+            named("build.*.seconds", layers),
         ),
     ];
     let mut charts = Vec::new();
@@ -113,7 +90,7 @@ pub fn draw(figures: &Figures, effort: Effort, folder: &Path) -> Result<Vec<Char
         if bars.is_empty() {
             continue;
         }
-        let file = format!("{file}.svg");
+        let (file, title) = (format!("{file}.svg"), title.to_owned());
         bars_to(&folder.join(&file), &title, &bars)
             .map_err(|error| format!("{file} cannot be drawn: {error}"))?;
         charts.push(Chart { file, title });
@@ -121,7 +98,7 @@ pub fn draw(figures: &Figures, effort: Effort, folder: &Path) -> Result<Vec<Char
     Ok(charts)
 }
 
-/// A bar for each figure, with a line from quartile to quartile.
+/// Draws a bar for each figure, with a line from quartile to quartile.
 fn bars_to(path: &Path, title: &str, bars: &[(Figure, String)]) -> Result<(), Failure> {
     let height = TOP + ROW * i32::try_from(bars.len())? + 15;
     let size = (u32::try_from(WIDTH)?, u32::try_from(height)?);
@@ -136,11 +113,8 @@ fn bars_to(path: &Path, title: &str, bars: &[(Figure, String)]) -> Result<(), Fa
         .map(|(figure, _)| figure.high)
         .fold(0.0, f64::max);
     let end = |value: f64| {
-        let share = if longest > 0.0 {
-            (value / longest).clamp(0.0, 1.0)
-        } else {
-            0.0
-        };
+        // It is not a number if all figures are 0. `max` turns that into 0.
+        let share = (value / longest).max(0.0);
         LABELS + (share * f64::from(WIDTH - LABELS - VALUES)) as i32
     };
     let mut y = TOP;
@@ -164,14 +138,11 @@ fn bars_to(path: &Path, title: &str, bars: &[(Figure, String)]) -> Result<(), Fa
     Ok(())
 }
 
-/// A figure's name without what the title says.
+/// Returns a figure's name without the parts that the title says.
 fn label(name: &str) -> String {
     let parts = name.split('.').skip(1);
-    let parts: Vec<_> = parts
-        .filter(|part| !["gain", "rss", "seconds"].contains(part))
-        .map(|part| part.trim_start_matches("redis-"))
-        .collect();
-    parts.join(", ")
+    let parts = parts.filter(|part| !["gain", "rss", "seconds"].contains(part));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 fn color(name: &str) -> RGBColor {

@@ -1,4 +1,6 @@
-//! How many rounds are measured, and how long each takes.
+//! How much a run measures.
+
+use crate::figures::short;
 
 /// A full run, or a quick one that shows that everything works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +10,7 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// One of two amounts.
+    /// Returns one of two amounts.
     pub fn pick<T>(self, quick: T, full: T) -> T {
         match self {
             Self::Quick => quick,
@@ -16,18 +18,23 @@ impl Effort {
         }
     }
 
-    /// How many sessions an application with some users has.
+    /// The number of sessions of a small application.
     pub fn few(self) -> usize {
         1_000
     }
 
-    /// How many sessions the main figures are measured with.
+    /// The number of sessions in most of the figures.
     pub fn many(self) -> usize {
         self.pick(100_000, 1_000_000)
     }
 
-    /// How many sessions only this crate is measured with.
+    /// The number of sessions that not every contender is measured with.
     pub fn most(self) -> usize {
         self.pick(1_000_000, 10_000_000)
+    }
+
+    /// The three numbers as the names of figures have them, such as `1k`.
+    pub fn sizes(self) -> [String; 3] {
+        [self.few(), self.many(), self.most()].map(short)
     }
 }

@@ -52,9 +52,14 @@ impl Figures {
         &self.notes
     }
 
-    /// By how much the one is more than the other.
+    /// Returns a figure's median, if it was measured.
+    pub fn median(&self, name: &str) -> Option<f64> {
+        self.of(name).map(|figure| figure.median)
+    }
+
+    /// Returns how many times the other one figure is, if both were measured.
     pub fn ratio(&self, one: &str, other: &str) -> Option<f64> {
-        let (one, other) = (self.of(one)?.median, self.of(other)?.median);
+        let (one, other) = (self.median(one)?, self.median(other)?);
         (other > 0.0).then(|| one / other)
     }
 }

@@ -40,9 +40,9 @@ fn main() -> Result<(), Failure> {
         ["serve", id, sessions, file, url] => {
             let sessions = sessions.parse()?;
             let app = async {
-                match Contender::of(id) {
-                    Ok(contender) => contender.app(sessions).await,
-                    Err(_) => redis::app(id, url).await,
+                match url {
+                    "" => Contender::of(id)?.app(sessions).await,
+                    _ => redis::app(id, url).await,
                 }
             };
             loopback::serve(app, sessions, Path::new(file))

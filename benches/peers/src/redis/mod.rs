@@ -23,14 +23,14 @@ const SESSIONS: usize = 1_000;
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
 
 /// Who takes part, the bare service first.
-pub const FIELD: [&str; 7] = [
-    "redis-bare",
-    "redis-ours",
-    "redis-ours-touch_every",
-    "redis-ours-cached",
-    "redis-ours-cached-touch_every",
-    "redis-tower-sessions-sliding",
-    "redis-tower-sessions",
+pub const CONTENDERS: [&str; 7] = [
+    "bare",
+    "ours",
+    "ours-touch_every",
+    "ours-cached",
+    "ours-cached-touch_every",
+    "tower-sessions-sliding",
+    "tower-sessions",
 ];
 
 /// Puts each contender's server under load in turn, round by round, with one Redis behind all of them, and counts what that was asked.
@@ -41,7 +41,7 @@ pub const FIELD: [&str; 7] = [
 pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     let folder = Folder::new()?;
     let redis = Redis::start(folder.path())?;
-    let servers = FIELD
+    let servers = CONTENDERS
         .iter()
         .map(|id| Server::start(id, SESSIONS, folder.path(), &redis.url()))
         .collect::<Result<Vec<_>, _>>()?;
@@ -88,17 +88,15 @@ pub async fn app(id: &str, url: &str) -> Result<Router, Failure> {
     let exact = Policy::builder;
     let late = || Policy::builder().with_touch_every(TOUCH_EVERY);
     match id {
-        "redis-bare" => Ok(bare::app()),
-        "redis-ours" => ours::app_with(exact(), RedisStore::connect(url).await?),
-        "redis-ours-touch_every" => ours::app_with(late(), RedisStore::connect(url).await?),
-        "redis-ours-cached" => {
-            ours::app_with(exact(), CachedStore::new(RedisStore::connect(url).await?))
-        }
-        "redis-ours-cached-touch_every" => {
+        "bare" => Ok(bare::app()),
+        "ours" => ours::app_with(exact(), RedisStore::connect(url).await?),
+        "ours-touch_every" => ours::app_with(late(), RedisStore::connect(url).await?),
+        "ours-cached" => ours::app_with(exact(), CachedStore::new(RedisStore::connect(url).await?)),
+        "ours-cached-touch_every" => {
             ours::app_with(late(), CachedStore::new(RedisStore::connect(url).await?))
         }
-        "redis-tower-sessions-sliding" => sliding_app(url).await,
-        "redis-tower-sessions" => fixed_app(url).await,
+        "tower-sessions-sliding" => sliding_app(url).await,
+        "tower-sessions" => fixed_app(url).await,
         _ => Err(format!("there is no contender {id:?}").into()),
     }
 }

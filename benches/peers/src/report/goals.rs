@@ -1,17 +1,9 @@
-//! The ratios that are to be reached.
+//! The goals, and whether they are reached.
+
+use Bound::{AtLeast, AtMost, Below};
 
 use crate::effort::Effort;
-use crate::figures::{Figures, plain, short};
-
-/// Something to reach.
-pub(super) struct Goal {
-    what: String,
-    measured: Option<f64>,
-    /// The same with `least`, where it does it.
-    least: Option<f64>,
-    unit: &'static str,
-    bound: Bound,
-}
+use crate::figures::{Figures, plain};
 
 enum Bound {
     AtLeast(f64),
@@ -19,172 +11,163 @@ enum Bound {
     Below(f64),
 }
 
-use Bound::{AtLeast, AtMost, Below};
-
-impl Goal {
-    /// What it is, what was measured, what is to be reached, whether it is, and what `least` reaches.
-    pub(super) fn row(self) -> Vec<String> {
-        let (words, limit) = match self.bound {
-            AtLeast(limit) => ("at least", limit),
-            AtMost(limit) => ("at most", limit),
-            Below(limit) => ("less than", limit),
+/// Returns a row for each goal: its words, the measured figure, the limit, whether it is reached,
+/// and the same figure of `least`.
+pub(super) fn goals(figures: &Figures, effort: Effort) -> Vec<Vec<String>> {
+    let [few, many, most] = effort.sizes();
+    let mut rows = Vec::new();
+    // `*` in a figure's name stands for `ours` or `least`. `one / other` is a ratio.
+    let mut add = |what: &str, name: &str, unit: &str, bound: Bound| {
+        let of = |id: &str| {
+            let name = name.replace('*', id);
+            match name.split_once(" / ") {
+                Some((one, other)) => figures.ratio(one, other),
+                None => figures.median(&name),
+            }
         };
-        let reached = self.measured.map(|measured| match self.bound {
-            AtLeast(limit) => measured >= limit,
-            AtMost(limit) => measured <= limit,
-            Below(limit) => measured < limit,
-        });
-        let unit = self.unit;
-        let with_unit = |measured| format!("{} {unit}", plain(measured));
-        vec![
-            self.what,
-            self.measured.map_or("not measured".into(), with_unit),
-            format!("{words} {} {unit}", exact(limit)),
-            match reached {
-                Some(true) => "yes".into(),
-                Some(false) => "**no**".into(),
-                None => String::new(),
-            },
-            self.least.map(with_unit).unwrap_or_default(),
-        ]
-    }
-}
+        rows.push(row(what, of("ours"), of("least"), unit, bound));
+    };
 
-/// All of them, in the order of the sections.
-pub(super) fn goals(figures: &Figures, effort: Effort) -> Vec<Goal> {
-    let (few, many, most) = (
-        short(effort.few()),
-        short(effort.many()),
-        short(effort.most()),
-    );
-    let median = |name: &str| figures.of(name).map(|figure| figure.median);
-    let ratio = |one: &str, other: &str| figures.ratio(one, other);
-    let mut goals = Vec::new();
-    let mut add =
-        |what: String, of: &dyn Fn(&str) -> Option<f64>, unit: &'static str, bound: Bound| {
-            goals.push(Goal {
-                what,
-                measured: of("ours"),
-                least: of("least"),
-                unit,
-                bound,
-            });
-        };
-
-    for (peer, bound) in [
+    for (peer, limit) in [
         ("tower-sessions-sliding", 12.0),
         ("tower-sessions", 1.0),
         ("axum_session", 1.0),
     ] {
-        let theirs = format!("live.{many}.{peer}");
-        let what = format!("a live request costs more with {peer}, {many} sessions");
-        let times = |id: &str| ratio(&theirs, &format!("live.{many}.{id}"));
-        add(what, &times, "times", AtLeast(bound));
+        add(
+            &format!("a live request costs more with {peer}, {many} sessions"),
+            &format!("live.{many}.{peer} / live.{many}.*"),
+            "times",
+            AtLeast(limit),
+        );
     }
-    let grown = |id: &str| ratio(&format!("live.{most}.{id}"), &format!("live.{few}.{id}"));
     add(
-        format!("a live request costs more with {most} sessions than with {few}"),
-        &grown,
+        &format!("a live request costs more with {most} sessions than with {few}"),
+        &format!("live.{most}.* / live.{few}.*"),
         "times",
         AtMost(2.5),
     );
     add(
-        "two threads answer more than one".into(),
-        &|id| median(&format!("threads.gain.{id}")),
+        "two threads answer more than one",
+        "threads.gain.*",
         "times",
         AtLeast(1.7),
     );
     add(
-        "allocations of a live request".into(),
-        &|id| median(&format!("allocations.live.{id}")),
+        "allocations of a live request",
+        "allocations.live.*",
         "allocations",
         AtMost(2.0),
     );
     add(
-        "an anonymous request".into(),
-        &|id| median(&format!("anonymous.{many}.{id}")),
+        "an anonymous request",
+        &format!("anonymous.{many}.*"),
         "ns",
         AtMost(50.0),
     );
     add(
-        "allocations of an anonymous request".into(),
-        &|id| median(&format!("allocations.anonymous.{id}")),
+        "allocations of an anonymous request",
+        "allocations.anonymous.*",
         "allocations",
         AtMost(0.0),
     );
     add(
-        "an expired request, the whole 440".into(),
-        &|id| median(&format!("expired.{id}")),
+        "an expired request, the whole 440",
+        "expired.*",
         "ns",
         AtMost(1_500.0),
     );
     add(
-        format!("heap per session, {most} sessions"),
-        &|id| median(&format!("memory.{most}.{id}.heap")),
+        &format!("heap per session, {most} sessions"),
+        &format!("memory.{most}.*.heap"),
         "bytes",
         AtMost(64.0),
     );
     add(
-        format!("memory per session (RSS), {most} sessions"),
-        &|id| median(&format!("memory.{most}.{id}.rss")),
+        &format!("memory per session (RSS), {most} sessions"),
+        &format!("memory.{most}.*.rss"),
         "bytes",
         AtMost(64.0),
     );
     add(
-        format!("p99.99 while {many} sessions expire"),
-        &|id| median(&format!("stall.{id}.p99.99")),
+        &format!("p99.99 while {many} sessions expire"),
+        "stall.*.p99.99",
         "us",
         AtMost(1_000.0),
     );
     add(
-        "axum on loopback".into(),
-        &|id| median(&format!("loopback.{id}.share")),
+        "axum on loopback",
+        "loopback.*.share",
         "of bare",
         AtLeast(0.97),
     );
     add(
-        "axum with Redis behind, CachedStore".into(),
-        &|id| median(&format!("redis.redis-{id}-cached.share")),
+        "axum with Redis behind, CachedStore",
+        "redis.*-cached.share",
         "of bare",
         AtLeast(0.95),
     );
-    let sliding = "redis.redis-tower-sessions-sliding";
     add(
-        "axum with Redis behind, plain, beside tower-sessions-sliding".into(),
-        &|id| ratio(&format!("redis.redis-{id}"), sliding),
+        "axum with Redis behind, plain, beside tower-sessions-sliding",
+        "redis.* / redis.tower-sessions-sliding",
         "times",
         AtLeast(2.0),
     );
     add(
-        "records asked for in Redis per request, plain".into(),
-        &|id| median(&format!("redis.redis-{id}.asked")),
+        "records asked for in Redis per request, plain",
+        "redis.*.asked",
         "",
-        // The connection's own heartbeat is counted, too.
+        // The heartbeat of the connection counts as well.
         AtMost(1.01),
     );
     add(
-        "records asked for in Redis per request, CachedStore".into(),
-        &|id| median(&format!("redis.redis-{id}-cached.asked")),
+        "records asked for in Redis per request, CachedStore",
+        "redis.*-cached.asked",
         "",
         Below(0.05),
     );
     for (what, unit) in [("crates", "crates"), ("seconds", "s"), ("size", "kB")] {
         for peer in ["tower-sessions", "axum_session"] {
-            if let Some(theirs) = median(&format!("build.{peer}.{what}")) {
+            if let Some(theirs) = figures.median(&format!("build.{peer}.{what}")) {
                 add(
-                    format!("{what} added to a build, beside {peer}"),
-                    &|id| median(&format!("build.{id}.{what}")),
+                    &format!("{what} added to a build, beside {peer}"),
+                    &format!("build.*.{what}"),
                     unit,
                     Below(theirs),
                 );
             }
         }
     }
-    goals
+    rows
 }
 
-/// A limit as it was set, without digits that nobody chose.
-fn exact(limit: f64) -> String {
-    let rounded = (limit * 100.0).round() / 100.0;
-    rounded.to_string()
+fn row(
+    what: &str,
+    measured: Option<f64>,
+    least: Option<f64>,
+    unit: &str,
+    bound: Bound,
+) -> Vec<String> {
+    let (words, limit) = match bound {
+        AtLeast(limit) => ("at least", limit),
+        AtMost(limit) => ("at most", limit),
+        Below(limit) => ("less than", limit),
+    };
+    let reached = measured.map_or("", |measured| {
+        let reached = match bound {
+            AtLeast(limit) => measured >= limit,
+            AtMost(limit) => measured <= limit,
+            Below(limit) => measured < limit,
+        };
+        if reached { "yes" } else { "**no**" }
+    });
+    let with_unit = |measured| format!("{} {unit}", plain(measured));
+    // Two digits, as the limits above have them.
+    let limit = (limit * 100.0).round() / 100.0;
+    vec![
+        what.into(),
+        measured.map_or("not measured".into(), with_unit),
+        format!("{words} {limit} {unit}"),
+        reached.into(),
+        least.map(with_unit).unwrap_or_default(),
+    ]
 }

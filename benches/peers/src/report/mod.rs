@@ -1,42 +1,45 @@
-//! Writes RESULTS.md.
+//! The page `RESULTS.md`.
 
 use std::fmt::Write;
-use std::fs;
 use std::path::Path;
+use std::{fs, iter};
 
 use self::goals::goals;
-use crate::Failure;
 use crate::charts::Chart;
+use crate::contenders::Contender;
 use crate::effort::Effort;
-use crate::figures::{Figures, plain, short};
-use crate::machine;
+use crate::figures::{Figures, plain};
+use crate::{Failure, machine, redis};
 
 mod goals;
 
-const ALSO: &str = "**The peers do more.** tower-sessions and axum_session keep session *data*, hand out ids and set cookies; this crate keeps no data and \
-answers one question, whether the session may still act. A contender's figure is what it takes to have a timeout by way of it. Who needs session data pays for \
-that anyway. And they do less: neither has an absolute timeout beside the one of inactivity, and neither answers an expired session otherwise than an \
-anonymous visitor.";
+const ALSO: &str = "**The peers do more.** tower-sessions and axum_session keep session *data*, \
+hand out ids and set cookies; this crate keeps no data and answers one question, whether the \
+session may still act. A contender's figure is what it takes to have a timeout by way of it. Who \
+needs session data pays for that anyway. And they do less: neither has an absolute timeout beside \
+the one of inactivity, and neither answers an expired session otherwise than an anonymous \
+visitor.";
 
-const HOW: &str = "Contenders take turns, round by round, in one run on one machine. A figure is the median, with the quartiles in brackets. Every session is logged in \
-through the contender itself, and every request carries the cookie of one drawn at random, five more headers of a browser's, and something in its \
-extensions, as servers hand it over. What the contenders are:
+const HOW: &str = "Contenders take turns, round by round, in one run on one machine. A figure is \
+the median, with the quartiles in brackets. Every session is logged in through the contender \
+itself, and every request carries the cookie of one drawn at random, five more headers of a \
+browser's, and something in its extensions, as servers hand it over. What the contenders are:
 
 - `bare`: the service alone.
-- `least`: a plain layer that does what such a timeout must do, and no more. It finds the cookie, hashes the id, reads the clock, looks the session up in a \
-table behind 1250 locks, and looks for a cookie that is set. Nothing can be configured, nothing is removed, and nobody is told why. What it does not reach \
-takes more than leaving things out. It is no proof of what can be reached: a better table would be faster.
+- `least`: a plain layer that does what such a timeout must do, and no more. It finds the cookie, \
+hashes the id, reads the clock, looks the session up in a table behind 1250 locks, and looks for \
+a cookie that is set. Nothing can be configured, nothing is removed, and nobody is told why. What \
+it does not reach takes more than leaving things out. It is no proof of what can be reached: a \
+better table would be faster.
 - `ours`: idle and absolute timeout, exact to the millisecond, in a `MemoryStore`.
-- `tower-sessions-sliding`: its `MemoryStore` with `OnInactivity` and `always_save`, and a handler that reads the session. Without the first two it does not time \
-out by inactivity; without the last it does not notice that a session is over.
+- `tower-sessions-sliding`: its `MemoryStore` with `OnInactivity` and `always_save`, and a \
+handler that reads the session. Without the first two it does not time out by inactivity; without \
+the last it does not notice that a session is over.
 - `tower-sessions`: the same with `AtDateTime` and without `always_save`: an absolute timeout alone.
-- `axum_session`: in memory, with its defaults, and a handler that reads the session. It begins a session for each anonymous visitor.";
+- `axum_session`: in memory, with its defaults, and a handler that reads the session. It begins a \
+session for each anonymous visitor.";
 
-/// Writes tables, ratios first.
-///
-/// # Errors
-///
-/// If the file cannot be written.
+/// Writes the page: the ratios first, then every figure.
 pub fn write(
     figures: &Figures,
     effort: Effort,
@@ -52,14 +55,10 @@ pub fn write(
         writeln!(page, "- {line}")?;
     }
     writeln!(page, "\n{ALSO}\n\n## Ratios\n")?;
-    let rows: Vec<_> = goals(figures, effort)
-        .into_iter()
-        .map(|goal| goal.row())
-        .collect();
     table(
         &mut page,
         &["", "measured", "to reach", "reached", "with `least`"],
-        &rows,
+        &goals(figures, effort),
     );
     writeln!(page, "\n## How\n\n{HOW}\n")?;
     for note in figures.notes() {
@@ -74,155 +73,136 @@ pub fn write(
     Ok(())
 }
 
-/// Every figure, by what was measured.
+/// Appends a section for each measurement.
 fn raw(page: &mut String, figures: &Figures, effort: Effort) {
-    let (few, many, most) = (
-        short(effort.few()),
-        short(effort.many()),
-        short(effort.most()),
-    );
-    let all = [
-        "bare",
-        "least",
-        "ours",
-        "tower-sessions-sliding",
-        "tower-sessions",
-        "axum_session",
-    ];
+    let [few, many, most] = &effort.sizes();
+    let all = Contender::ALL.map(Contender::id);
     let layers = &all[1..];
-
-    let live: Vec<_> = [&few, &many, &most]
-        .map(|size| (size.to_string(), format!("live.{size}.*")))
-        .into();
-    section(
-        page,
-        figures,
+    let mut add = |title: &str, contenders: &[&str], rows: &[(&str, &str)]| {
+        section(page, figures, title, contenders, rows);
+    };
+    add(
         "Live request, in process, beyond the bare service, by sessions",
         layers,
-        &live,
+        &[
+            (few, &format!("live.{few}.*")),
+            (many, &format!("live.{many}.*")),
+            (most, &format!("live.{most}.*")),
+        ],
     );
-    section(
-        page,
-        figures,
+    add(
         "Other requests",
         layers,
         &[
             (
-                "anonymous, beyond the bare service".into(),
-                format!("anonymous.{many}.*"),
+                "anonymous, beyond the bare service",
+                &format!("anonymous.{many}.*"),
             ),
-            ("expired, the whole 440".into(), "expired.*".into()),
-            ("allocations, live".into(), "allocations.live.*".into()),
-            (
-                "allocations, anonymous".into(),
-                "allocations.anonymous.*".into(),
-            ),
+            ("expired, the whole 440", "expired.*"),
+            ("allocations, live", "allocations.live.*"),
+            ("allocations, anonymous", "allocations.anonymous.*"),
         ],
     );
-    let whole = [
-        ("bare service".into(), "live.*.whole".into()),
-        (
-            format!("live, {many} sessions"),
-            format!("live.{many}.*.whole"),
-        ),
-        ("bare service, anonymous".into(), "anonymous.*.whole".into()),
-        ("anonymous".into(), format!("anonymous.{many}.*.whole")),
-    ];
-    section(
-        page,
-        figures,
+    add(
         "The same with the bare service in it",
         &all,
-        &whole,
+        &[
+            ("bare service", "live.*.whole"),
+            (
+                &format!("live, {many} sessions"),
+                &format!("live.{many}.*.whole"),
+            ),
+            ("bare service, anonymous", "anonymous.*.whole"),
+            ("anonymous", &format!("anonymous.{many}.*.whole")),
+        ],
     );
-    let threads: Vec<_> = [("one thread", "1"), ("two threads", "2"), ("gain", "gain")]
-        .map(|(title, name)| (title.to_owned(), format!("threads.{name}.*")))
-        .into();
-    section(
-        page,
-        figures,
+    add(
         "Live requests on one thread and on two",
         &all,
-        &threads,
+        &[
+            ("one thread", "threads.1.*"),
+            ("two threads", "threads.2.*"),
+            ("gain", "threads.gain.*"),
+        ],
     );
-    let memory: Vec<_> = [&many, &most]
-        .iter()
-        .flat_map(|size| {
-            ["rss", "heap"]
-                .map(|what| (format!("{size}, {what}"), format!("memory.{size}.*.{what}")))
-        })
-        .collect();
-    section(page, figures, "Memory per session", layers, &memory);
-    let stall: Vec<_> = ["p50", "p99", "p99.99", "max", "left"]
-        .map(|what| (what.to_owned(), format!("stall.*.{what}")))
-        .into();
-    let title = format!(
-        "Requests of two threads while {many} sessions expire; what is left of those afterwards"
+    add(
+        "Memory per session",
+        layers,
+        &[
+            (&format!("{many}, rss"), &format!("memory.{many}.*.rss")),
+            (&format!("{many}, heap"), &format!("memory.{many}.*.heap")),
+            (&format!("{most}, rss"), &format!("memory.{most}.*.rss")),
+            (&format!("{most}, heap"), &format!("memory.{most}.*.heap")),
+        ],
     );
-    section(page, figures, &title, &all[..2], &stall);
-    let loopback = served("loopback.*");
-    section(
-        page,
-        figures,
+    add(
+        &format!(
+            "Requests of two threads while {many} sessions expire; what is left of those afterwards"
+        ),
+        &all[..2],
+        &[
+            ("p50", "stall.*.p50"),
+            ("p99", "stall.*.p99"),
+            ("p99.99", "stall.*.p99.99"),
+            ("max", "stall.*.max"),
+            ("left", "stall.*.left"),
+        ],
+    );
+    add(
         "axum on loopback, 64 connections kept alive",
         &all,
-        &loopback,
+        &[
+            ("requests/s", "loopback.*"),
+            ("share of bare", "loopback.*.share"),
+            ("p99", "loopback.*.p99"),
+        ],
     );
-    let mut redis = served("redis.redis-*");
-    redis.extend([
-        ("records asked for".into(), "redis.redis-*.asked".into()),
-        ("reads".into(), "redis.redis-*.reads".into()),
-    ]);
-    let behind = crate::redis::FIELD.map(|id| id.trim_start_matches("redis-"));
-    section(page, figures, "The same with Redis behind", &behind, &redis);
-    let build: Vec<_> = ["crates", "seconds", "size"]
-        .map(|what| (format!("{what} added"), format!("build.*.{what}")))
-        .into();
-    section(
-        page,
-        figures,
+    add(
+        "The same with Redis behind",
+        &redis::CONTENDERS,
+        &[
+            ("requests/s", "redis.*"),
+            ("share of bare", "redis.*.share"),
+            ("p99", "redis.*.p99"),
+            ("records asked for", "redis.*.asked"),
+            ("reads", "redis.*.reads"),
+        ],
+    );
+    add(
         "Cost to the build of a small axum application",
         &["ours", "tower-sessions", "axum_session"],
-        &build,
+        &[
+            ("crates added", "build.*.crates"),
+            ("seconds added", "build.*.seconds"),
+            ("size added", "build.*.size"),
+        ],
     );
 }
 
-fn served(name: &str) -> Vec<(String, String)> {
-    vec![
-        ("requests/s".into(), name.into()),
-        ("share of bare".into(), format!("{name}.share")),
-        ("p99".into(), format!("{name}.p99")),
-    ]
-}
-
-/// A table with a column for each contender, and a row for each name, in which `*` stands for the contender.
+/// Appends a table with a column for each contender, and a row for each figure that was measured.
+///
+/// A row has its title and the name of its figures, in which `*` stands for the contender.
 fn section(
     page: &mut String,
     figures: &Figures,
     title: &str,
     contenders: &[&str],
-    names: &[(String, String)],
+    rows: &[(&str, &str)],
 ) {
-    let rows: Vec<Vec<String>> = names
-        .iter()
-        .map(|(title, name)| {
-            let cells = contenders
-                .iter()
-                .map(|id| cell(figures, &name.replace('*', id)));
-            std::iter::once(title.clone()).chain(cells).collect()
-        })
-        .filter(|row: &Vec<String>| row.iter().skip(1).any(|cell| !cell.is_empty()))
-        .collect();
-    if rows.is_empty() {
-        return;
+    let mut measured = Vec::new();
+    for (title, name) in rows {
+        let cells = contenders
+            .iter()
+            .map(|id| cell(figures, &name.replace('*', id)));
+        let row: Vec<_> = iter::once(title.to_string()).chain(cells).collect();
+        if row[1..].iter().any(|cell| !cell.is_empty()) {
+            measured.push(row);
+        }
     }
-    let header: Vec<&str> = std::iter::once("")
-        .chain(contenders.iter().copied())
-        .collect();
-    page.push_str("\n## ");
-    page.push_str(title);
-    page.push_str("\n\n");
-    table(page, &header, &rows);
+    if !measured.is_empty() {
+        *page += &format!("\n## {title}\n\n");
+        table(page, &[&[""], contenders].concat(), &measured);
+    }
 }
 
 fn cell(figures: &Figures, name: &str) -> String {
@@ -238,14 +218,9 @@ fn cell(figures: &Figures, name: &str) -> String {
 }
 
 fn table(page: &mut String, header: &[&str], rows: &[Vec<String>]) {
-    let mut line = |cells: Vec<&str>| {
-        page.push_str("| ");
-        page.push_str(&cells.join(" | "));
-        page.push_str(" |\n");
-    };
-    line(header.to_vec());
-    line(vec!["---"; header.len()]);
+    *page += &format!("| {} |\n", header.join(" | "));
+    *page += &format!("| {} |\n", vec!["---"; header.len()].join(" | "));
     for row in rows {
-        line(row.iter().map(String::as_str).collect());
+        *page += &format!("| {} |\n", row.join(" | "));
     }
 }
