@@ -1,9 +1,9 @@
-//! Measures requests a second of a whole server on loopback.
+//! The requests per second of a whole server on loopback.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{self, Stdio};
+use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -24,14 +24,10 @@ use crate::request;
 const CONNECTIONS: &str = "64";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/wrk/cookies.lua");
 
-/// How many sessions take turns.
+/// The number of sessions that send requests.
 const SESSIONS: usize = 10_000;
 
-/// Starts an axum server for each contender and puts each under load in turn, round by round.
-///
-/// # Errors
-///
-/// If a server or wrk fails, or a request is not answered 200.
+/// Starts an axum server for each contender, and compares them.
 pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     let folder = Folder::new()?;
     let servers = Contender::ALL
@@ -39,9 +35,13 @@ pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
         .map(|contender| Server::start(contender.id(), SESSIONS, folder.path(), ""))
         .collect::<Result<Vec<_>, _>>()?;
     let (rounds, time) = effort.pick((2, 1), (9, 4));
-    let loads = round_by_round(&servers, rounds, Duration::from_secs(time))?;
-    add_beside_first(figures, "loopback", &servers, &loads);
-    Ok(())
+    compare(
+        figures,
+        "loopback",
+        &servers,
+        rounds,
+        Duration::from_secs(time),
+    )
 }
 
 /// A server in a process of its own.
@@ -63,11 +63,8 @@ pub struct Load {
 }
 
 impl Server {
-    /// Starts the server of this name with so many sessions. `behind` is the URL of what is behind it, if anything.
-    ///
-    /// # Errors
-    ///
-    /// If it does not get ready.
+    /// Starts the server of this name, and waits until its sessions are logged in. `behind` is the URL
+    /// of Redis, or empty without Redis.
     pub fn start(id: &str, sessions: usize, folder: &Path, behind: &str) -> Result<Self, Failure> {
         let cookies = folder.join(format!("{id}.cookies"));
         let mut command = another_self()?;
@@ -83,13 +80,9 @@ impl Server {
         })
     }
 
-    /// Puts it under load for so long.
-    ///
-    /// # Errors
-    ///
-    /// If wrk fails, or a request is not answered 200.
+    /// Puts the server under load. Fails if a request is not answered with success.
     pub fn load(&self, time: Duration) -> Result<Load, Failure> {
-        let mut wrk = WRK.command()?;
+        let mut wrk = Command::new(WRK);
         let time = format!("{}s", time.as_secs());
         wrk.args([
             "-t1",
@@ -122,69 +115,47 @@ impl Server {
     }
 }
 
-/// So many loads of each server, by server, after one to warm up.
-///
-/// # Errors
-///
-/// If a load fails.
-pub fn round_by_round(
-    servers: &[Server],
-    rounds: usize,
-    time: Duration,
-) -> Result<Vec<Vec<Load>>, Failure> {
-    let mut loads = vec![Vec::with_capacity(rounds); servers.len()];
-    for server in servers {
-        server.load(Duration::from_secs(1))?;
-    }
-    for _ in 0..rounds {
-        for (server, loads) in servers.iter().zip(&mut loads) {
-            loads.push(server.load(time)?);
-        }
-    }
-    Ok(loads)
-}
-
-/// Requests per second and p99 of each server, and its share of what the first one answered in the same round.
-pub fn add_beside_first(
+/// Puts each server under load in turn, after a load to warm up. Notes the requests per second, the
+/// p99, and the share of what the first server answered in the same round.
+pub fn compare(
     figures: &mut Figures,
     what: &str,
     servers: &[Server],
-    loads: &[Vec<Load>],
-) {
-    let rates: Vec<Vec<f64>> = loads
-        .iter()
-        .map(|loads| {
-            loads
-                .iter()
-                .map(|load| load.requests / load.seconds)
-                .collect()
-        })
-        .collect();
-    for ((server, loads), own) in servers.iter().zip(loads).zip(&rates) {
-        let id = &server.id;
-        let p99: Vec<f64> = loads.iter().map(|load| load.p99 / 1e3).collect();
-        let share: Vec<f64> = own
-            .iter()
-            .zip(&rates[0])
-            .map(|(own, bare)| own / bare)
-            .collect();
-        figures.add(format!("{what}.{id}"), "requests/s", own);
-        figures.add(format!("{what}.{id}.p99"), "ms", &p99);
-        figures.add(format!("{what}.{id}.share"), "of bare", &share);
+    rounds: usize,
+    time: Duration,
+) -> Result<(), Failure> {
+    for server in servers {
+        server.load(Duration::from_secs(1))?;
     }
+    let mut measured = vec![[const { Vec::new() }; 3]; servers.len()];
+    for _ in 0..rounds {
+        let mut first = None;
+        for (server, [rates, p99s, shares]) in servers.iter().zip(&mut measured) {
+            let load = server.load(time)?;
+            let rate = load.requests / load.seconds;
+            rates.push(rate);
+            p99s.push(load.p99 / 1e3);
+            shares.push(rate / *first.get_or_insert(rate));
+        }
+    }
+    for (server, [rates, p99s, shares]) in servers.iter().zip(&measured) {
+        let name = format!("{what}.{}", server.id);
+        figures.add(&name, "requests/s", rates);
+        figures.add(format!("{name}.p99"), "ms", p99s);
+        figures.add(format!("{name}.share"), "of bare", shares);
+    }
+    Ok(())
 }
 
-/// What one more process does: logs sessions in, writes their cookies to a file, prints its port, and serves until it is stopped.
-///
-/// # Errors
-///
-/// If it cannot.
+/// Logs sessions in, writes their cookies to a file, prints the port, and serves until it is stopped.
+/// `Server` runs it in a process of its own.
 pub fn serve(
     app: impl Future<Output = Result<Router, Failure>>,
     sessions: usize,
     file: &Path,
 ) -> Result<(), Failure> {
-    // Whoever started this process holds the other end of its input: when they are gone, so is the server.
+    // The process that started this one holds the other end of its input. The input ends when that
+    // process ends, and this one ends then, too.
     thread::spawn(|| {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         process::exit(0);

@@ -1,4 +1,4 @@
-//! The machine and the versions that were measured.
+//! The machine and the versions that are measured.
 
 use std::fs;
 use std::process::Command;
@@ -25,7 +25,7 @@ const CRATES: [&str; 10] = [
     "fred",
 ];
 
-/// What the reader must know of the machine, the day and the versions, a line each.
+/// Describes the date, the machine and the versions, with a line for each.
 pub fn described() -> Vec<String> {
     let mut lines = vec![
         format!("date: {}", OffsetDateTime::now_utc().date()),
@@ -44,21 +44,21 @@ pub fn described() -> Vec<String> {
     if let Ok(version) = output(Command::new("rustc").arg("--version")) {
         lines.push(format!("compiler: {}", version.trim()));
     }
-    if let Ok(version) = REDIS.version() {
-        lines.push(format!("redis: {version}"));
-    }
-    // wrk knows no `--version`, and says it all the same.
-    if let Ok(version) = WRK.version() {
-        lines.push(format!(
-            "load: {}",
-            version.split(" Copyright").next().unwrap_or_default()
-        ));
+    for (title, program) in [("redis", REDIS), ("load", WRK)] {
+        // wrk does not know `--version`: it fails, but prints its version all the same.
+        if let Ok(output) = Command::new(program).arg("--version").output() {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let line = text.lines().next().unwrap_or_default();
+            let version = line.split(" Copyright").next().unwrap_or_default();
+            lines.push(format!("{title}: {version}"));
+        }
     }
     lines.push(format!("crates: {}", versions().join(", ")));
     lines
 }
 
-/// Which share of its time the machine is busy with something else, while this program sleeps for a second.
+/// Returns the share of its time that the machine is busy with something else. It is measured for a
+/// second in which this program sleeps.
 pub fn busy() -> Option<f64> {
     let (all, idle) = processor_time()?;
     thread::sleep(Duration::from_secs(1));
@@ -66,14 +66,15 @@ pub fn busy() -> Option<f64> {
     (all_later > all).then(|| 1.0 - (idle_later - idle) / (all_later - all))
 }
 
-/// What all processors did since the machine started, and how much of that was nothing.
+/// Returns the time of all processors since the machine started, and how much of it they were idle.
 fn processor_time() -> Option<(f64, f64)> {
     let line = line_of("/proc/stat", "cpu ")?;
     let times: Vec<f64> = line
         .split_whitespace()
         .map_while(|time| time.parse().ok())
         .collect();
-    // The fourth is idle; the eighth, the last that is not counted twice, was stolen by other virtual machines.
+    // The fourth is the idle time. The eighth is the time that other virtual machines took. The ones
+    // after it are part of others.
     Some((times.iter().take(8).sum(), *times.get(3)?))
 }
 
@@ -91,7 +92,8 @@ fn versions() -> Vec<String> {
         .collect()
 }
 
-fn line_of(path: &str, name: &str) -> Option<String> {
+/// Returns the rest of the line of a file that begins with this name.
+pub fn line_of(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim_start_matches([' ', '\t', ':']).trim().to_owned())

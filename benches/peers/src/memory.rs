@@ -1,22 +1,16 @@
-//! Measures the memory that a session takes.
+//! The memory of a session, and the allocations of a request.
 
-use std::fs;
-
-use crate::Failure;
 use crate::contenders::Contender;
 use crate::effort::Effort;
 use crate::figures::{Figures, short};
 use crate::processes::{another_self, counter, output};
+use crate::{Failure, machine};
 
-/// More than any contender takes for a session.
+/// A number of bytes that is more than any contender takes for a session.
 const AT_MOST: usize = 1_500;
 
-/// Fills each contender in a process of its own, once for what the process takes and once for what it has allocated. And counts how
-/// often a request allocates, which the second kind of process can tell.
-///
-/// # Errors
-///
-/// If a process fails.
+/// Measures the memory of each contender twice, each time in a process of its own: by the size of the
+/// process (RSS), and by what is allocated (heap). Then it counts the allocations of a request.
 pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     for contender in Contender::ALL {
         if contender != Contender::Bare {
@@ -44,19 +38,11 @@ fn of_sessions(
         return Ok(());
     }
     let count = sessions.to_string();
-    let resident = output(another_self()?.args(["rss", id, &count]))?;
-    let heap = output(counter()?.args(["heap", id, &count]))?;
     let size = short(sessions);
-    figures.add(
-        format!("memory.{size}.{id}.rss"),
-        "bytes",
-        &[resident.trim().parse()?],
-    );
-    figures.add(
-        format!("memory.{size}.{id}.heap"),
-        "bytes",
-        &[heap.trim().parse()?],
-    );
+    for (what, mut program) in [("rss", another_self()?), ("heap", counter()?)] {
+        let bytes = output(program.args([what, id, &count]))?.trim().parse()?;
+        figures.add(format!("memory.{size}.{id}.{what}"), "bytes", &[bytes]);
+    }
     Ok(())
 }
 
@@ -76,7 +62,7 @@ fn allocations(figures: &mut Figures) -> Result<(), Failure> {
             ("live", counted[0], bare[0]),
             ("anonymous", counted[1], bare[1]),
         ] {
-            // What happens once in some thousand requests, such as a table that grows, is no allocation of a request.
+            // A table that grows allocates once in some thousand requests. Rounding removes that.
             let added = ((counted - bare) * 10.0).round() / 10.0;
             figures.add(
                 format!("allocations.{what}.{}", contender.id()),
@@ -88,11 +74,8 @@ fn allocations(figures: &mut Figures) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What one more process finds out: the bytes by which it grows for each session.
-///
-/// # Errors
-///
-/// If a log-in fails, or the system does not say how large the process is.
+/// Prints the bytes by which this process grows for each session. `measure` runs it in a process of
+/// its own.
 pub fn rss(contender: Contender, sessions: usize) -> Result<(), Failure> {
     let harness = contender.harness(sessions)?;
     let before = resident()?;
@@ -103,20 +86,16 @@ pub fn rss(contender: Contender, sessions: usize) -> Result<(), Failure> {
 }
 
 fn resident() -> Result<usize, Failure> {
-    kilobytes("/proc/self/status", "VmRSS:")
+    bytes("/proc/self/status", "VmRSS")
 }
 
 fn available() -> Result<usize, Failure> {
-    kilobytes("/proc/meminfo", "MemAvailable:")
+    bytes("/proc/meminfo", "MemAvailable")
 }
 
-/// The bytes in a line of Linux' `name: 123 kB`.
-fn kilobytes(path: &str, name: &str) -> Result<usize, Failure> {
-    let text = fs::read_to_string(path)?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next());
-    let kilobytes: usize = kilobytes
-        .ok_or("it does not say how much memory")?
-        .parse()?;
+/// Returns the bytes in a line such as `VmRSS: 123 kB`.
+fn bytes(path: &str, name: &str) -> Result<usize, Failure> {
+    let line = machine::line_of(path, name).ok_or_else(|| format!("{path} has no {name}"))?;
+    let kilobytes: usize = line.trim_end_matches(" kB").parse()?;
     Ok(kilobytes * 1_024)
 }

@@ -1,4 +1,4 @@
-//! Starts the programs that take part, each with a folder and a port.
+//! Processes that take part, and the folders and ports that they get.
 
 use std::env;
 use std::fs;
@@ -10,62 +10,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Failure;
 
-/// A program that a Debian package brings.
-#[derive(Clone, Copy, Debug)]
-pub struct Program {
-    pub name: &'static str,
-    pub package: &'static str,
-}
-
 /// The load generator.
-pub const WRK: Program = Program {
-    name: "wrk",
-    package: "wrk",
-};
+pub const WRK: &str = "wrk";
 
 /// The server behind the shared stores.
-pub const REDIS: Program = Program {
-    name: "redis-server",
-    package: "redis-server",
-};
+pub const REDIS: &str = "redis-server";
 
-impl Program {
-    /// A command that runs it.
-    ///
-    /// # Errors
-    ///
-    /// If it is not installed, with the package to install.
-    pub fn command(self) -> Result<Command, Failure> {
-        let folders = env::var_os("PATH").unwrap_or_default();
-        let found = env::split_paths(&folders)
-            .map(|folder| folder.join(self.name))
-            .find(|path| path.is_file());
-        let missing = || {
-            let Self { name, package } = self;
-            format!("{name} is missing: apt-get install {package}")
-        };
-        Ok(Command::new(found.ok_or_else(missing)?))
-    }
-
-    /// The first line of what it says of its version.
-    ///
-    /// # Errors
-    ///
-    /// If it is not installed.
-    pub fn version(self) -> Result<String, Failure> {
-        let output = self.command()?.arg("--version").output()?;
-        let line = String::from_utf8_lossy(&output.stdout);
-        Ok(line.lines().next().unwrap_or_default().to_owned())
-    }
-}
-
-/// What a command prints.
-///
-/// # Errors
-///
-/// If it cannot be run or does not succeed, with what it printed.
+/// Returns what a command prints. If it fails, the error has what it printed.
 pub fn output(command: &mut Command) -> Result<String, Failure> {
-    let output = command.output()?;
+    let output = command
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(text);
@@ -74,20 +29,12 @@ pub fn output(command: &mut Command) -> Result<String, Failure> {
     Err(format!("{command:?} failed:\n{text}{errors}").into())
 }
 
-/// This program once more, in a process of its own, so that nothing that was measured before is in the way.
-///
-/// # Errors
-///
-/// If the program does not know where it is.
+/// Runs this program again, in a process without the memory of earlier measurements.
 pub fn another_self() -> Result<Command, Failure> {
     Ok(Command::new(env::current_exe()?))
 }
 
-/// The program that counts allocations. It has an allocator of its own, which would slow down whatever is timed.
-///
-/// # Errors
-///
-/// If the program does not know where it is.
+/// Runs the program that counts allocations. Its allocator would slow down what is timed here.
 pub fn counter() -> Result<Command, Failure> {
     Ok(Command::new(env::current_exe()?.with_file_name("count")))
 }
@@ -99,21 +46,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be started.
+    /// Starts the process.
     pub fn start(command: &mut Command) -> Result<Self, Failure> {
-        let child = command.stdin(Stdio::piped()).spawn()?;
+        let child = command
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{command:?}: {error}"))?;
         Ok(Self { child })
     }
 
-    /// The first line that it prints.
-    ///
-    /// # Errors
-    ///
-    /// If it ends before.
+    /// Waits for the first line that the process prints, and returns it.
     pub fn first_line(&mut self) -> Result<String, Failure> {
         let output = self.child.stdout.take().ok_or("its output is not piped")?;
         let mut line = String::new();
@@ -127,22 +69,18 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may be gone already.
+        // An error means that the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A private folder that is removed with this guard.
+/// A temporary folder that is removed with this guard.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// A new one.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be made.
+    /// Makes a folder.
     pub fn new() -> Result<Self, Failure> {
         static LAST: AtomicUsize = AtomicUsize::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
@@ -152,7 +90,7 @@ impl Folder {
         Ok(Self(path))
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -164,11 +102,7 @@ impl Drop for Folder {
     }
 }
 
-/// A port that nobody listens on.
-///
-/// # Errors
-///
-/// If there is none.
+/// Finds a port that is free.
 pub fn free_port() -> Result<u16, Failure> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     Ok(listener.local_addr()?.port())

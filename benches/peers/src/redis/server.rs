@@ -1,103 +1,83 @@
-//! Starts Redis, and reads how often it was asked.
+//! A Redis server, and what it counted.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use ::redis::{Client, Connection, InfoDict, cmd};
 
 use crate::Failure;
 use crate::processes::{REDIS, Running, free_port};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A Redis of our own.
-#[derive(Debug)]
+/// A Redis server that keeps everything in memory, and ends with this guard.
 pub(super) struct Redis {
-    port: u16,
+    url: String,
+    connection: Connection,
     _running: Running,
 }
 
-/// What Redis counted.
+/// How often Redis was asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
-    /// How often a record was asked for, whether alone or with others.
+    /// How many records were asked for, alone or together with others.
     pub(super) records: f64,
+    /// How often Redis read from a connection.
     pub(super) reads: f64,
 }
 
 impl Redis {
-    /// Starts one that keeps everything in memory.
+    /// Starts the server.
     pub(super) fn start(folder: &Path) -> Result<Self, Failure> {
         let port = free_port()?;
-        let mut command = REDIS.command()?;
+        let mut command = Command::new(REDIS);
         command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
         command.args(["--save", "", "--appendonly", "no", "--dir"]);
-        command.arg(folder).stdout(Stdio::null());
-        let redis = Self {
-            port,
-            _running: Running::start(&mut command)?,
-        };
+        let running = Running::start(command.arg(folder).stdout(Stdio::null()))?;
+        let url = format!("redis://127.0.0.1:{port}");
+        let client = Client::open(&*url)?;
         let begun = Instant::now();
-        while redis.ask("PING").is_err() {
-            if begun.elapsed() > PATIENCE {
-                return Err("redis-server does not answer".into());
+        let connection = loop {
+            match client.get_connection() {
+                Err(_) if begun.elapsed() < PATIENCE => sleep(Duration::from_millis(20)),
+                done => break done?,
             }
-            sleep(Duration::from_millis(20));
-        }
-        Ok(redis)
-    }
-
-    pub(super) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    pub(super) fn forget_statistics(&self) -> Result<(), Failure> {
-        self.ask("CONFIG RESETSTAT").map(|_| ())
-    }
-
-    /// What it was asked since then.
-    pub(super) fn asked(&self) -> Result<Asked, Failure> {
-        let commands = self.ask("INFO commandstats")?;
-        let calls = |name: &str| -> f64 {
-            let start = format!("cmdstat_{name}:calls=");
-            let line = commands.lines().find_map(|line| line.strip_prefix(&start));
-            let number = line.and_then(|line| line.split(',').next());
-            number.and_then(|number| number.parse().ok()).unwrap_or(0.0)
         };
-        // It counts what a script does as well. Ours ask for each record by one GET, and write only within a script; the peer has no scripts.
-        let scripts = calls("evalsha") + calls("eval");
-        let gets = calls("get").max(scripts);
-        let sets = if scripts > 0.0 { 0.0 } else { calls("set") };
-        let statistics = self.ask("INFO stats")?;
-        let reads = statistics
-            .lines()
-            .find_map(|line| line.strip_prefix("total_reads_processed:"))
-            .and_then(|number| number.trim().parse().ok());
-        Ok(Asked {
-            records: gets + sets,
-            reads: reads.unwrap_or(0.0),
+        Ok(Self {
+            url,
+            connection,
+            _running: running,
         })
     }
 
-    /// Sends a command as one would type it, and returns the text it is answered with.
-    fn ask(&self, command: &str) -> Result<String, Failure> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(format!("{command}\r\n").as_bytes())?;
-        let mut reader = BufReader::new(stream);
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let line = line.trim();
-        match line.strip_prefix('$') {
-            Some(length) => {
-                let mut text = vec![0; length.parse()?];
-                reader.read_exact(&mut text)?;
-                Ok(String::from_utf8_lossy(&text).into_owned())
-            }
-            None if line.starts_with('+') => Ok(line.to_owned()),
-            None => Err(format!("Redis answered {command} with {line:?}").into()),
-        }
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Sets all counters to 0.
+    pub(super) fn forget_statistics(&mut self) -> Result<(), Failure> {
+        Ok(cmd("CONFIG").arg("RESETSTAT").exec(&mut self.connection)?)
+    }
+
+    /// Returns what was counted since then.
+    pub(super) fn asked(&mut self) -> Result<Asked, Failure> {
+        let info: InfoDict = cmd("INFO").arg("all").query(&mut self.connection)?;
+        let calls = |name: &str| -> f64 {
+            let counted: Option<String> = info.get(&format!("cmdstat_{name}"));
+            let counted = counted.as_deref().and_then(|line| line.split(',').next());
+            let calls = counted.and_then(|counted| counted.strip_prefix("calls="));
+            calls.and_then(|calls| calls.parse().ok()).unwrap_or(0.0)
+        };
+        // Redis also counts the commands that a script runs. Ours reads each record by one GET, and
+        // writes only in a script. The peer has no scripts.
+        let scripts = calls("evalsha") + calls("eval");
+        let gets = calls("get").max(scripts);
+        let sets = if scripts > 0.0 { 0.0 } else { calls("set") };
+        Ok(Asked {
+            records: gets + sets,
+            reads: info.get("total_reads_processed").unwrap_or(0.0),
+        })
     }
 }
