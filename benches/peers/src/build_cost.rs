@@ -1,6 +1,6 @@
-//! Measures what a contender adds to a build.
+//! The cost that a contender adds to a build.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::effort::Effort;
 use crate::figures::Figures;
 use crate::processes::{Folder, output};
 
-/// An application that somebody would write, and the line that it needs in its manifest.
+/// A small application, with its line in the manifest.
 struct App {
     id: &'static str,
     dependency: &'static str,
@@ -59,29 +59,23 @@ axum = '0.8'
 tokio = { version = '1', features = ['macros', 'net', 'rt-multi-thread'] }
 ";
 
-/// A clean build takes its time.
+/// The number of rounds: few, since a clean build takes long.
 const ROUNDS: usize = 3;
 
-/// The same versions for all.
+/// The lock file, so that all have the same versions.
 const LOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock");
 
-/// Builds the same small application without any of them and with each, in turn, from nothing. A quick run only counts the crates.
-///
-/// # Errors
-///
-/// If one cannot be built.
+/// Makes clean builds of a small application, in turn without a contender and with each of them.
+/// A quick run only counts the crates.
 pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     let folder = Folder::new()?;
     let places = APPS
         .iter()
         .map(|app| app.write(folder.path()))
         .collect::<Result<Vec<_>, _>>()?;
-    let crates = places
-        .iter()
-        .map(|place| Ok(crates(place)?.len() as f64))
-        .collect::<Result<Vec<_>, Failure>>()?;
-    for (app, crates_of) in APPS.iter().zip(&crates).skip(1) {
-        let added = crates_of - crates[0];
+    let bare = crates(&places[0])?;
+    for (app, place) in APPS.iter().zip(&places).skip(1) {
+        let added = crates(place)? - bare;
         figures.add(format!("build.{}.crates", app.id), "crates", &[added]);
     }
     match effort {
@@ -97,7 +91,7 @@ fn build(figures: &mut Figures, places: &[PathBuf]) -> Result<(), Failure> {
     for _ in 0..ROUNDS {
         for ((place, seconds), size) in places.iter().zip(&mut seconds).zip(&mut kilobytes) {
             let target = place.join("target");
-            // There is none before the first round.
+            // An error means that there is none yet, as in the first round.
             let _ = fs::remove_dir_all(&target);
             let begun = Instant::now();
             output(cargo(place).args(["build", "--release", "--quiet"]))?;
@@ -105,16 +99,11 @@ fn build(figures: &mut Figures, places: &[PathBuf]) -> Result<(), Failure> {
             *size = fs::metadata(target.join("release/app"))?.len() as f64 / 1_000.0;
         }
     }
-    for ((app, seconds_of), size) in APPS.iter().zip(&seconds).zip(&kilobytes) {
+    for ((app, own), size) in APPS.iter().zip(&seconds).zip(&kilobytes).skip(1) {
         let id = app.id;
-        figures.add(format!("build.{id}.whole.seconds"), "s", seconds_of);
-        figures.add(format!("build.{id}.whole.size"), "kB", &[*size]);
-        if id != "bare" {
-            let pairs = seconds_of.iter().zip(&seconds[0]);
-            let added: Vec<f64> = pairs.map(|(own, bare)| own - bare).collect();
-            figures.add(format!("build.{id}.seconds"), "s", &added);
-            figures.add(format!("build.{id}.size"), "kB", &[size - kilobytes[0]]);
-        }
+        let added: Vec<f64> = own.iter().zip(&seconds[0]).map(|(a, b)| a - b).collect();
+        figures.add(format!("build.{id}.seconds"), "s", &added);
+        figures.add(format!("build.{id}.size"), "kB", &[size - kilobytes[0]]);
     }
     Ok(())
 }
@@ -129,31 +118,20 @@ impl App {
         )?;
         fs::write(place.join("src/main.rs"), self.code)?;
         fs::copy(LOCK, place.join("Cargo.lock"))?;
-        // Nothing is to be downloaded while the clock runs.
+        // Downloads now, so that the measured time has no download in it.
         output(cargo(&place).args(["fetch", "--quiet"]))?;
         Ok(place)
     }
 }
 
-/// The crates that are compiled for this machine, for the application and for its build scripts and macros.
-fn crates(place: &Path) -> Result<BTreeSet<String>, Failure> {
-    let mut command = cargo(place);
-    command.args([
-        "tree",
-        "--prefix",
-        "none",
-        "--edges",
-        "normal,build",
-        "--format",
-        "{p}",
-    ]);
-    let tree = output(&mut command)?;
-    let name = |line: &str| line.trim_end_matches(" (*)").to_owned();
-    Ok(tree
-        .lines()
-        .map(name)
-        .filter(|name| !name.starts_with("app "))
-        .collect())
+/// Counts the crates that are compiled: for the application, its build scripts and its macros.
+fn crates(place: &Path) -> Result<f64, Failure> {
+    let mut tree = cargo(place);
+    tree.args(["tree", "--prefix", "none", "--format", "{p}"]);
+    let printed = output(tree.args(["--edges", "normal,build"]))?;
+    let names = printed.lines().map(|line| line.trim_end_matches(" (*)"));
+    let names: HashSet<_> = names.filter(|name| !name.starts_with("app ")).collect();
+    Ok(names.len() as f64)
 }
 
 fn cargo(place: &Path) -> Command {
@@ -161,7 +139,7 @@ fn cargo(place: &Path) -> Command {
     command
         .current_dir(place)
         .env("CARGO_TARGET_DIR", place.join("target"))
-        // What this program itself was built with is not to shape what it builds.
+        // The settings of this program's own build do not apply to these builds.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_BUILD_TARGET");
     command

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-/// Everything that was measured in one run, by name.
+/// All figures of one run, by name, and notes for the reader.
 #[derive(Debug, Default)]
 pub struct Figures {
     figures: BTreeMap<String, Figure>,
     notes: Vec<String>,
 }
 
-/// One figure: its median, and the quartiles around it.
+/// A figure: its median and quartiles.
 #[derive(Clone, Copy, Debug)]
 pub struct Figure {
     pub median: f64,
@@ -19,7 +19,7 @@ pub struct Figure {
 }
 
 impl Figures {
-    /// Notes a figure that was measured several times, and prints it.
+    /// Adds and prints a figure that was measured several times.
     pub fn add(&mut self, name: impl Into<String>, unit: &'static str, measured: &[f64]) {
         let Some(figure) = Figure::of(measured, unit) else {
             return;
@@ -33,7 +33,7 @@ impl Figures {
         self.figures.insert(name, figure);
     }
 
-    /// Notes something that the reader must know, and prints it as a comment.
+    /// Adds a note, and prints it as a comment.
     pub fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         println!("# {note}");
@@ -42,12 +42,12 @@ impl Figures {
         }
     }
 
-    /// A figure, if it was measured.
+    /// Returns a figure, if it was measured.
     pub fn of(&self, name: &str) -> Option<Figure> {
         self.figures.get(name).copied()
     }
 
-    /// What the reader must know.
+    /// Returns the notes.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -77,12 +77,12 @@ impl Figure {
     }
 }
 
-/// The value in the middle, or the mean of the two.
+/// Returns the value in the middle, or the mean of the two in the middle.
 pub fn median(measured: &[f64]) -> Option<f64> {
     Figure::of(measured, "").map(|figure| figure.median)
 }
 
-/// A number as people write it: three digits that matter.
+/// Formats a number with three significant digits.
 pub fn plain(value: f64) -> String {
     match value.abs() {
         whole if whole.fract() == 0.0 => format!("{value}"),
@@ -93,7 +93,7 @@ pub fn plain(value: f64) -> String {
     }
 }
 
-/// So many sessions, as people say it.
+/// Formats a count, such as `1k` or `10M`.
 pub fn short(count: usize) -> String {
     match count {
         millions if millions >= 1_000_000 => format!("{}M", millions / 1_000_000),
@@ -102,7 +102,7 @@ pub fn short(count: usize) -> String {
     }
 }
 
-/// The value below which this share of the sorted values lies, between the two nearest.
+/// Returns a quantile of sorted values, interpolated between the two nearest.
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * sorted.len().checked_sub(1)? as f64;
     let below = *sorted.get(place.floor() as usize)?;

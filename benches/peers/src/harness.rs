@@ -15,7 +15,8 @@ use crate::Failure;
 use crate::jar::{self, Jar};
 use crate::request::{self, Request};
 
-/// How many requests are under way at once in each thread: enough that a thread has other work while one waits for a lock.
+/// How many requests are under way at once in each thread: enough that a thread has other work
+/// while one waits for a lock.
 pub const IN_FLIGHT: usize = 16;
 
 /// A contender, ready to be asked.
@@ -38,7 +39,8 @@ pub trait Harness {
     /// If one is answered otherwise than expected.
     fn answer(&self, requests: Vec<Request>, expected: StatusCode) -> Result<Duration, Failure>;
 
-    /// How long it takes so many threads to answer what `requests` makes for each of them, `rounds` times over.
+    /// How long it takes so many threads to answer what `requests` makes for each of them, `rounds`
+    /// times over.
     ///
     /// # Errors
     ///
@@ -50,7 +52,8 @@ pub trait Harness {
         requests: &(dyn Fn(usize) -> Vec<Request> + Sync),
     ) -> Result<Duration, Failure>;
 
-    /// How long each of so many requests takes, in nanoseconds, while that many threads send them. `before` is called before each, untimed.
+    /// How long each of so many requests takes, in nanoseconds, while that many threads send them.
+    /// `before` is called before each, untimed.
     ///
     /// # Errors
     ///

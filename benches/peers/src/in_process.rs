@@ -1,4 +1,4 @@
-//! Measures requests inside the process, without a server.
+//! The time of a request inside the process, without a server.
 
 use http::StatusCode;
 use tower_login_timeout::ManualClock;
@@ -12,34 +12,31 @@ use crate::jar::Jar;
 use crate::request::{self, NOBODY, Request};
 use crate::rng::Rng;
 
-/// So many requests are made before they are answered and timed, few enough to stay in the cache.
+/// The number of requests that are made at once, and then timed. So few of them stay in the cache.
 const BATCH: usize = 32;
 
-/// Measures every contender round by round, so that whatever else the machine does meets all of them.
-///
-/// # Errors
-///
-/// If a contender answers otherwise than expected.
+/// Measures the contenders in turn, round by round, so that other load on the machine hits all of
+/// them.
 pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     let mut field = Vec::new();
     for contender in Contender::ALL {
-        for sessions in sizes(contender, effort) {
+        let sizes = match contender {
+            Contender::Bare => vec![effort.many()],
+            Contender::Ours => vec![effort.few(), effort.many(), effort.most()],
+            _ => vec![effort.few(), effort.many()],
+        };
+        for sessions in sizes {
             eprintln!("… {} sessions for {}", short(sessions), contender.id());
             field.push(Prepared::new(contender, sessions)?);
         }
     }
-    live(figures, effort, &field)?;
-    together(figures, effort, &field)?;
-    anonymous(figures, effort, &field)?;
+    let all: Vec<_> = field.iter().collect();
+    let mut many = all.clone();
+    many.retain(|one| one.sessions == effort.many());
+    live(figures, effort, &all)?;
+    together(figures, effort, &many)?;
+    anonymous(figures, effort, &many)?;
     expired(figures, effort)
-}
-
-fn sizes(contender: Contender, effort: Effort) -> Vec<usize> {
-    match contender {
-        Contender::Bare => vec![effort.many()],
-        Contender::Ours => vec![effort.few(), effort.many(), effort.most()],
-        _ => vec![effort.few(), effort.many()],
-    }
 }
 
 /// A contender whose sessions are logged in.
@@ -68,73 +65,36 @@ impl Prepared {
             contender => format!("{}.{}", short(self.sessions), contender.id()),
         }
     }
-
-    fn some(&self, rng: &mut Rng) -> Vec<Request> {
-        let cookies = (0..BATCH).map(|_| self.jar.draw(rng));
-        cookies.map(request::page).collect()
-    }
 }
 
-/// A live session asks for a page.
-fn live(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result<(), Failure> {
+/// Measures pages with a live session.
+fn live(figures: &mut Figures, effort: Effort, field: &[&Prepared]) -> Result<(), Failure> {
     let (rounds, batches) = effort.pick((7, 128), (41, 320));
     let mut rng = Rng::new(1);
-    let mut times = vec![Vec::with_capacity(rounds); field.len()];
-    for round in 0..=rounds {
-        for (one, times) in field.iter().zip(&mut times) {
-            let requests = || one.some(&mut rng);
-            let nanos = turn(&*one.harness, batches, StatusCode::OK, requests)?;
-            // The first round is to warm up.
-            if round > 0 {
-                times.push(nanos);
-            }
-        }
-    }
-    add_beside_bare(figures, "live", field, &times);
-    Ok(())
+    beside_bare(figures, "live", field, rounds, |one| {
+        let requests = || one.jar.pages(BATCH, &mut rng);
+        turn(&*one.harness, batches, StatusCode::OK, requests)
+    })
 }
 
-/// Nobody's session asks for a page.
-fn anonymous(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result<(), Failure> {
+/// Measures pages without a session.
+fn anonymous(figures: &mut Figures, effort: Effort, field: &[&Prepared]) -> Result<(), Failure> {
     let (rounds, batches) = effort.pick((7, 128), (31, 160));
-    let field: Vec<_> = field
-        .iter()
-        .filter(|one| one.sessions == effort.many())
-        .collect();
-    let mut times = vec![Vec::with_capacity(rounds); field.len()];
-    for round in 0..=rounds {
-        for (one, times) in field.iter().zip(&mut times) {
-            let expected = match one.contender {
-                Contender::Bare | Contender::Least | Contender::Ours => StatusCode::OK,
-                _ => StatusCode::NO_CONTENT,
-            };
-            let requests = || (0..BATCH).map(|_| request::page(NOBODY)).collect();
-            let nanos = turn(&*one.harness, batches, expected, requests)?;
-            if round > 0 {
-                times.push(nanos);
-            }
-        }
-    }
-    add_beside_bare(figures, "anonymous", field, &times);
-    Ok(())
+    beside_bare(figures, "anonymous", field, rounds, |one| {
+        let requests = || (0..BATCH).map(|_| request::page(NOBODY)).collect();
+        let expected = one.contender.anonymous_status();
+        turn(&*one.harness, batches, expected, requests)
+    })
 }
 
-/// Live sessions ask on one thread, and on two.
-fn together(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result<(), Failure> {
+/// Measures pages with a live session on one thread and on two.
+fn together(figures: &mut Figures, effort: Effort, field: &[&Prepared]) -> Result<(), Failure> {
     let (repeats, rounds, part) = effort.pick((3, 4, 256), (11, 10, 512));
-    let field: Vec<_> = field
-        .iter()
-        .filter(|one| one.sessions == effort.many())
-        .collect();
     let mut measured = vec![[const { Vec::new() }; 3]; field.len()];
     for _ in 0..repeats {
         for (one, [alone, both, gain]) in field.iter().zip(&mut measured) {
             let jar = &one.jar;
-            let requests = |seed: usize| {
-                let mut rng = Rng::new(seed as u64 + 1);
-                let cookies = (0..part).map(|_| jar.draw(&mut rng));
-                cookies.map(request::page).collect()
-            };
+            let requests = |seed: usize| jar.pages(part, &mut Rng::new(seed as u64 + 1));
             let per_second = |threads: usize| -> Result<f64, Failure> {
                 let took = one.harness.answer_together(threads, rounds, &requests)?;
                 let answered = threads * rounds * IN_FLIGHT * part;
@@ -155,29 +115,27 @@ fn together(figures: &mut Figures, effort: Effort, field: &[Prepared]) -> Result
     Ok(())
 }
 
-/// Sessions that are over ask for a page, and get a whole 440.
+/// Measures pages with an expired session. Each gets a whole 440.
 fn expired(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     let (rounds, batches) = effort.pick((7, 128), (31, 160));
     let clock = ManualClock::new();
-    let harness = ours::harness(effort.many(), clock.clone())?;
+    let harness = ours::harness(ours::store(effort.many()), clock.clone())?;
     let jar = logged_in(&harness, effort.many())?;
     clock.advance(IDLE);
     let over = StatusCode::from_u16(440)?;
     let mut rng = Rng::new(2);
     let mut times = Vec::with_capacity(rounds);
     for _ in 0..rounds {
-        let requests = || {
-            let cookies = (0..BATCH).map(|_| jar.draw(&mut rng));
-            cookies.map(request::page).collect()
-        };
-        times.push(turn(&harness, batches, over, requests)?);
+        times.push(turn(&harness, batches, over, || {
+            jar.pages(BATCH, &mut rng)
+        })?);
     }
     figures.add("expired.ours", "ns", &times);
     Ok(())
 }
 
-/// One contender's turn in a round: nanoseconds per request in the median batch, since a whole turn is long enough for the system to
-/// interrupt it.
+/// Returns the nanoseconds per request of the median batch. A whole turn takes so long that the
+/// system may interrupt it; a batch does not.
 fn turn(
     harness: &dyn Harness,
     batches: usize,
@@ -192,24 +150,32 @@ fn turn(
     median(&nanos).ok_or_else(|| "a turn without a batch".into())
 }
 
-/// The whole time of each contender, and what it takes beyond the bare service of the same round.
-fn add_beside_bare<P: std::borrow::Borrow<Prepared>>(
+/// Lets the contenders take turns. Adds the whole time of each, and its time beyond that of the
+/// bare service in the same round.
+fn beside_bare(
     figures: &mut Figures,
     what: &str,
-    field: impl IntoIterator<Item = P>,
-    times: &[Vec<f64>],
-) {
-    let bare = &times[0];
-    for (one, times) in field.into_iter().zip(times) {
-        let one = one.borrow();
-        figures.add(format!("{what}.{}.whole", one.name()), "ns", times);
-        if one.contender != Contender::Bare {
-            let over: Vec<f64> = times
-                .iter()
-                .zip(bare)
-                .map(|(time, bare)| time - bare)
-                .collect();
-            figures.add(format!("{what}.{}", one.name()), "ns", &over);
+    field: &[&Prepared],
+    rounds: usize,
+    mut turn: impl FnMut(&Prepared) -> Result<f64, Failure>,
+) -> Result<(), Failure> {
+    let mut times = vec![Vec::with_capacity(rounds); field.len()];
+    for round in 0..=rounds {
+        for (one, times) in field.iter().zip(&mut times) {
+            let nanos = turn(one)?;
+            // The first round warms up.
+            if round > 0 {
+                times.push(nanos);
+            }
         }
     }
+    for (one, own) in field.iter().zip(&times) {
+        let name = format!("{what}.{}", one.name());
+        figures.add(format!("{name}.whole"), "ns", own);
+        if one.contender != Contender::Bare {
+            let beyond: Vec<f64> = own.iter().zip(&times[0]).map(|(a, b)| a - b).collect();
+            figures.add(name, "ns", &beyond);
+        }
+    }
+    Ok(())
 }

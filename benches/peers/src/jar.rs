@@ -1,12 +1,14 @@
-//! The session cookies that a contender handed out.
+//! A jar for the session cookies of a contender.
 
 use http::HeaderMap;
 use http::header::SET_COOKIE;
 
 use crate::Failure;
+use crate::request::{self, Request};
 use crate::rng::Rng;
 
-/// The `Cookie` headers of many sessions, end to end in one text: ten million of them must fit beside the sessions.
+/// The `Cookie` headers of many sessions. All are in one string, so that ten million of them take
+/// little memory.
 #[derive(Debug, Default)]
 pub struct Jar {
     text: String,
@@ -14,11 +16,7 @@ pub struct Jar {
 }
 
 impl Jar {
-    /// Keeps one more.
-    ///
-    /// # Errors
-    ///
-    /// If it is not as long as the others.
+    /// Adds a cookie. Fails if its length differs from that of the others.
     pub fn push(&mut self, cookie: &str) -> Result<(), Failure> {
         if self.text.is_empty() {
             self.width = cookie.len();
@@ -30,34 +28,33 @@ impl Jar {
         Ok(())
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.text.len().checked_div(self.width).unwrap_or(0)
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
+    fn get(&self, number: usize) -> &str {
+        &self.text[number * self.width..][..self.width]
     }
 
-    /// Any one of them.
-    pub fn draw(&self, rng: &mut Rng) -> &str {
-        let start = rng.below(self.len()) * self.width;
-        &self.text[start..start + self.width]
+    fn draw(&self, rng: &mut Rng) -> &str {
+        self.get(rng.below(self.len()))
     }
 
-    /// All of them, a line each.
+    /// Requests a page `count` times, each time with a random cookie.
+    pub fn pages(&self, count: usize, rng: &mut Rng) -> Vec<Request> {
+        (0..count).map(|_| request::page(self.draw(rng))).collect()
+    }
+
+    /// Returns all cookies, one a line.
     pub fn lines(&self) -> String {
-        let mut lines = String::with_capacity(self.text.len() + self.len());
-        for start in (0..self.len()).map(|number| number * self.width) {
-            lines.push_str(&self.text[start..start + self.width]);
-            lines.push('\n');
-        }
-        lines
+        (0..self.len())
+            .map(|number| format!("{}\n", self.get(number)))
+            .collect()
     }
 }
 
-/// What a browser would send back after this response: the names and values of all cookies that it did not remove.
+/// Returns the `Cookie` header that a browser sends after this response. It has all cookies but
+/// those that the response removes.
 pub fn cookies(headers: &HeaderMap) -> String {
     let mut kept: Vec<&str> = Vec::new();
     for cookie in headers.get_all(SET_COOKIE) {

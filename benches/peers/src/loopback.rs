@@ -63,8 +63,8 @@ pub struct Load {
 }
 
 impl Server {
-    /// Starts the server of this name, and waits until its sessions are logged in. `behind` is the URL
-    /// of Redis, or empty without Redis.
+    /// Starts the server of this name, and waits until its sessions are logged in. `behind` is the
+    /// URL of Redis, or empty without Redis.
     pub fn start(id: &str, sessions: usize, folder: &Path, behind: &str) -> Result<Self, Failure> {
         let cookies = folder.join(format!("{id}.cookies"));
         let mut command = another_self()?;
@@ -147,8 +147,8 @@ pub fn compare(
     Ok(())
 }
 
-/// Logs sessions in, writes their cookies to a file, prints the port, and serves until it is stopped.
-/// `Server` runs it in a process of its own.
+/// Logs sessions in, writes their cookies to a file, prints the port, and serves until it is
+/// stopped. `Server` runs it in a process of its own.
 pub fn serve(
     app: impl Future<Output = Result<Router, Failure>>,
     sessions: usize,

@@ -73,8 +73,8 @@ fn processor_time() -> Option<(f64, f64)> {
         .split_whitespace()
         .map_while(|time| time.parse().ok())
         .collect();
-    // The fourth is the idle time. The eighth is the time that other virtual machines took. The ones
-    // after it are part of others.
+    // The fourth is the idle time. The eighth is the time that other virtual machines took. The
+    // ones after it are part of the first eight.
     Some((times.iter().take(8).sum(), *times.get(3)?))
 }
 

@@ -1,7 +1,7 @@
 //! The command: measures everything, and writes the report and the charts.
 //!
-//! `peers [--quick] [--only memory,redis]`. With `--only`, it prints the figures and writes nothing.
-//! The other commands are for the processes that it starts itself.
+//! `peers [--quick] [--only memory,redis]`. With `--only`, it prints the figures and writes
+//! nothing. The other commands are for the processes that it starts itself.
 
 use std::env;
 use std::path::Path;

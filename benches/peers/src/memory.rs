@@ -9,8 +9,8 @@ use crate::{Failure, machine};
 /// A number of bytes that is more than any contender takes for a session.
 const AT_MOST: usize = 1_500;
 
-/// Measures the memory of each contender twice, each time in a process of its own: by the size of the
-/// process (RSS), and by what is allocated (heap). Then it counts the allocations of a request.
+/// Measures the memory of each contender twice, each time in a process of its own: by the size of
+/// the process (RSS), and by what is allocated (heap). Then it counts the allocations of a request.
 pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     for contender in Contender::ALL {
         if contender != Contender::Bare {

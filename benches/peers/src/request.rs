@@ -58,7 +58,8 @@ fn of_browser(path: &'static str) -> Request {
     for (name, value) in BROWSER {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // Servers and routers attach the peer's address or the matched route, so the map of extensions is there already.
+    // Servers and routers attach the peer's address or the matched route, so the map of extensions
+    // is there already.
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
     request.extensions_mut().insert(peer);
     request

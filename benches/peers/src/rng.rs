@@ -1,18 +1,17 @@
 //! A fast generator of random numbers.
 
-/// Random enough to miss caches, and the same in every run.
+/// A generator (xorshift64*) that gives the same numbers in every run.
 #[derive(Debug)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// Rng that fall differently for each seed.
+    /// Makes a generator. Each seed gives other numbers.
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// A number below this one, or 0.
+    /// Returns a number below `limit`, or 0 if `limit` is 0.
     pub fn below(&mut self, limit: usize) -> usize {
-        // xorshift64*
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

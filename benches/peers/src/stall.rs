@@ -1,4 +1,4 @@
-//! Measures how long a request may stall while sessions expire.
+//! The longest requests while sessions expire.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,26 +12,24 @@ use crate::figures::Figures;
 use crate::harness::{Harness, logged_in};
 use crate::jar::Jar;
 use crate::processes::{another_self, output};
-use crate::request;
 use crate::rng::Rng;
 
 const THREADS: usize = 2;
 
-/// How many sessions go on living.
+/// The number of sessions that do not expire.
 const ALIVE: usize = 10_000;
 
-/// The clock moves so often while the requests run, and each time by so much: two minutes go by, enough to remove everything.
+/// The number of times that the clock moves while the requests run.
 const TICKS: usize = 8_192;
+
+/// The time by which it moves. All together are two minutes, which is enough to remove everything.
 const TICK: Duration = Duration::from_millis(15);
 
-/// Who takes part. tower-sessions removes nothing, and axum_session for the first time an hour after its start, which nobody can wait for.
+/// The contenders that are measured. tower-sessions removes nothing. axum_session removes sessions
+/// an hour after its start, and the run does not wait for that.
 const FIELD: [Contender; 2] = [Contender::Bare, Contender::Ours];
 
-/// Lets each contender's sessions expire under load, in a process of its own.
-///
-/// # Errors
-///
-/// If a process fails.
+/// Lets the sessions of each contender expire under load, in a process of its own.
 pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     let names = ["p50", "p99", "p99.99", "max", "left"];
     let mut measured = [const { [const { Vec::new() }; 5] }; FIELD.len()];
@@ -51,18 +49,15 @@ pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
         }
     }
     figures.note(
-        "stalls: tower-sessions' MemoryStore never removes an expired session, so there is nothing to stall for, and its memory grows \
-         until the process ends. axum_session's first removal is an hour after its start and is not measured.",
+        "stalls: tower-sessions' MemoryStore never removes an expired session, so there is nothing \
+         to stall for, and its memory grows until the process ends. axum_session's first removal \
+         is an hour after its start and is not measured.",
     );
     Ok(())
 }
 
-/// What one more process finds out: median, 99th and 99.99th percentile and the longest, in microseconds, and how many of the sessions
-/// that expired are still remembered.
-///
-/// # Errors
-///
-/// If a request is not answered as that of a live session.
+/// Prints the median, two percentiles and the longest time, in microseconds, and the number of
+/// expired sessions that are still in the store. `measure` runs it in a process of its own.
 pub fn one(contender: Contender, sessions: usize) -> Result<(), Failure> {
     let (mut nanos, left) = match contender {
         Contender::Ours => in_ours(sessions)?,
@@ -84,9 +79,10 @@ pub fn one(contender: Contender, sessions: usize) -> Result<(), Failure> {
 fn in_ours(sessions: usize) -> Result<(Vec<u32>, usize), Failure> {
     let clock = ManualClock::new();
     let store = ours::store(sessions);
-    let harness = ours::harness_with(store.clone(), clock.clone())?;
+    let harness = ours::harness(store.clone(), clock.clone())?;
     harness.log_in(sessions, &mut |_| Ok(()))?;
-    // Whatever is remembered of them may be removed from now on, and is not yet. It is rounded up to a minute.
+    // From this time on, the store may remove the sessions. The store rounds the time up to a whole
+    // minute.
     let policy = Policy::builder()
         .with_idle(IDLE)
         .with_absolute(ABSOLUTE)
@@ -114,10 +110,6 @@ fn load(
     requests: usize,
     before: &(dyn Fn() + Sync),
 ) -> Result<Vec<u32>, Failure> {
-    let make = |seed: usize| {
-        let mut rng = Rng::new(seed as u64 + 1);
-        let cookies = (0..256).map(|_| alive.draw(&mut rng));
-        cookies.map(request::page).collect()
-    };
+    let make = |seed: usize| alive.pages(256, &mut Rng::new(seed as u64 + 1));
     harness.latencies(THREADS, requests / THREADS, &make, before)
 }

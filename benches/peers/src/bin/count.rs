@@ -1,8 +1,9 @@
-//! Counts the allocations of a request and the heap of a session.
+//! The program that counts the allocations of a request and the heap of a session.
 //!
-//! `count allocations <contender> <sessions>` and `count heap <contender> <sessions>`, which `peers` asks.
+//! `peers` runs `count allocations <contender> <sessions>` and `count heap <contender> <sessions>`.
 
 use std::env;
+use std::time::Duration;
 
 use allocation_counter::measure;
 use http::StatusCode;
@@ -12,7 +13,7 @@ use peers::harness::{Harness, logged_in};
 use peers::request::{self, NOBODY, Request};
 use peers::rng::Rng;
 
-/// Enough that what happens once for all of them does not count.
+/// The number of requests that are counted. With so many, a single allocation makes no difference.
 const REQUESTS: usize = 4_096;
 
 fn main() -> Result<(), Failure> {
@@ -32,41 +33,24 @@ fn allocations(contender: Contender, sessions: usize) -> Result<(), Failure> {
     let harness = contender.harness(sessions)?;
     let jar = logged_in(&*harness, sessions)?;
     let mut rng = Rng::new(3);
-    let mut live = || {
-        (0..REQUESTS)
-            .map(|_| request::page(jar.draw(&mut rng)))
-            .collect()
-    };
-    println!(
-        "live {:.2}",
-        per_request(&*harness, StatusCode::OK, &mut live)?
-    );
-    let nobody = match contender {
-        Contender::Bare | Contender::Least | Contender::Ours => StatusCode::OK,
-        _ => StatusCode::NO_CONTENT,
-    };
-    let mut anonymous = || (0..REQUESTS).map(|_| request::page(NOBODY)).collect();
-    println!(
-        "anonymous {:.2}",
-        per_request(&*harness, nobody, &mut anonymous)?
-    );
+    let live = || jar.pages(REQUESTS, &mut rng);
+    let live = per_request(&*harness, StatusCode::OK, live)?;
+    let anonymous = || (0..REQUESTS).map(|_| request::page(NOBODY)).collect();
+    let anonymous = per_request(&*harness, contender.anonymous_status(), anonymous)?;
+    println!("live {live:.2}\nanonymous {anonymous:.2}");
     Ok(())
 }
 
 fn per_request(
     harness: &dyn Harness,
     expected: StatusCode,
-    requests: &mut dyn FnMut() -> Vec<Request>,
+    mut requests: impl FnMut() -> Vec<Request>,
 ) -> Result<f64, Failure> {
-    // What is done once is done now.
+    // The first answers make what is made only once.
     harness.answer(requests(), expected)?;
-    let mut some = Some(requests());
-    let mut answered = Ok(());
-    let info = measure(|| {
-        if let Some(requests) = some.take() {
-            answered = harness.answer(requests, expected).map(|_| ());
-        }
-    });
+    let requests = requests();
+    let mut answered = Ok(Duration::ZERO);
+    let info = measure(|| answered = harness.answer(requests, expected));
     answered?;
     Ok(info.count_total as f64 / REQUESTS as f64)
 }

@@ -13,28 +13,18 @@ use crate::Failure;
 use crate::harness::{Harness, ServiceHarness};
 use crate::request::{LOG_IN, Request, Response};
 
-/// axum_session without a database.
-///
-/// # Errors
-///
-/// If it cannot be set up.
+/// Puts the layer, without a database, around a service that reads the session.
 pub fn harness() -> Result<impl Harness, Failure> {
     ServiceHarness::new(async { Ok(layer().await?.layer(service_fn(answer))) })
 }
 
-/// An axum application with it.
-///
-/// # Errors
-///
-/// If it cannot be set up.
+/// Puts the layer around an axum application that reads the session.
 pub async fn app() -> Result<Router, Failure> {
-    let application = Router::new()
-        .route(
-            "/account",
-            get(async |session: Memory| (page(&session), bare::hello().await)),
-        )
-        .route(LOG_IN, post(async |session: Memory| log_in(&session)));
-    Ok(application.layer(layer().await?))
+    let account = async |session: Memory| (page(&session), bare::hello().await);
+    Ok(Router::new()
+        .route("/account", get(account))
+        .route(LOG_IN, post(async |session: Memory| log_in(&session)))
+        .layer(layer().await?))
 }
 
 type Memory = Session<SessionNullPool>;

@@ -15,23 +15,19 @@ use crate::Failure;
 use crate::harness::{Harness, ServiceHarness};
 use crate::request::{LOG_IN, Request, Response};
 
-/// The service alone.
-///
-/// # Errors
-///
-/// If there is no runtime for it.
+/// Makes the service without a layer.
 pub fn harness() -> Result<impl Harness, Failure> {
     ServiceHarness::new(async { Ok(service_fn(answer)) })
 }
 
-/// An axum application alone.
+/// Makes an axum application without a layer.
 pub fn app() -> Router {
     Router::new()
         .route("/account", get(hello))
         .route(LOG_IN, post(async || [new_session()]))
 }
 
-/// Says hello, and hands out a cookie to who logs in: all that is asked of an application by this crate.
+/// Answers with a text. A log-in also gets a session cookie.
 pub(super) async fn answer(request: Request) -> Result<Response, Infallible> {
     let mut response = text(StatusCode::OK);
     if request.uri().path() == LOG_IN {
@@ -43,7 +39,7 @@ pub(super) async fn answer(request: Request) -> Result<Response, Infallible> {
     Ok(response)
 }
 
-/// What the innermost service answers, as axum answers a text.
+/// Builds the response that axum builds for a text.
 pub(super) fn text(status: StatusCode) -> Response {
     let mut response = Response::new(Full::new(Bytes::from_static(b"hello")));
     *response.status_mut() = status;
@@ -56,7 +52,8 @@ pub(super) async fn hello() -> &'static str {
     "hello"
 }
 
-/// A cookie as frameworks make them: 43 characters for 256 bits. These count up, which no hash can tell from chance.
+/// Makes a cookie of the usual length: 43 characters, which is enough for 256 bits. The ids count
+/// up. That makes no difference, since they are hashed.
 pub(super) fn new_session() -> (HeaderName, String) {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed);

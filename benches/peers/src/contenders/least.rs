@@ -1,4 +1,4 @@
-//! The contender `least`: a plain layer that does only what a timeout must do.
+//! The contender `least`: a layer that does only what a timeout must do.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -19,19 +19,15 @@ use super::{ABSOLUTE, IDLE, bare};
 use crate::Failure;
 use crate::harness::{Harness, ServiceHarness};
 
-/// As many as this crate has for a million sessions.
+/// The number of locks. This crate has as many for a million sessions.
 const SHARDS: usize = 1250;
 
-/// The least around the bare service.
-///
-/// # Errors
-///
-/// If there is no runtime for it.
+/// Puts the layer around the bare service.
 pub fn harness() -> Result<impl Harness, Failure> {
     ServiceHarness::new(async { Ok(least(sessions(), service_fn(bare::answer))) })
 }
 
-/// The least around an axum application.
+/// Puts the layer around the bare axum application.
 pub fn app() -> Router {
     let sessions = sessions();
     bare::app().layer(layer_fn(move |inner| least(sessions, inner)))
@@ -53,10 +49,11 @@ fn least<S, B>(
     }
 }
 
-/// Finds the cookie, hashes the id, reads the clock, looks the session up and writes when it was active.
+/// Finds the cookie, hashes the id, reads the clock, looks the session up, and writes its activity.
 ///
-/// Nothing can be configured, nothing is removed, nobody is told why, and neither the handler nor another server takes part. It counts no
-/// references either, since the table is never freed.
+/// It has no configuration, removes nothing, gives no reason for a refusal, and has no handle for
+/// the application. It works in one process only. It counts no references, since the table is never
+/// freed.
 #[derive(Clone)]
 struct Least<S> {
     inner: S,
@@ -98,9 +95,9 @@ struct Sessions(Vec<Shard>);
 #[repr(align(64))]
 struct Shard(Mutex<Records>);
 
-type Records = HashMap<[u8; 16], Times, BuildHasherDefault<AsItIs>>;
+type Records = HashMap<[u8; 16], Times, BuildHasherDefault<IdentityHasher>>;
 
-/// In milliseconds.
+/// The times of a session, in milliseconds since 1970.
 struct Times {
     created_at: u64,
     last_activity: u64,
@@ -121,7 +118,7 @@ impl Sessions {
         self.locked(&key).insert(key, times);
     }
 
-    /// Whether the session is live.
+    /// Returns whether the session is live. If so, it writes the activity.
     fn touch(&self, id: &[u8]) -> bool {
         let (key, now) = (key(id), now());
         let mut records = self.locked(&key);
@@ -154,11 +151,12 @@ fn now() -> u64 {
     SystemClock.now().as_unix_millis()
 }
 
-/// A key is a hash already. It is written last, after its length.
+/// A hasher that takes the key as it is, since the key is a hash already. The length of the key is
+/// written before the key, and is not used.
 #[derive(Default)]
-struct AsItIs(u64);
+struct IdentityHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for IdentityHasher {
     fn write(&mut self, bytes: &[u8]) {
         if let Some(first) = bytes.first_chunk() {
             self.0 = u64::from_le_bytes(*first);

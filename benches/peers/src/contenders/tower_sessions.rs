@@ -1,7 +1,6 @@
 //! The contenders `tower-sessions` and `tower-sessions-sliding`.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -15,48 +14,38 @@ use crate::Failure;
 use crate::harness::{Harness, ServiceHarness};
 use crate::request::{LOG_IN, Request, Response};
 
-/// A session that ends when it was idle for so long: every request saves it anew.
-///
-/// # Errors
-///
-/// If there is no runtime for it.
-pub fn sliding(idle: Duration) -> Result<impl Harness, Failure> {
-    let layer = sliding_layer(idle);
-    ServiceHarness::new(async move { Ok(layer.layer(service_fn(answer))) })
-}
+type SessionLayer = SessionManagerLayer<MemoryStore>;
 
-/// A session that ends at its time, whatever its user does.
-///
-/// # Errors
-///
-/// If there is no runtime for it.
-pub fn fixed() -> Result<impl Harness, Failure> {
-    ServiceHarness::new(async { Ok(fixed_layer().layer(service_fn(answer))) })
-}
-
-/// An axum application with the one.
-pub fn sliding_app() -> Router {
-    application().layer(sliding_layer(IDLE))
-}
-
-/// An axum application with the other.
-pub fn fixed_app() -> Router {
-    application().layer(fixed_layer())
-}
-
-fn sliding_layer(idle: Duration) -> SessionManagerLayer<MemoryStore> {
-    let idle = time::Duration::try_from(idle).unwrap_or(time::Duration::MAX);
+/// Makes the layer with an idle timeout alone. Each request saves the session again.
+pub fn sliding() -> SessionLayer {
+    let idle = time::Duration::try_from(IDLE).unwrap_or(time::Duration::MAX);
     SessionManagerLayer::new(MemoryStore::default())
         .with_expiry(Expiry::OnInactivity(idle))
         .with_always_save(true)
 }
 
-fn fixed_layer() -> SessionManagerLayer<MemoryStore> {
+/// Makes the layer with an absolute timeout alone.
+pub fn fixed() -> SessionLayer {
     SessionManagerLayer::new(MemoryStore::default())
         .with_expiry(Expiry::AtDateTime(OffsetDateTime::now_utc() + ABSOLUTE))
 }
 
-/// Reads the session, since one that is not read is not looked up: an expired session would not be noticed.
+/// Puts the layer around a service that reads the session.
+pub fn harness(layer: SessionLayer) -> Result<impl Harness, Failure> {
+    ServiceHarness::new(async move { Ok(layer.layer(service_fn(answer))) })
+}
+
+/// Puts the layer around an axum application that reads the session.
+pub fn app(layer: SessionLayer) -> Router {
+    let account = async |session: Session| (page(session).await, bare::hello().await);
+    Router::new()
+        .route("/account", get(account))
+        .route(LOG_IN, post(log_in))
+        .layer(layer)
+}
+
+/// Answers with a status. It reads the session, since tower-sessions looks up no session that is
+/// not read, and so does not notice that it is over.
 async fn answer(request: Request) -> Result<Response, Infallible> {
     let Some(session) = request.extensions().get::<Session>().cloned() else {
         return Ok(bare::text(StatusCode::INTERNAL_SERVER_ERROR));
@@ -67,15 +56,6 @@ async fn answer(request: Request) -> Result<Response, Infallible> {
         page(session).await
     };
     Ok(bare::text(status))
-}
-
-fn application() -> Router {
-    Router::new()
-        .route(
-            "/account",
-            get(async |session: Session| (page(session).await, bare::hello().await)),
-        )
-        .route(LOG_IN, post(log_in))
 }
 
 async fn page(session: Session) -> StatusCode {

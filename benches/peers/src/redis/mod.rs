@@ -33,8 +33,8 @@ pub const CONTENDERS: [&str; 7] = [
     "tower-sessions",
 ];
 
-/// Starts a server for each contender, with one Redis behind all of them, and compares them. Then it
-/// counts what each asks Redis.
+/// Starts a server for each contender, with one Redis behind all of them, and compares them. Then
+/// it counts what each asks Redis.
 pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     let folder = Folder::new()?;
     let mut redis = Redis::start(folder.path())?;
@@ -76,11 +76,11 @@ pub async fn app(id: &str, url: &str) -> Result<Router, Failure> {
     let late = || Policy::builder().with_touch_every(TOUCH_EVERY);
     match id {
         "bare" => Ok(bare::app()),
-        "ours" => ours::app_with(exact(), RedisStore::connect(url).await?),
-        "ours-touch_every" => ours::app_with(late(), RedisStore::connect(url).await?),
-        "ours-cached" => ours::app_with(exact(), CachedStore::new(RedisStore::connect(url).await?)),
+        "ours" => ours::app(exact(), RedisStore::connect(url).await?),
+        "ours-touch_every" => ours::app(late(), RedisStore::connect(url).await?),
+        "ours-cached" => ours::app(exact(), CachedStore::new(RedisStore::connect(url).await?)),
         "ours-cached-touch_every" => {
-            ours::app_with(late(), CachedStore::new(RedisStore::connect(url).await?))
+            ours::app(late(), CachedStore::new(RedisStore::connect(url).await?))
         }
         "tower-sessions-sliding" => sliding_app(url).await,
         "tower-sessions" => fixed_app(url).await,

@@ -1,4 +1,4 @@
-//! Sets tower-sessions up with its Redis store.
+//! tower-sessions with its Redis store.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -12,10 +12,10 @@ use crate::Failure;
 use crate::contenders::{ABSOLUTE, IDLE};
 use crate::request::LOG_IN;
 
-/// As many connections as its documentation has.
+/// The number of connections, as in the documentation of the store.
 const CONNECTIONS: usize = 6;
 
-/// A session that ends when it was idle for so long: every request saves it anew.
+/// Builds an application with an idle timeout alone. Each request saves the session again.
 pub(super) async fn sliding_app(url: &str) -> Result<Router, Failure> {
     let layer = SessionManagerLayer::new(store(url).await?)
         .with_expiry(Expiry::OnInactivity(IDLE.try_into()?))
@@ -23,7 +23,7 @@ pub(super) async fn sliding_app(url: &str) -> Result<Router, Failure> {
     Ok(application().layer(layer))
 }
 
-/// A session that ends at its time, whatever its user does.
+/// Builds an application with an absolute timeout alone.
 pub(super) async fn fixed_app(url: &str) -> Result<Router, Failure> {
     let layer = SessionManagerLayer::new(store(url).await?)
         .with_expiry(Expiry::AtDateTime(OffsetDateTime::now_utc() + ABSOLUTE));
