@@ -1,4 +1,4 @@
-//! A small application without any of them.
+//! A small application without a contender.
 
 use axum::Router;
 use axum::routing::get;

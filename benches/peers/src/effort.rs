@@ -1,4 +1,4 @@
-//! How much a run measures.
+//! The effort of a run: full or quick.
 
 use crate::figures::short;
 
@@ -28,12 +28,12 @@ impl Effort {
         self.pick(100_000, 1_000_000)
     }
 
-    /// The number of sessions that not every contender is measured with.
+    /// The largest number of sessions. Not every contender is measured with it.
     pub fn most(self) -> usize {
         self.pick(1_000_000, 10_000_000)
     }
 
-    /// The three numbers as the names of figures have them, such as `1k`.
+    /// The three numbers as they stand in the names of figures, such as `1k`.
     pub fn sizes(self) -> [String; 3] {
         [self.few(), self.many(), self.most()].map(short)
     }

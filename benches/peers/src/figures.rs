@@ -57,7 +57,7 @@ impl Figures {
         self.of(name).map(|figure| figure.median)
     }
 
-    /// Returns how many times the other one figure is, if both were measured.
+    /// Divides one figure by the other, if both were measured.
     pub fn ratio(&self, one: &str, other: &str) -> Option<f64> {
         let (one, other) = (self.median(one)?, self.median(other)?);
         (other > 0.0).then(|| one / other)

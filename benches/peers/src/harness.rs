@@ -1,4 +1,4 @@
-//! Runs any contender in the same way.
+//! A harness that runs all contenders in the same way.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -15,36 +15,24 @@ use crate::Failure;
 use crate::jar::{self, Jar};
 use crate::request::{self, Request};
 
-/// How many requests are under way at once in each thread: enough that a thread has other work
-/// while one waits for a lock.
+/// The number of requests that a thread has under way at once. With so many, it has other work
+/// while one of them waits for a lock.
 pub const IN_FLIGHT: usize = 16;
 
-/// A contender, ready to be asked.
+/// A contender that is ready for requests. Each method fails if a response is not as expected.
 pub trait Harness {
-    /// Begins so many sessions, each by a log-in of its own, and passes the session cookies on.
-    ///
-    /// # Errors
-    ///
-    /// If a log-in hands out no cookie, or they cannot be kept.
+    /// Logs sessions in, and passes each cookie to `keep`.
     fn log_in(
         &self,
         sessions: usize,
         keep: &mut dyn FnMut(&str) -> Result<(), Failure>,
     ) -> Result<(), Failure>;
 
-    /// How long it takes to answer all of these, one after the other.
-    ///
-    /// # Errors
-    ///
-    /// If one is answered otherwise than expected.
+    /// Measures the time to answer all requests, one after the other.
     fn answer(&self, requests: Vec<Request>, expected: StatusCode) -> Result<Duration, Failure>;
 
-    /// How long it takes so many threads to answer what `requests` makes for each of them, `rounds`
-    /// times over.
-    ///
-    /// # Errors
-    ///
-    /// If one is answered otherwise than expected, or a thread cannot be had.
+    /// Measures the time that several threads take for `rounds` rounds. In each round, a thread
+    /// answers [`IN_FLIGHT`] lists of requests at once. `requests` makes each list from its seed.
     fn answer_together(
         &self,
         threads: usize,
@@ -52,12 +40,9 @@ pub trait Harness {
         requests: &(dyn Fn(usize) -> Vec<Request> + Sync),
     ) -> Result<Duration, Failure>;
 
-    /// How long each of so many requests takes, in nanoseconds, while that many threads send them.
-    /// `before` is called before each, untimed.
-    ///
-    /// # Errors
-    ///
-    /// If one is answered otherwise than expected, or a thread cannot be had.
+    /// Measures the nanoseconds of each request, while several threads send `requests` each. `make`
+    /// makes some of them from a seed. `before` is called before each request, outside the measured
+    /// time.
     fn latencies(
         &self,
         threads: usize,
@@ -67,11 +52,7 @@ pub trait Harness {
     ) -> Result<Vec<u32>, Failure>;
 }
 
-/// Sessions that are logged in, as many as the jar keeps.
-///
-/// # Errors
-///
-/// If a log-in fails.
+/// Logs sessions in, and returns their cookies.
 pub fn logged_in(harness: &dyn Harness, sessions: usize) -> Result<Jar, Failure> {
     let mut jar = Jar::default();
     harness.log_in(sessions, &mut |cookie| jar.push(cookie))?;
@@ -85,11 +66,7 @@ pub struct ServiceHarness<S> {
 }
 
 impl<S> ServiceHarness<S> {
-    /// A service that may start tasks while it is built.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be built, or no runtime can be had.
+    /// Builds the service in the runtime, so that it can start tasks.
     pub fn new(service: impl Future<Output = Result<S, Failure>>) -> Result<Self, Failure> {
         let runtime = runtime()?;
         let service = runtime.block_on(service)?;
@@ -148,14 +125,15 @@ where
                     let begun = Instant::now();
                     let answered = runtime.block_on(at_once(&service, parts));
                     times.push(begun.elapsed());
-                    // All threads end together, or one would wait for another for ever.
+                    // A thread that fails also waits here. Otherwise the others would wait for
+                    // ever.
                     barrier.wait();
                     answered?;
                 }
                 Ok(times)
             }
         })?;
-        // A round lasts as long as its slowest thread.
+        // The time of a round is that of its slowest thread.
         let slowest = |round: usize| times.iter().filter_map(|of| of.get(round)).max().copied();
         Ok((0..rounds).filter_map(slowest).sum())
     }
@@ -198,7 +176,7 @@ fn runtime() -> Result<Runtime, Failure> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Runs a closure in each of so many threads.
+/// Runs a closure in each thread, and collects the results.
 fn on_threads<T: Send, F>(threads: usize, make: impl Fn(usize) -> F) -> Result<Vec<T>, Failure>
 where
     F: FnOnce() -> Result<T, Failure> + Send,

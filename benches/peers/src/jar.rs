@@ -40,7 +40,7 @@ impl Jar {
         self.get(rng.below(self.len()))
     }
 
-    /// Requests a page `count` times, each time with a random cookie.
+    /// Makes `count` requests for a page, each with a random cookie.
     pub fn pages(&self, count: usize, rng: &mut Rng) -> Vec<Request> {
         (0..count).map(|_| request::page(self.draw(rng))).collect()
     }

@@ -1,14 +1,14 @@
-//! Measures the layer beside what people would use instead.
+//! Benchmarks of the layer beside other crates.
 //!
-//! `scripts/bench-peers` runs everything. `--only` takes the names of the measurements:
+//! `scripts/bench-peers` runs all of them. `--only` takes their names:
 //!
 //! ```text
-//! in_process     a request inside the process
-//! memory         the memory of a session
+//! in_process     the time of a request inside the process
+//! memory         the memory of a session, and the allocations of a request
 //! stall          the longest requests while sessions expire
-//! loopback       a whole server
-//! redis          a whole server with Redis behind it
-//! build_cost     the build of a small application
+//! loopback       the requests per second of a whole server
+//! redis          the same with Redis behind the server
+//! build_cost     the cost to the build of a small application
 //! ```
 #![warn(unreachable_pub)]
 
@@ -30,5 +30,5 @@ pub mod request;
 pub mod rng;
 pub mod stall;
 
-/// Whatever went wrong, in words for the one who runs this.
+/// Any error.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

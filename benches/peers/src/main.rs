@@ -1,7 +1,7 @@
-//! The command: measures everything, and writes the report and the charts.
+//! The program that measures everything, and writes the report and the charts.
 //!
-//! `peers [--quick] [--only memory,redis]`. With `--only`, it prints the figures and writes
-//! nothing. The other commands are for the processes that it starts itself.
+//! Usage: `peers [--quick] [--only memory,redis]`. With `--only`, it prints the figures and writes
+//! nothing. It starts its own processes with the other commands.
 
 use std::env;
 use std::path::Path;
@@ -15,7 +15,7 @@ use peers::{
 
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Measures one thing and notes the figures.
+/// A function that measures one thing, and adds its figures.
 type Measurement = fn(&mut Figures, Effort) -> Result<(), Failure>;
 
 const MEASUREMENTS: [(&str, Measurement); 6] = [
@@ -55,7 +55,8 @@ fn everything(effort: Effort) -> Result<(), Failure> {
     let mut figures = Figures::default();
     if let Some(busy) = machine::busy().filter(|busy| *busy > 0.1) {
         figures.note(format!(
-            "the machine was busy with something else when this run began, for {:.0}% of its time: do not trust the times.",
+            "the machine was busy with something else when this run began, for {:.0}% of its time: \
+             do not trust the times.",
             busy * 100.0
         ));
     }

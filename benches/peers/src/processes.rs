@@ -29,12 +29,12 @@ pub fn output(command: &mut Command) -> Result<String, Failure> {
     Err(format!("{command:?} failed:\n{text}{errors}").into())
 }
 
-/// Runs this program again, in a process without the memory of earlier measurements.
+/// Makes a command that runs this program again. Its process has no memory of earlier measurements.
 pub fn another_self() -> Result<Command, Failure> {
     Ok(Command::new(env::current_exe()?))
 }
 
-/// Runs the program that counts allocations. Its allocator would slow down what is timed here.
+/// Makes a command that counts allocations. Its allocator would slow down the measured times.
 pub fn counter() -> Result<Command, Failure> {
     Ok(Command::new(env::current_exe()?.with_file_name("count")))
 }

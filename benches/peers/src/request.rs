@@ -1,4 +1,4 @@
-//! Requests as a server hands them over.
+//! The requests that the contenders answer.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,16 +10,16 @@ use http_body_util::{Empty, Full};
 /// A request without a body.
 pub type Request = http::Request<Empty<Bytes>>;
 
-/// What the innermost service answers.
+/// A response of the innermost service.
 pub type Response = http::Response<Full<Bytes>>;
 
 /// The path that begins a session.
 pub const LOG_IN: &str = "/login";
 
-/// What somebody without a session sends: other cookies than that of a session.
+/// The `Cookie` header of a visitor without a session: it has cookies, but no session cookie.
 pub const NOBODY: &str = "theme=dark; lang=de";
 
-/// What a browser sends with every request.
+/// The headers that a browser sends with every request.
 const BROWSER: [(HeaderName, &str); 5] = [
     (header::HOST, "shop.example.com"),
     (
@@ -34,7 +34,7 @@ const BROWSER: [(HeaderName, &str); 5] = [
     (header::ACCEPT_ENCODING, "gzip, deflate, br"),
 ];
 
-/// Somebody asks for a page, with this `Cookie` header.
+/// Makes a request for a page, with this `Cookie` header.
 pub fn page(cookie: &str) -> Request {
     let mut request = of_browser("/account");
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
@@ -43,7 +43,7 @@ pub fn page(cookie: &str) -> Request {
     request
 }
 
-/// Somebody logs in.
+/// Makes a request that logs in.
 pub fn log_in() -> Request {
     let mut request = of_browser(LOG_IN);
     *request.method_mut() = Method::POST;
@@ -58,8 +58,8 @@ fn of_browser(path: &'static str) -> Request {
     for (name, value) in BROWSER {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // Servers and routers attach the peer's address or the matched route, so the map of extensions
-    // is there already.
+    // Servers and routers add an extension, such as the client's address. So the map of extensions
+    // is allocated before a layer sees the request.
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50_000));
     request.extensions_mut().insert(peer);
     request

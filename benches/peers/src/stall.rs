@@ -81,8 +81,8 @@ fn in_ours(sessions: usize) -> Result<(Vec<u32>, usize), Failure> {
     let store = ours::store(sessions);
     let harness = ours::harness(store.clone(), clock.clone())?;
     harness.log_in(sessions, &mut |_| Ok(()))?;
-    // From this time on, the store may remove the sessions. The store rounds the time up to a whole
-    // minute.
+    // From this time on, the store may remove the sessions. It has not removed one yet. It rounds
+    // the time up to a whole minute.
     let policy = Policy::builder()
         .with_idle(IDLE)
         .with_absolute(ABSOLUTE)

@@ -1,4 +1,5 @@
--- Sends each request with the next of the session cookies in a file, and prints what was measured in one line.
+-- A wrk script. Each request has the next session cookie of a file. At the end, it prints one line
+-- with the number of requests, the microseconds, the p99 and the number of failed requests.
 
 local requests, turn = {}, 0
 
@@ -16,5 +17,6 @@ end
 function done(summary, latency)
   local errors = summary.errors
   local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-  print(string.format("measured %d %d %d %d", summary.requests, summary.duration, latency:percentile(99), failed))
+  local p99 = latency:percentile(99)
+  print(string.format("measured %d %d %d %d", summary.requests, summary.duration, p99, failed))
 end
