@@ -203,6 +203,18 @@ pub use store::cached::flush_error::FlushError;
 pub use store::cached::future::CachedFuture;
 #[cfg(feature = "cached")]
 pub use store::cached::settings::CachedStoreError;
+#[cfg(feature = "_shared")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "redis",
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mysql",
+        feature = "cached"
+    )))
+)]
+pub use store::change_log::{Changed, Changes, LogPosition};
 #[cfg(feature = "conformance")]
 pub use store::conformance;
 pub use store::error::StoreError;

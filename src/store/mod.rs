@@ -5,6 +5,8 @@ pub(crate) mod activity_store;
 pub(crate) mod any;
 #[cfg(feature = "cached")]
 pub(crate) mod cached;
+#[cfg(feature = "_shared")]
+pub(crate) mod change_log;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub(crate) mod detached;

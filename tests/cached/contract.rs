@@ -62,7 +62,8 @@ mod broken {
     use super::*;
     use std::future::{Ready, ready};
     use tower_login_timeout::{
-        Activity, ActivityStore, Change, Revocations, SessionKey, SharedStore, Timestamp, Touch,
+        Activity, ActivityStore, Change, Changes, LogPosition, Revocations, SessionKey,
+        SharedStore, Timestamp, Touch,
     };
 
     /// A shared store whose only fault is how it writes batches.
@@ -105,12 +106,19 @@ mod broken {
     }
 
     impl SharedStore for Batches {
-        fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Answer<()> {
+        fn touch_many(
+            &self,
+            touches: Vec<(SessionKey, Touch)>,
+        ) -> Answer<Vec<(SessionKey, Activity)>> {
             let some = self.1(&touches);
-            for (key, touch) in touches.into_iter().take(some) {
-                let _ = self.0.touch(key, (self.2)(touch)).into_inner();
-            }
-            ready(Ok(()))
+            let touched = touches.into_iter().take(some).filter_map(|(key, touch)| {
+                let Ok(found) = self.0.touch(key, (self.2)(touch)).into_inner();
+                Some((key, found?))
+            });
+            ready(Ok(touched.collect()))
+        }
+        fn changes_since(&self, position: Option<LogPosition>) -> Answer<Changes> {
+            self.0.changes_since(position)
         }
         fn revocations(&self) -> Revocations {
             Revocations::never()

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tower_login_timeout::{
-    Activity, ActivityStore, BoxError, CachedStore, Change, MemoryStore, Policy, Revocations,
-    SessionKey, SharedStore, Timestamp, Touch,
+    Activity, ActivityStore, BoxError, CachedStore, Change, Changes, LogPosition, MemoryStore,
+    Policy, Revocations, SessionKey, SharedStore, Timestamp, Touch,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -87,7 +87,7 @@ impl ActivityStore for Store {
 }
 
 impl SharedStore for Store {
-    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Answer<()> {
+    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Answer<Vec<(SessionKey, Activity)>> {
         let (store, mode) = (self.clone(), *self.mode.lock().unwrap());
         Box::pin(async move {
             match mode {
@@ -99,6 +99,10 @@ impl SharedStore for Store {
             store.batches.lock().unwrap().push(touches.len());
             Ok(store.memory.touch_many(touches).await?)
         })
+    }
+
+    fn changes_since(&self, position: Option<LogPosition>) -> Answer<Changes> {
+        boxed(self.memory.changes_since(position))
     }
 
     fn revocations(&self) -> Revocations {

@@ -23,6 +23,7 @@ pub enum Operation {
     Change,
     Revoke,
     TouchMany,
+    ChangesSince,
 }
 
 /// What goes wrong with an operation.
@@ -230,7 +231,9 @@ mod shared {
     use std::sync::Mutex;
 
     use tokio::sync::broadcast::Sender;
-    use tower_login_timeout::{Announced, Revocations, SessionKey, SharedStore, Touch};
+    use tower_login_timeout::{
+        Activity, Announced, Changes, LogPosition, Revocations, SessionKey, SharedStore, Touch,
+    };
 
     use super::{Answer, Operation, ScriptedStore, now};
 
@@ -274,11 +277,20 @@ mod shared {
     }
 
     impl SharedStore for ScriptedStore {
-        fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Answer<()> {
+        fn touch_many(
+            &self,
+            touches: Vec<(SessionKey, Touch)>,
+        ) -> Answer<Vec<(SessionKey, Activity)>> {
             let batches = &self.script.shared.batches;
             batches.lock().unwrap().push(touches.clone());
             self.run(Operation::TouchMany, move |memory| {
                 now(memory.touch_many(touches))
+            })
+        }
+
+        fn changes_since(&self, position: Option<LogPosition>) -> Answer<Changes> {
+            self.run(Operation::ChangesSince, move |memory| {
+                now(memory.changes_since(position))
             })
         }
 

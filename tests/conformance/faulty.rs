@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::task::yield_now;
 use tower_login_timeout::{
-    Activity, ActivityStore, Announced, BoxError, Change, Limits, Policy, Revocations, SessionKey,
-    SharedStore, Timestamp, Touch,
+    Activity, ActivityStore, Announced, BoxError, Change, Changes, Limits, LogPosition, Policy,
+    Revocations, SessionKey, SharedStore, Timestamp, Touch,
 };
 
 /// What is wrong with a store.
@@ -521,12 +521,16 @@ impl ActivityStore for Store {
 }
 
 impl SharedStore for Store {
-    fn touch_many(&self, mut touches: Vec<(SessionKey, Touch)>) -> Answer<()> {
+    fn touch_many(
+        &self,
+        mut touches: Vec<(SessionKey, Touch)>,
+    ) -> Answer<Vec<(SessionKey, Activity)>> {
         if self.has(Fault::ManyCutsBatches) {
             touches.truncate(1_000);
         }
         let first = touches.first().map(|(_, touch)| *touch.policy());
         self.run_with_steps(async move |store| {
+            let mut found = Vec::new();
             for (key, touch) in touches {
                 let Some(before) = store.find(key) else {
                     if store.has(Fault::ManyCreates) {
@@ -534,6 +538,7 @@ impl SharedStore for Store {
                     }
                     continue;
                 };
+                found.push((key, before.activity));
                 if let Some(fault @ (Fault::ManyInTwoSteps | Fault::ManyOverwritesCreate)) =
                     store.fault
                 {
@@ -557,7 +562,12 @@ impl SharedStore for Store {
                     store.update(key, after, touch.keep_until(&after), removal);
                 }
             }
+            found
         })
+    }
+
+    fn changes_since(&self, _: Option<LogPosition>) -> Answer<Changes> {
+        Box::pin(async { Ok(Changes::any(LogPosition::from_bytes([]))) })
     }
 
     fn revocations(&self) -> Revocations {

@@ -250,7 +250,7 @@ async fn a_stricter_isolation_level_of_the_server_changes_nothing() {
         let touch = policy(900, 0).touch(later(NOON, 1));
         let touched = match number {
             0 => tokio::spawn(async move { store.touch(key, touch).await.map(drop) }),
-            _ => tokio::spawn(store.touch_many(vec![(key, touch)])),
+            _ => tokio::spawn(async move { store.touch_many(vec![(key, touch)]).await.map(drop) }),
         };
         // The server says at which level the statement runs that waits for the row.
         let level = "SELECT count(*) FROM information_schema.innodb_trx

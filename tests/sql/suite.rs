@@ -542,7 +542,7 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
                 let touched = tokio::spawn(async move {
                     match batch {
                         false => store.touch(key, touch).await.map(drop),
-                        true => store.touch_many(vec![(key, touch)]).await,
+                        true => store.touch_many(vec![(key, touch)]).await.map(drop),
                     }
                 });
                 self.inside.held_up(self.table).await;

@@ -18,6 +18,7 @@ use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::{ActivityStore, BoxError};
+use crate::store::change_log::{Changes, LogPosition};
 use crate::store::shared_store::{Revocations, SharedStore};
 
 /// How long the store may take to show that it is up.
@@ -183,8 +184,19 @@ impl ActivityStore for AnyStore {
 }
 
 impl SharedStore for AnyStore {
-    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> BoxFuture<()> {
+    fn touch_many(
+        &self,
+        touches: Vec<(SessionKey, Touch)>,
+    ) -> BoxFuture<Vec<(SessionKey, Activity)>> {
         self.0.touch_many(touches)
+    }
+
+    fn changes_since(&self, position: Option<LogPosition>) -> BoxFuture<Changes> {
+        self.0.changes_since(position)
+    }
+
+    fn read_changes_every(&self) -> Duration {
+        self.0.read_changes_every()
     }
 
     fn revocations(&self) -> Revocations {

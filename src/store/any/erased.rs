@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::session::activity::Activity;
@@ -11,6 +12,7 @@ use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::BoxError;
+use crate::store::change_log::{Changes, LogPosition};
 use crate::store::shared_store::{Revocations, SharedStore};
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
@@ -28,7 +30,12 @@ pub(super) trait Erased: Send + Sync {
     fn touch(&self, key: SessionKey, touch: Touch) -> BoxFuture<Option<Activity>>;
     fn change(&self, key: SessionKey, change: Change) -> BoxFuture<Option<Activity>>;
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> BoxFuture<Option<Activity>>;
-    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> BoxFuture<()>;
+    fn touch_many(
+        &self,
+        touches: Vec<(SessionKey, Touch)>,
+    ) -> BoxFuture<Vec<(SessionKey, Activity)>>;
+    fn changes_since(&self, position: Option<LogPosition>) -> BoxFuture<Changes>;
+    fn read_changes_every(&self) -> Duration;
     fn revocations(&self) -> Revocations;
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>>;
     fn kind(&self) -> &'static str;
@@ -82,8 +89,19 @@ impl<S: SharedStore> Erased for Typed<S> {
         boxed(self.store.revoke(key, keep_until))
     }
 
-    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> BoxFuture<()> {
+    fn touch_many(
+        &self,
+        touches: Vec<(SessionKey, Touch)>,
+    ) -> BoxFuture<Vec<(SessionKey, Activity)>> {
         boxed(self.store.touch_many(touches))
+    }
+
+    fn changes_since(&self, position: Option<LogPosition>) -> BoxFuture<Changes> {
+        boxed(self.store.changes_since(position))
+    }
+
+    fn read_changes_every(&self) -> Duration {
+        self.store.read_changes_every()
     }
 
     fn revocations(&self) -> Revocations {

@@ -18,6 +18,7 @@ use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
+use crate::store::change_log::{Changes, LogPosition};
 use crate::store::shared_store::{Announced, Revocations};
 
 /// How long one attempt to connect may take.
@@ -28,6 +29,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request reads the clock and asks the store a moment later. If the store were there at once, a
 /// request could ask it with a time that the node's clock told, and be refused by mistake.
 const CLOCK_FIRST: Duration = Duration::from_millis(100);
+
+/// How often the log of changes is asked for before the store is connected.
+const BEFORE_CONNECTED: Duration = Duration::from_millis(250);
 
 /// How many announcements a subscriber may lag behind.
 const ANNOUNCEMENTS: usize = 1_024;
@@ -178,8 +182,20 @@ impl Erased for LazyStore {
         self.run(|store| store.revoke(key, keep_until))
     }
 
-    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> BoxFuture<()> {
+    fn touch_many(
+        &self,
+        touches: Vec<(SessionKey, Touch)>,
+    ) -> BoxFuture<Vec<(SessionKey, Activity)>> {
         self.run(|store| store.touch_many(touches))
+    }
+
+    fn changes_since(&self, position: Option<LogPosition>) -> BoxFuture<Changes> {
+        self.run(|store| store.changes_since(position))
+    }
+
+    fn read_changes_every(&self) -> Duration {
+        let store = self.state.store.get();
+        store.map_or(BEFORE_CONNECTED, |store| store.read_changes_every())
     }
 
     fn revocations(&self) -> Revocations {

@@ -69,7 +69,7 @@ impl<R: SharedStore> Cache<R> {
                 .map(|(key, gathered)| (*key, gathered.touch(now)))
                 .collect();
             match timeout(limits.batch, self.shared.touch_many(touches)).await {
-                Ok(Ok(())) => {
+                Ok(Ok(_)) => {
                     for (key, gathered) in batch {
                         let key = self.hashed(*key);
                         self.shard(key).written(key, gathered.last_activity());

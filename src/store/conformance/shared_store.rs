@@ -229,7 +229,7 @@ async fn concurrent_revocation<S: SharedStore>(subject: &Subject<'_, S>) -> Outc
                     let was_there = answered("revoke", revoked)?.is_some();
                     expect("whether there was a record", was_there, true)
                 } else {
-                    answered("touch_many", store.touch_many(vec![(key, touch)]).await)
+                    answered("touch_many", store.touch_many(vec![(key, touch)]).await).map(drop)
                 }
             }
         });
@@ -245,7 +245,7 @@ async fn concurrent_create<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome 
     let policy = subject.policy;
     let touch_many = move |store: S, key, now| async move {
         let touches = vec![(key, policy.touch(now))];
-        answered("touch_many", store.touch_many(touches).await)
+        answered("touch_many", store.touch_many(touches).await).map(drop)
     };
     create_stays(subject, |created| [created; 2], touch_many).await
 }
@@ -255,7 +255,7 @@ async fn touch_many<S: SharedStore>(
     mut touches: Vec<(SessionKey, Touch)>,
 ) -> Outcome {
     touches.sort_unstable_by_key(|(key, _)| *key);
-    answered("touch_many", subject.store.touch_many(touches).await)
+    answered("touch_many", subject.store.touch_many(touches).await).map(drop)
 }
 
 async fn announced<S: SharedStore>(subject: &Subject<'_, S>, listening: &S) -> Outcome {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::ChangeLog;
 use super::shard::{Common, Evictable, Shard};
 use crate::session::activity::Activity;
 use crate::session::change::Change;
@@ -59,6 +60,7 @@ struct Shards {
     common: Common,
     capacity: usize,
     sweep: Sweep,
+    changes: ChangeLog,
 }
 
 /// Which shard is swept next, and when.
@@ -92,6 +94,7 @@ impl MemoryStore {
                 next: AtomicUsize::new(0),
                 every: whole_millis(ROUND) / shards as u64,
             },
+            changes: ChangeLog::new(),
         }))
     }
 
@@ -111,6 +114,11 @@ impl MemoryStore {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.0.capacity
+    }
+
+    #[cfg(feature = "_shared")]
+    pub(super) fn changes(&self) -> &ChangeLog {
+        &self.0.changes
     }
 }
 
@@ -177,6 +185,7 @@ impl ActivityStore for MemoryStore {
         let hash = shards.common.hash(key);
         let shard = shards.shard(hash);
         shard.replace(&shards.common, key, activity, keep_until);
+        shards.changes.note(key);
         shards.stay_within_capacity(key, hash);
         ready(Ok(()))
     }
@@ -209,12 +218,20 @@ impl ActivityStore for MemoryStore {
     fn change(&self, key: SessionKey, change: Change) -> Self::Future<Option<Activity>> {
         self.0.sweep_when_due(change.now());
         let hash = self.0.common.hash(key);
-        ready(Ok(self.0.shard(hash).change(hash, key, &change)))
+        let before = self.0.shard(hash).change(hash, key, &change);
+        if before.is_some_and(|before| change.applies_to(&before)) {
+            self.0.changes.note(key);
+        }
+        ready(Ok(before))
     }
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Self::Future<Option<Activity>> {
         let hash = self.0.common.hash(key);
-        ready(Ok(self.0.shard(hash).revoke(hash, key, keep_until)))
+        let before = self.0.shard(hash).revoke(hash, key, keep_until);
+        if before.is_some_and(|before| !before.is_revoked()) {
+            self.0.changes.note(key);
+        }
+        ready(Ok(before))
     }
 }
 

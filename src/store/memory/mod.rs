@@ -5,3 +5,12 @@ mod shard;
 #[cfg(feature = "_shared")]
 mod shared_store;
 mod slot;
+#[cfg(feature = "_shared")]
+mod with_change_log;
+#[cfg(not(feature = "_shared"))]
+mod without_change_log;
+
+#[cfg(feature = "_shared")]
+use with_change_log::ChangeLog;
+#[cfg(not(feature = "_shared"))]
+use without_change_log::ChangeLog;

@@ -1,22 +1,32 @@
 //! The memory store behind a near cache.
 
+use std::future::ready;
+
+use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
+use crate::store::change_log::{Changes, LogPosition};
 use crate::store::memory::memory_store::MemoryStore;
 use crate::store::shared_store::{Revocations, SharedStore};
 
 /// For programs that choose their store at run time: there is nothing to gain from a cache in front
 /// of memory.
-///
-/// It announces no revocations.
 impl SharedStore for MemoryStore {
-    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Self::Future<()> {
-        for (key, touch) in touches {
+    fn touch_many(
+        &self,
+        touches: Vec<(SessionKey, Touch)>,
+    ) -> Self::Future<Vec<(SessionKey, Activity)>> {
+        let touched = touches.into_iter().filter_map(|(key, touch)| {
             // Ready at once, and it cannot fail.
-            let _ = self.touch(key, touch).into_inner();
-        }
-        std::future::ready(Ok(()))
+            let Ok(found) = self.touch(key, touch).into_inner();
+            Some((key, found?))
+        });
+        ready(Ok(touched.collect()))
+    }
+
+    fn changes_since(&self, position: Option<LogPosition>) -> Self::Future<Changes> {
+        ready(Ok(self.changes().since(position.as_ref())))
     }
 
     fn revocations(&self) -> Revocations {

@@ -13,6 +13,7 @@ use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
+use crate::store::change_log::{Changes, LogPosition};
 use crate::store::shared_store::{Revocations, SharedStore};
 use crate::store::store_clock::StoreClock;
 
@@ -199,8 +200,12 @@ impl ActivityStore for RedisStore {
 
 impl SharedStore for RedisStore {
     /// Sends up to 128 touches in a round trip. Each round trip has the whole deadline.
-    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Answer<()> {
+    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Answer<Vec<(SessionKey, Activity)>> {
         Box::pin(Arc::clone(&self.0).touch_many(touches))
+    }
+
+    fn changes_since(&self, _: Option<LogPosition>) -> Answer<Changes> {
+        Box::pin(async { Ok(Changes::any(LogPosition::from_bytes([]))) })
     }
 
     /// Announces the sessions that any node revokes in this store. An interrupted connection

@@ -11,6 +11,7 @@ use super::codec::{LoadResult, read, split_refusal};
 use super::error::RedisStoreError;
 use super::operations::Operations;
 use super::scripts::Call;
+use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::touch::Touch;
 
@@ -126,22 +127,25 @@ impl Operations {
         self.batching.load(Ordering::Relaxed)
     }
 
-    /// Touches records whose answers are not needed. A malformed record is skipped: it would fail
-    /// again however often the touches are repeated.
+    /// Touches records, and returns those that it found. A malformed record is skipped: it would
+    /// fail again however often the touches are repeated.
     pub(super) async fn touch_many(
         self: Arc<Self>,
         touches: Vec<(SessionKey, Touch)>,
-    ) -> Result<(), RedisStoreError> {
+    ) -> Result<Vec<(SessionKey, Activity)>, RedisStoreError> {
+        let mut all = Vec::with_capacity(touches.len());
         for batch in touches.chunks(BATCH_SIZE) {
-            for touched in self.in_time(|| self.touch_each(batch.to_vec())).await? {
+            let touched = self.in_time(|| self.touch_each(batch.to_vec())).await?;
+            for ((key, _), touched) in batch.iter().zip(touched) {
                 match (touched.found, touched.refusal) {
                     (_, Some(error)) => return Err(error),
-                    (Err(error), _) if !error.is_malformed() => return Err(error),
-                    _ => {}
+                    (Ok(found), None) => all.extend(found.map(|found| (*key, found))),
+                    (Err(error), None) if error.is_malformed() => {}
+                    (Err(error), None) => return Err(error),
                 }
             }
         }
-        Ok(())
+        Ok(all)
     }
 }
 

@@ -203,11 +203,12 @@ impl<DB: SqlDatabase> Inner<DB> {
         }
     }
 
+    /// Writes the touches that are due, and returns the records that were found, as they were.
     pub(super) async fn touch_batch(
         &self,
         mut reader: PooledConnection<DB>,
         touches: &[(SessionKey, Touch)],
-    ) -> Result<(), SqlError> {
+    ) -> Result<Vec<(SessionKey, Activity)>, SqlError> {
         let keys: Vec<_> = touches.iter().map(|(key, _)| *key).collect();
         let rows = reader
             .fetch(&self.statements.load_many, &[batch::keys(&keys)])
@@ -236,7 +237,7 @@ impl<DB: SqlDatabase> Inner<DB> {
         if malformed > 0 {
             report::malformed_rows(self.pool.settings().table.as_str(), malformed);
         }
-        Ok(())
+        Ok(found.into_iter().collect())
     }
 
     /// Sweeps one page, unless another call or another node does so.

@@ -17,6 +17,7 @@ use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
+use crate::store::change_log::{Changes, LogPosition};
 use crate::store::shared_store::{Revocations, SharedStore};
 
 /// Stores activity in a SQL database. Use it as `SqliteStore`, `PostgresStore` or `MySqlStore`.
@@ -179,22 +180,30 @@ impl<DB: SqlDatabase> ActivityStore for SqlStore<DB> {
 }
 
 impl<DB: SqlDatabase> SharedStore for SqlStore<DB> {
-    fn touch_many(&self, mut touches: Vec<(SessionKey, Touch)>) -> Self::Future<()> {
+    fn touch_many(
+        &self,
+        mut touches: Vec<(SessionKey, Touch)>,
+    ) -> Self::Future<Vec<(SessionKey, Activity)>> {
         touches.sort_unstable_by_key(|(key, _)| *key);
         let Some(now) = touches.iter().map(|(_, touch)| touch.now()).max() else {
-            return Box::pin(async { Ok(()) });
+            return Box::pin(async { Ok(Vec::new()) });
         };
         let inner = self.begin_at(now);
         Box::pin(async move {
+            let mut found = Vec::with_capacity(touches.len());
             for touches in touches.chunks(batch::MAX_BATCH) {
                 let (batch, touches) = (Arc::clone(&inner), touches.to_vec());
-                run_in_background(&inner.pool, move |connection| async move {
+                let touched = run_in_background(&inner.pool, move |connection| async move {
                     batch.touch_batch(connection, &touches).await
-                })
-                .await?;
+                });
+                found.extend(touched.await?);
             }
-            Ok(())
+            Ok(found)
         })
+    }
+
+    fn changes_since(&self, _: Option<LogPosition>) -> Self::Future<Changes> {
+        Box::pin(async { Ok(Changes::any(LogPosition::from_bytes([]))) })
     }
 
     fn revocations(&self) -> Revocations {
