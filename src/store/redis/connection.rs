@@ -7,7 +7,7 @@ use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::time::sleep;
 
-use super::scripts::Call;
+use super::call::Call;
 
 /// The pause before a command is repeated whose slot is being moved. The deadline ends the repeats.
 const MOVE_PAUSE: Duration = Duration::from_millis(2);

@@ -5,6 +5,7 @@ mod backoff;
 mod batch;
 mod batcher;
 pub(crate) mod builder;
+mod call;
 mod cluster;
 mod codec;
 mod connection;

@@ -9,10 +9,10 @@ use tokio::time::timeout;
 
 use super::announcements::Announcements;
 use super::batcher::Batcher;
+use super::call::Call;
 use super::codec::{LoadResult, keep_until, name, pack, read, split_refusal, unpack};
 use super::error::RedisStoreError;
 use super::managed_connection::ManagedConnection;
-use super::scripts::Call;
 use crate::session::activity::Activity;
 use crate::session::change::Change;
 use crate::session::key::SessionKey;

@@ -3,142 +3,13 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::Cmd;
-
 use super::codec::{IDS, LIMITED, PLAIN};
-use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
-use crate::session::touch::Touch;
-
-/// A script, and its arguments for its keys. In a Cluster a script has one key.
-pub(super) enum Call<'a> {
-    /// Moves last activity in each record that its touch applies to. Answers a list: each record as
-    /// it was, or nil where there is none, or a list of the record and why it was not written.
-    Touch(&'a [Touch]),
-    /// Writes the record where there is none. Answers the record that was there, or nil,
-    /// or a list of nil and why it was not written.
-    Begin {
-        record: &'a [u8],
-        keep_until: Timestamp,
-    },
-    /// Writes the record in the place of another one, where that is still there. Answers 1, or the
-    /// record that is there instead, or nil, or a list of nil and why it was not written.
-    Replace {
-        before: &'a [u8],
-        record: &'a [u8],
-        keep_until: Timestamp,
-    },
-    /// Marks the record as revoked and announces it. Answers the record as it was, or nil where
-    /// there is none, or -1 where it is malformed, or a list of nil and why it was not written.
-    Revoke {
-        keep_until: Timestamp,
-        channel: &'a str,
-        key: SessionKey,
-    },
-    /// Answers the time of the server that has the key.
-    Time,
-}
-
-/// The length of a packed touch.
-const PACKED: usize = 7 * 6 + 1;
-
-impl Call<'_> {
-    /// Builds the usual command. The server refuses it until it has seen the whole script.
-    pub(super) fn by_hash(&self, keys: &[&str]) -> Cmd {
-        self.command("EVALSHA", &self.script().hash, keys)
-    }
-
-    /// Builds the command with the whole script.
-    pub(super) fn whole(&self, keys: &[&str]) -> Cmd {
-        self.command("EVAL", &self.script().code, keys)
-    }
-
-    fn command(&self, eval: &str, script: &str, keys: &[&str]) -> Cmd {
-        // One allocation with room for everything.
-        let size = keys.iter().map(|key| key.len() + PACKED).sum::<usize>();
-        let mut command = Cmd::with_capacity(5 + 2 * keys.len(), script.len() + size + 32);
-        command.arg(eval).arg(script).arg(keys.len()).arg(keys);
-        match self {
-            Call::Touch(touches) => {
-                for touch in *touches {
-                    command.arg(&packed(touch)[..]);
-                }
-            }
-            Call::Begin { record, keep_until } => {
-                command.arg(*record).arg(keep_until.as_unix_millis());
-            }
-            Call::Replace {
-                before,
-                record,
-                keep_until,
-            } => {
-                let keep_until = keep_until.as_unix_millis();
-                command.arg(*before).arg(*record).arg(keep_until);
-            }
-            Call::Revoke {
-                keep_until,
-                channel,
-                key,
-            } => {
-                command
-                    .arg(keep_until.as_unix_millis())
-                    .arg(*channel)
-                    .arg(&key.to_bytes()[..]);
-            }
-            Call::Time => {}
-        }
-        command
-    }
-
-    fn script(&self) -> &'static Script {
-        match self {
-            Call::Touch(_) => &TOUCH_SCRIPT,
-            Call::Begin { .. } => &BEGIN_SCRIPT,
-            Call::Replace { .. } => &REPLACE_SCRIPT,
-            Call::Revoke { .. } => &REVOKE_SCRIPT,
-            Call::Time => &TIME_SCRIPT,
-        }
-    }
-}
-
-/// Packs a touch into one argument. Seven arguments would cost Redis a fifth of the script's time.
-///
-/// Offsets 0, 6, 12, 18, 24, 30 and 36 hold 48-bit big-endian milliseconds: the new last activity,
-/// the time of the request, the idle timeout, the absolute timeout, `touch_every`, how long an
-/// expired session is remembered, and the rotation overlap. Offset 42 is 1 for a policy that is
-/// never early, or else 0.
-fn packed(touch: &Touch) -> [u8; PACKED] {
-    let policy = touch.policy();
-    let never_early = policy.is_never_early();
-    let grace = if never_early {
-        policy.touch_every()
-    } else {
-        Duration::ZERO
-    };
-    let mut packed = [0; PACKED];
-    let (times, flag) = packed.split_at_mut(42);
-    let millis = [
-        touch.last_activity().as_unix_millis(),
-        touch.now().as_unix_millis(),
-        whole_millis(policy.idle().saturating_add(grace)),
-        whole_millis(policy.absolute()),
-        whole_millis(policy.touch_every()),
-        whole_millis(policy.remember_expired_for()),
-        whole_millis(policy.rotation_overlap()),
-    ];
-    for (place, millis) in times.chunks_exact_mut(6).zip(millis) {
-        // 48 bits hold every timestamp, so a longer duration has the same effect as the longest.
-        let millis = millis.min((1 << 48) - 1).to_be_bytes();
-        place.copy_from_slice(&millis[2..]);
-    }
-    flag[0] = u8::from(never_early);
-    packed
-}
 
 /// A script in Lua, and the SHA-1 that the server knows it by.
-struct Script {
-    code: String,
-    hash: String,
+pub(super) struct Script {
+    pub(super) code: String,
+    pub(super) hash: String,
 }
 
 impl Script {
@@ -158,11 +29,12 @@ impl Script {
     }
 }
 
-static TOUCH_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(TOUCH));
-static BEGIN_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(BEGIN));
-static REPLACE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REPLACE));
-static REVOKE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REVOKE));
-static TIME_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('TIME')"));
+pub(super) static TOUCH_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(TOUCH));
+pub(super) static BEGIN_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(BEGIN));
+pub(super) static REPLACE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REPLACE));
+pub(super) static REVOKE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REVOKE));
+pub(super) static TIME_SCRIPT: LazyLock<Script> =
+    LazyLock::new(|| Script::new("return redis.call('TIME')"));
 
 /// Writes a record that is to be removed at `keep`. The earliest removal is 1, because Redis
 /// refuses 0.
@@ -206,18 +78,18 @@ const LATER: Duration = Duration::from_secs(60);
 /// it is. A value that is no string is answered as an empty string, so that it does not fail the
 /// others.
 ///
-/// The byte offsets. `codec.rs` defines the record and `packed` the argument. Both are read by
+/// The byte offsets. `codec.rs` defines the record and `call.rs` the argument. Both are read by
 /// `struct.unpack`, where `>` is big-endian, `I6` a 48-bit number, `I8` a 64-bit number and `B` a
 /// byte. Lua counts from 1 and `SETRANGE` from 0: the field at offset 8 of the record is read at 9
 /// and written at 8. In the record, offset 0 is the version and offset 1 the state: `sub(1, 2)` is
 /// `1L` for a live record of this version. Creation is at offset 2, last activity at 8 and the
 /// removal at 14, so `unpack('>I6I6I6', before, 3)` reads all three, and `SETRANGE key 8`
 /// overwrites last activity alone. The own limits, where the record has them, follow at offset 20:
-/// `unpack('>I8I8', before, 21)`. The ids of a session that has several are
-/// the last 23 bytes. To move the removal as well, the record is put together again:
-/// `sub(1, 8)` (version, state, creation), then last activity and removal, then `sub(21)` (the own
-/// limits and the ids, or nothing). Lua's numbers are 64-bit floats. They hold each 48-bit time exactly. A
-/// limit beyond 2^53 is rounded, and then it is later than every time.
+/// `unpack('>I8I8', before, 21)`. The ids of a session that has several are the last 23 bytes. To
+/// move the removal as well, the record is put together again: `sub(1, 8)` (version, state,
+/// creation), then last activity and removal, then `sub(21)` (the own limits and the ids, or
+/// nothing). Lua's numbers are 64-bit floats. They hold each 48-bit time exactly. A limit beyond
+/// 2^53 is rounded, and then it is later than every time.
 ///
 /// A refusal is one record's: `pcall` keeps it from ending the script. Its answer is then a list of
 /// the record and the error's text, so that a check is answered although nothing was written.

@@ -7,10 +7,10 @@ use redis::{ErrorKind, RedisError, Value};
 use tokio::task::JoinSet;
 
 use super::batcher::BATCH_SIZE;
+use super::call::Call;
 use super::codec::{LoadResult, read, split_refusal};
 use super::error::RedisStoreError;
 use super::operations::Operations;
-use super::scripts::Call;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::touch::Touch;
