@@ -3,6 +3,10 @@
 mod common;
 
 mod redis {
+    mod change_log;
+    mod change_log_faults;
+    #[cfg(feature = "tracing")]
+    mod change_log_report;
     #[cfg(feature = "cached")]
     mod clock_skew;
     mod clock_step;

@@ -187,7 +187,7 @@ async fn a_changed_password_brings_no_storm_of_connections() -> Result {
 
 /// The rights that the documentation of `RedisStore` names, word for word.
 const RIGHTS: &str = "resetchannels &login-timeout:revoked ~login-timeout:* -@all +hello +get +set \
-    +setrange +persist +eval +evalsha +time +publish +subscribe";
+    +setrange +persist +eval +evalsha +time +publish +subscribe +xadd +xrange +xrevrange";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_with_the_least_rights_can_do_everything_and_no_more() -> Result {
@@ -244,7 +244,17 @@ async fn a_user_with_the_least_rights_can_do_everything_and_no_more() -> Result 
     }
 
     // Each of these rights is needed: without it, something fails.
-    for right in ["+get", "+set", "+eval", "+evalsha", "+publish"] {
+    let needed = [
+        "+get",
+        "+set",
+        "+eval",
+        "+evalsha",
+        "+publish",
+        "+xadd",
+        "+xrange",
+        "+xrevrange",
+    ];
+    for right in needed {
         let removed = right.replace('+', "-");
         cli(port, &["CONFIG", "SET", "maxmemory", "0"]);
         cli(port, &["ACL", "SETUSER", "app", &removed]);
@@ -257,7 +267,10 @@ async fn a_user_with_the_least_rights_can_do_everything_and_no_more() -> Result 
             let touches = vec![(key, Policy::default().touch(later))];
             store.touch_many(touches).await?;
             store.load(key).await?;
-            store.revoke(key, Timestamp::MAX).await
+            store.revoke(key, Timestamp::MAX).await?;
+            cli(port, &["DEL", "login-timeout:changes"]);
+            let end = store.changes_since(None).await?;
+            store.changes_since(Some(end.position().clone())).await
         };
         let error = works.await.expect_err(right);
         assert!(error.to_string().contains("rights"), "{right}: {error}");

@@ -244,9 +244,10 @@ impl RedisStoreBuilder {
             _listener: listener,
             announcements,
             batcher: Batcher::default(),
-            batching: AtomicBool::new(!matches!(endpoint, Endpoint::Cluster(_))),
+            many_keys: AtomicBool::new(!matches!(endpoint, Endpoint::Cluster(_))),
             in_flight: tokio::sync::Semaphore::new(self.in_flight),
             deadline: self.deadline,
+            log: format!("{}changes", self.prefix),
             prefix: self.prefix,
             endpoint: endpoint.to_string(),
         };

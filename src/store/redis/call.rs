@@ -5,13 +5,17 @@ use std::time::Duration;
 use redis::Cmd;
 
 use super::scripts::{
-    BEGIN_SCRIPT, REPLACE_SCRIPT, REVOKE_SCRIPT, Script, TIME_SCRIPT, TOUCH_SCRIPT,
+    BEGIN_SCRIPT, CREATE_SCRIPT, NOTE_SCRIPT, REPLACE_SCRIPT, REVOKE_SCRIPT, Script, TIME_SCRIPT,
+    TOUCH_SCRIPT,
 };
 use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::session::touch::Touch;
 
-/// A script, and its arguments for its keys. In a Cluster a script has one key.
+/// A script, and its arguments for its keys.
+///
+/// A script that changes a record by anything but activity has two keys: the record's, and the log
+/// in which it notes the session's key. In a Cluster every script has one key, and notes nothing.
 pub(super) enum Call<'a> {
     /// Moves last activity in each record that its touch applies to. Answers a list: each record as
     /// it was, or nil where there is none, or a list of the record and why it was not written.
@@ -22,20 +26,33 @@ pub(super) enum Call<'a> {
         record: &'a [u8],
         keep_until: Timestamp,
     },
-    /// Writes the record in the place of another one, where that is still there. Answers 1, or the
-    /// record that is there instead, or nil, or a list of nil and why it was not written.
+    /// Writes the record in the place of any other, and notes that. Answers 1, or a list of nil and
+    /// why it was not written.
+    Create {
+        key: SessionKey,
+        record: &'a [u8],
+        keep_until: Timestamp,
+    },
+    /// Writes the record in the place of another one, where that is still there, and notes that.
+    /// Answers 1, or the record that is there instead, or nil, or a list of nil and why it was not
+    /// written.
     Replace {
+        key: SessionKey,
         before: &'a [u8],
         record: &'a [u8],
         keep_until: Timestamp,
     },
-    /// Marks the record as revoked and announces it. Answers the record as it was, or nil where
-    /// there is none, or -1 where it is malformed, or a list of nil and why it was not written.
+    /// Marks the record as revoked, notes that, and announces it. Answers the record as it was, or
+    /// nil where there is none, or -1 where it is malformed, or a list of nil and why it was not
+    /// written.
     Revoke {
+        key: SessionKey,
         keep_until: Timestamp,
         channel: &'a str,
-        key: SessionKey,
     },
+    /// Notes a change, or without a session key only a position. The log is the script's only key.
+    /// Answers the position.
+    Note(Option<SessionKey>),
     /// Answers the time of the server that has the key.
     Time,
 }
@@ -68,23 +85,35 @@ impl Call<'_> {
             Call::Begin { record, keep_until } => {
                 command.arg(*record).arg(keep_until.as_unix_millis());
             }
+            Call::Create {
+                key,
+                record,
+                keep_until,
+            } => {
+                command.arg(*record).arg(keep_until.as_unix_millis());
+                command.arg(&key.to_bytes()[..]);
+            }
             Call::Replace {
+                key,
                 before,
                 record,
                 keep_until,
             } => {
                 let keep_until = keep_until.as_unix_millis();
                 command.arg(*before).arg(*record).arg(keep_until);
+                command.arg(&key.to_bytes()[..]);
             }
             Call::Revoke {
+                key,
                 keep_until,
                 channel,
-                key,
             } => {
-                command
-                    .arg(keep_until.as_unix_millis())
-                    .arg(*channel)
-                    .arg(&key.to_bytes()[..]);
+                command.arg(keep_until.as_unix_millis());
+                command.arg(&key.to_bytes()[..]).arg(*channel);
+            }
+            Call::Note(key) => {
+                let key = key.map(SessionKey::to_bytes);
+                command.arg(key.as_ref().map_or(&[][..], |key| key));
             }
             Call::Time => {}
         }
@@ -95,8 +124,10 @@ impl Call<'_> {
         match self {
             Call::Touch(_) => &TOUCH_SCRIPT,
             Call::Begin { .. } => &BEGIN_SCRIPT,
+            Call::Create { .. } => &CREATE_SCRIPT,
             Call::Replace { .. } => &REPLACE_SCRIPT,
             Call::Revoke { .. } => &REVOKE_SCRIPT,
+            Call::Note(_) => &NOTE_SCRIPT,
             Call::Time => &TIME_SCRIPT,
         }
     }

@@ -39,11 +39,11 @@ impl Connection {
         }
     }
 
-    /// Runs one script on one key, and waits up to `millis` for replicas. Returns the script's
+    /// Runs one script on its keys, and waits up to `millis` for replicas. Returns the script's
     /// answer and how many replicas have its effects.
     pub(super) async fn replicated_script(
         &mut self,
-        key: &str,
+        keys: &[&str],
         call: &Call<'_>,
         replicas: usize,
         millis: u64,
@@ -53,7 +53,7 @@ impl Connection {
         // The whole script and not its hash: a server that does not know the hash would refuse it,
         // and still wait for replicas.
         let mut both = Pipeline::new();
-        both.add_command(call.whole(&[key])).add_command(wait);
+        both.add_command(call.whole(keys)).add_command(wait);
         loop {
             match both.query_async(self).await {
                 Err(error) if is_being_moved(&error) => sleep(MOVE_PAUSE).await,

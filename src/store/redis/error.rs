@@ -46,6 +46,11 @@ impl RedisStoreError {
         matches!(&self.0, ErrorKind::Refused(error) if error.kind() == CROSS_SLOT)
     }
 
+    /// Returns whether the session is revoked, and too few replicas have confirmed it.
+    pub(super) fn is_not_replicated(&self) -> bool {
+        matches!(self.0, ErrorKind::NotReplicated { .. })
+    }
+
     /// Creates the error for a URL that cannot be used. The text must not repeat any of the URL.
     pub(super) const fn address(what: &'static str) -> Self {
         Self(ErrorKind::Address(what))

@@ -1,22 +1,21 @@
 //! The operations: what each sends to the server, and how its answer is read.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd, from_redis_value};
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, from_redis_value};
 use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 use tokio::time::timeout;
 
 use super::announcements::Announcements;
 use super::batcher::Batcher;
 use super::call::Call;
-use super::codec::{LoadResult, keep_until, name, pack, read, split_refusal, unpack};
+use super::codec::{LoadResult, name, pack, read, split_refusal};
 use super::error::RedisStoreError;
 use super::managed_connection::ManagedConnection;
 use crate::session::activity::Activity;
-use crate::session::change::Change;
 use crate::session::key::SessionKey;
-use crate::session::time::{Timestamp, whole_millis};
+use crate::session::time::Timestamp;
 
 /// The connections and the settings of one store, and the operations over them.
 pub(super) struct Operations {
@@ -26,12 +25,14 @@ pub(super) struct Operations {
     pub(super) _listener: Option<ManagedConnection>,
     pub(super) announcements: Announcements,
     pub(super) batcher: Batcher,
-    /// Whether one script may touch many sessions. A Cluster does not allow it, also where the URL
-    /// names one server and a Cluster is behind it.
-    pub(super) batching: AtomicBool,
+    /// Whether one script may have many keys. A Cluster does not allow it, also where the URL names
+    /// one server and a Cluster is behind it.
+    pub(super) many_keys: AtomicBool,
     pub(super) in_flight: Semaphore,
     pub(super) deadline: Duration,
     pub(super) prefix: String,
+    /// The name of the stream that is the log of changes.
+    pub(super) log: String,
     /// The addresses, without credentials.
     pub(super) endpoint: String,
 }
@@ -87,21 +88,6 @@ impl Operations {
         }
     }
 
-    pub(super) async fn create(
-        &self,
-        key: SessionKey,
-        activity: &Activity,
-        keep_until: Timestamp,
-    ) -> Result<(), RedisStoreError> {
-        let mut set = cmd("SET");
-        set.arg(self.name(key)).arg(pack(activity, keep_until));
-        if keep_until < Timestamp::MAX {
-            // Redis refuses to expire at 0.
-            set.arg("PXAT").arg(keep_until.as_unix_millis().max(1));
-        }
-        self.command(&set).await.map(drop)
-    }
-
     pub(super) async fn begin(
         &self,
         key: SessionKey,
@@ -121,70 +107,6 @@ impl Operations {
         self.read(&key).await
     }
 
-    pub(super) async fn change(&self, key: SessionKey, change: &Change) -> LoadResult {
-        let name = self.name(key);
-        let malformed = || RedisStoreError::malformed(name.clone());
-        let mut get = Cmd::new();
-        get.arg("GET").arg(&name);
-        let mut answer = self.command(&get).await?;
-        // The record may be touched between the read and the write. Then the script answers the
-        // record as it is now, and the change is decided again. The deadline ends this.
-        loop {
-            let before = match &answer {
-                Value::Nil => return Ok(None),
-                Value::BulkString(before) => before,
-                _ => return Err(malformed()),
-            };
-            let activity = unpack(before).map_err(|_| malformed())?;
-            let after = change.applied_to(activity);
-            if after == activity {
-                return Ok(Some(activity));
-            }
-            let keep_until = keep_until(before).max(change.keep_until(&activity));
-            let call = Call::Replace {
-                before,
-                record: &pack(&after, keep_until),
-                keep_until,
-            };
-            let replaced = self.script(&[&name], &call).await?;
-            match self.written(&replaced)? {
-                Value::Int(1) => return Ok(Some(activity)),
-                now => answer = now.clone(),
-            }
-        }
-    }
-
-    pub(super) async fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> LoadResult {
-        let name = self.name(key);
-        let channel = self.announcements.channel();
-        let call = Call::Revoke {
-            keep_until,
-            channel,
-            key,
-        };
-        let (answer, confirmed) = match &self.replicated {
-            None => (self.script(&[&name], &call).await?, 0),
-            Some(replicated) => {
-                let mut connection = replicated.connection.connection().await?;
-                let millis = whole_millis(replicated.wait);
-                let answer = connection
-                    .replicated_script(&name, &call, replicated.replicas, millis)
-                    .await;
-                self.checked(answer)?
-            }
-        };
-        let wanted = self
-            .replicated
-            .as_ref()
-            .map_or(0, |replicated| replicated.replicas);
-        match self.written(&answer)? {
-            Value::BulkString(_) if confirmed < wanted => {
-                Err(RedisStoreError::not_replicated(confirmed, wanted))
-            }
-            before => read(&name, before),
-        }
-    }
-
     pub(super) async fn time(&self) -> Result<Timestamp, RedisStoreError> {
         // The key only selects the node of a Cluster. All nodes of the application use the same
         // one.
@@ -200,7 +122,7 @@ impl Operations {
         read(key, &self.command(&get).await?)
     }
 
-    async fn command(&self, command: &Cmd) -> Result<Value, RedisStoreError> {
+    pub(super) async fn command(&self, command: &Cmd) -> Result<Value, RedisStoreError> {
         let mut connection = self.main.connection().await?;
         self.checked(connection.command(command).await)
     }
@@ -214,8 +136,18 @@ impl Operations {
         self.checked(connection.script(keys, call).await)
     }
 
+    /// Returns whether one script may have many keys.
+    pub(super) fn allows_many_keys(&self) -> bool {
+        self.many_keys.load(Ordering::Relaxed)
+    }
+
+    /// Has every further script have one key: a Cluster is behind the address.
+    pub(super) fn allow_one_key(&self) {
+        self.many_keys.store(false, Ordering::Relaxed);
+    }
+
     /// Has the connections checked after an answer that a master does not give.
-    fn checked<T>(&self, answer: Result<T, RedisError>) -> Result<T, RedisStoreError> {
+    pub(super) fn checked<T>(&self, answer: Result<T, RedisError>) -> Result<T, RedisStoreError> {
         answer.map_err(|error| self.checked_error(error))
     }
 
@@ -231,7 +163,7 @@ impl Operations {
     }
 
     /// Returns a script's answer, or the error with which the server refused to write.
-    fn written<'a>(&self, answer: &'a Value) -> Result<&'a Value, RedisStoreError> {
+    pub(super) fn written<'a>(&self, answer: &'a Value) -> Result<&'a Value, RedisStoreError> {
         match split_refusal(answer) {
             (answer, None) => Ok(answer),
             (_, Some(refusal)) => Err(self.checked_error(refusal)),
@@ -246,7 +178,7 @@ impl Operations {
         }
     }
 
-    fn doubt(&self) {
+    pub(super) fn doubt(&self) {
         self.main.doubt();
         if let Some(replicated) = &self.replicated {
             replicated.connection.doubt();

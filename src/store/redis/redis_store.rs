@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::batch;
 use super::error::RedisStoreError;
@@ -43,11 +44,13 @@ use crate::store::store_clock::StoreClock;
 ///
 /// - for a touch by a policy with a `touch_every`, when last activity is due to move: a `GET` and
 ///   then a script;
+/// - for a [`create`](ActivityStore::create) in the place of a record;
+/// - for a change of a record in a Cluster, where the log of changes is on another node;
 /// - when a server sees a script for the first time;
 /// - once, where a Cluster is behind a single address: it refuses the first batch. In a Cluster
 ///   every touch is sent by itself.
 ///
-/// A session takes about 200 bytes of Redis' memory.
+/// A session takes about 200 bytes of Redis' memory, and the log of changes 2.4 MB at most.
 ///
 /// # Guarantees
 ///
@@ -62,6 +65,9 @@ use crate::store::store_clock::StoreClock;
 ///   replicas that take over.
 /// - Revocations are [announced](SharedStore::revocations) to every node, usually within a
 ///   millisecond.
+/// - The [log of changes](SharedStore::changes_since) is a stream of the last 65 536 changes. A
+///   change and its entry are one atomic step. In a Cluster the entry is a second step. The change
+///   counts although that step fails, and a near cache sees it within a minute.
 /// - A value that is not a session record is an error, not an unknown session.
 /// - A server that refuses to write still answers checks: they return what they read. Where its
 ///   memory is full (`OOM`), sessions that are there are also touched and revoked, in place. New
@@ -81,6 +87,7 @@ use crate::store::store_clock::StoreClock;
 /// ```text
 /// ACL SETUSER app on >password resetchannels &login-timeout:revoked ~login-timeout:* -@all
 ///   +hello +get +set +setrange +persist +eval +evalsha +time +publish +subscribe
+///   +xadd +xrange +xrevrange
 /// ```
 ///
 /// Some settings need more: `+wait` for replicas, `+cluster|slots +cluster|info +asking +ping` for
@@ -149,11 +156,7 @@ impl ActivityStore for RedisStore {
 
     fn create(&self, key: SessionKey, activity: Activity, keep_until: Timestamp) -> Answer<()> {
         let operations = Arc::clone(&self.0);
-        Box::pin(async move {
-            operations
-                .in_time(|| operations.create(key, &activity, keep_until))
-                .await
-        })
+        Box::pin(async move { operations.create(key, activity, keep_until).await })
     }
 
     fn begin(
@@ -177,7 +180,7 @@ impl ActivityStore for RedisStore {
 
     fn touch(&self, key: SessionKey, touch: Touch) -> Answer<Option<Activity>> {
         let operations = Arc::clone(&self.0);
-        if touch.policy().touch_every().is_zero() && operations.batches() {
+        if touch.policy().touch_every().is_zero() && operations.allows_many_keys() {
             return Box::pin(batch::touch(operations, key, touch));
         }
         Box::pin(async move { operations.in_time(|| operations.touch(key, &touch)).await })
@@ -185,16 +188,12 @@ impl ActivityStore for RedisStore {
 
     fn change(&self, key: SessionKey, change: Change) -> Answer<Option<Activity>> {
         let operations = Arc::clone(&self.0);
-        Box::pin(async move { operations.in_time(|| operations.change(key, &change)).await })
+        Box::pin(async move { operations.change(key, change).await })
     }
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
         let operations = Arc::clone(&self.0);
-        Box::pin(async move {
-            operations
-                .in_time(|| operations.revoke(key, keep_until))
-                .await
-        })
+        Box::pin(async move { operations.revoke(key, keep_until).await })
     }
 }
 
@@ -204,8 +203,19 @@ impl SharedStore for RedisStore {
         Box::pin(Arc::clone(&self.0).touch_many(touches))
     }
 
-    fn changes_since(&self, _: Option<LogPosition>) -> Answer<Changes> {
-        Box::pin(async { Ok(Changes::any(LogPosition::from_bytes([]))) })
+    /// Reads up to 1000 changes, in one command.
+    fn changes_since(&self, position: Option<LogPosition>) -> Answer<Changes> {
+        let operations = Arc::clone(&self.0);
+        Box::pin(async move {
+            operations
+                .in_time(|| operations.changes_since(position.as_ref()))
+                .await
+        })
+    }
+
+    /// Returns 250 ms.
+    fn read_changes_every(&self) -> Duration {
+        Duration::from_millis(250)
     }
 
     /// Announces the sessions that any node revokes in this store. An interrupted connection

@@ -16,6 +16,8 @@ impl Script {
     fn new(code: &str) -> Self {
         let code = code
             .replace("WRITE", WRITE)
+            .replace("NOTE", NOTE)
+            .replace("$LENGTH", &LENGTH.to_string())
             .replace("$PLAIN_IDS", &(PLAIN + IDS).to_string())
             .replace("$LIMITED_IDS", &(LIMITED + IDS).to_string())
             .replace("$PLAIN", &PLAIN.to_string())
@@ -31,8 +33,10 @@ impl Script {
 
 pub(super) static TOUCH_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(TOUCH));
 pub(super) static BEGIN_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(BEGIN));
+pub(super) static CREATE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(CREATE));
 pub(super) static REPLACE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REPLACE));
 pub(super) static REVOKE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REVOKE));
+pub(super) static NOTE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(NOTE_ALONE));
 pub(super) static TIME_SCRIPT: LazyLock<Script> =
     LazyLock::new(|| Script::new("return redis.call('TIME')"));
 
@@ -66,6 +70,23 @@ local function replace(key, record, keep)
     answer = set(key, record, keep)
   end
   return answer.err
+end";
+
+/// How many changes the log holds at least. It holds up to a hundred more, since Redis cuts it by
+/// whole blocks. They take 2.4 MB of Redis' memory.
+///
+/// A reader that stops while this many sessions change is told that any may have changed. While a
+/// thousand change in a second, it may stop for a minute.
+const LENGTH: usize = 65_536;
+
+/// Adds a session's key to the log of changes. An empty key only marks a position.
+///
+/// A script that has changed a record ignores the answer: the change counts also where the log
+/// refuses the note, because the user's rights do not allow it or another program has put a value
+/// of its own there. Full memory is no reason to refuse, as [`WRITE`] says.
+const NOTE: &str = "
+local function note(log, key)
+  return redis.pcall('XADD', log, 'MAXLEN', '~', '$LENGTH', '*', 'k', key)
 end";
 
 /// How much later than needed a touch sets a record's removal. The touches of the next minute then
@@ -156,18 +177,26 @@ if not before then
 end
 return before";
 
+/// Writes the record in the place of any other.
+const CREATE: &str = "WRITE NOTE
+local answer = set(KEYS[1], ARGV[1], tonumber(ARGV[2]))
+if answer.err then return {false, answer.err} end
+if KEYS[2] then note(KEYS[2], ARGV[3]) end
+return 1";
+
 /// Writes the record where the key still has the expected one.
-const REPLACE: &str = "WRITE
+const REPLACE: &str = "WRITE NOTE
 local key = KEYS[1]
 local before = redis.call('GET', key)
 if before ~= ARGV[1] then return before end
 local err = replace(key, ARGV[2], tonumber(ARGV[3]))
 if err then return {false, err} end
+if KEYS[2] then note(KEYS[2], ARGV[4]) end
 return 1";
 
 /// Sets the state at offset 1 to `R` and moves the removal at offset 14. The offsets are as in
-/// [`TOUCH`].
-const REVOKE: &str = "WRITE
+/// [`TOUCH`]. A record that was revoked before is not noted again.
+const REVOKE: &str = "WRITE NOTE
 local key = KEYS[1]
 local before = redis.call('GET', key)
 if not before then return false end
@@ -180,5 +209,17 @@ keep = math.max(keep, tonumber(ARGV[1]))
 local record = '1R' .. before:sub(3, 14) .. struct.pack('>I6', keep) .. before:sub(21)
 local err = replace(key, record, keep)
 if err then return {false, err} end
-redis.call('PUBLISH', ARGV[2], ARGV[3])
+if KEYS[2] and state == '1L' then note(KEYS[2], ARGV[2]) end
+redis.call('PUBLISH', ARGV[3], ARGV[2])
 return before";
+
+/// Adds to the log alone. Where memory is full, it begins with a write that needs none, as
+/// [`WRITE`] does.
+const NOTE_ALONE: &str = "NOTE
+local log, key = KEYS[1], ARGV[1]
+local answer = note(log, key)
+if type(answer) == 'table' and answer.err:find('OOM ', 1, true) then
+  redis.pcall('PERSIST', log)
+  answer = note(log, key)
+end
+return answer";

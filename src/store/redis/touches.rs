@@ -1,7 +1,6 @@
 //! Touches: one, a batch in one script, or many one by one.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use redis::{ErrorKind, RedisError, Value};
 use tokio::task::JoinSet;
@@ -54,12 +53,10 @@ impl Operations {
         if touches.is_empty() {
             return Ok(Vec::new());
         }
-        if self.batches() {
+        if self.allows_many_keys() {
             match self.touch_in_one_script(&touches).await {
                 // A Cluster is behind the address.
-                Err(error) if error.is_cross_slot() => {
-                    self.batching.store(false, Ordering::Relaxed);
-                }
+                Err(error) if error.is_cross_slot() => self.allow_one_key(),
                 answer => return answer,
             }
         }
@@ -120,11 +117,6 @@ impl Operations {
                 refusal,
             },
         }
-    }
-
-    /// Returns whether one script may touch many sessions.
-    pub(super) fn batches(&self) -> bool {
-        self.batching.load(Ordering::Relaxed)
     }
 
     /// Touches records, and returns those that it found. A malformed record is skipped: it would
