@@ -13,7 +13,7 @@ use tower_login_timeout::{
     RedisStore, RedisStoreBuilder, SessionKey, SharedStore, SystemClock, Timestamp,
 };
 
-use crate::common::redis::{cli, info, one, one_with, url};
+use crate::common::redis::{Cluster, cli, info, one, one_with, url};
 use crate::common::servers::Server;
 
 type Result<T = ()> = std::result::Result<T, BoxError>;
@@ -305,63 +305,85 @@ async fn the_log_is_cut_at_65536_changes_and_takes_2_4_mb() -> Result {
     Ok(())
 }
 
-/// Four nodes change sessions while a fifth reads all the time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_misses_no_change_of_concurrent_writers() -> Result {
-    const NODES: usize = 4;
-    const CHANGES: usize = 3_000;
     let server = one();
-    let store = connect(&url(&server)).await?;
-    let keys = sessions(&store, CHANGES).await?;
+    misses_no_change(&url(&server), 3_000).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_misses_no_change_of_concurrent_writers_in_a_cluster() -> Result {
+    let cluster = Cluster::start(3, 0);
+    misses_no_change(&cluster.url(), 1_500).await
+}
+
+/// Has four nodes change sessions while a fifth reads all the time. It finds each change, and with
+/// it the changed record.
+async fn misses_no_change(url: &str, changes: usize) -> Result {
+    const NODES: usize = 4;
+    let store = connect(url).await?;
+    let keys = sessions(&store, changes).await?;
     let mut reader = Reader::start(&store).await?;
     let over = Arc::new(AtomicBool::new(false));
-    let reading = {
-        let over = Arc::clone(&over);
-        tokio::spawn(async move {
-            let mut seen = HashSet::new();
-            let mut reads = 0;
-            loop {
-                // The last read begins after the last change.
-                let is_last = over.load(Ordering::SeqCst);
-                seen.extend(reader.keys().await.expect("the log is whole"));
-                reads += 1;
-                if is_last {
-                    return (seen, reads);
-                }
+    let has_ended = Arc::clone(&over);
+    let reading = tokio::spawn(async move {
+        let mut seen = HashSet::new();
+        let mut reads = 0;
+        loop {
+            // The last read begins after the last change.
+            let is_last = has_ended.load(Ordering::SeqCst);
+            for key in reader.keys().await? {
+                let record = store.load(key).await?.ok_or("it is gone")?;
+                assert!(is_changed(record), "the log is ahead of {record:?}");
+                seen.insert(key);
             }
-        })
-    };
+            reads += 1;
+            if is_last {
+                return Result::Ok((seen, reads));
+            }
+        }
+    });
     let mut writing = JoinSet::new();
     for node in 0..NODES {
-        let store = connect(&url(&server)).await?;
-        let keys: Vec<_> = keys.iter().skip(node).step_by(NODES).copied().collect();
-        writing.spawn(async move {
-            let now = SystemClock.now();
-            let limits = Limits::default().with_idle(MINUTE).expect("limits");
-            for (number, key) in keys.into_iter().enumerate() {
-                let touch = Policy::default().touch(now.saturating_add(MINUTE));
-                store.touch(key, touch).await.expect("an answer");
-                match number % 3 {
-                    0 => drop(store.revoke(key, Timestamp::MAX).await.expect("an answer")),
-                    1 => {
-                        let change = Change::set_limits(Policy::default(), now, limits);
-                        store.change(key, change).await.expect("an answer");
-                    }
-                    _ => {
-                        let began = Activity::began(now);
-                        let created = store.create(key, began, Timestamp::MAX).await;
-                        created.expect("an answer");
-                    }
-                }
-            }
-        });
+        let store = connect(url).await?;
+        let keys = keys.iter().skip(node).step_by(NODES).copied().collect();
+        writing.spawn(change_all(store, keys));
     }
-    writing.join_all().await;
+    while let Some(written) = writing.join_next().await {
+        written??;
+    }
     over.store(true, Ordering::SeqCst);
-    let (seen, reads) = reading.await?;
+    let (seen, reads) = reading.await??;
     assert!(reads > 10, "only {reads} reads: the test proves little");
     assert_eq!(seen, keys.into_iter().collect());
     Ok(())
+}
+
+/// Touches each session, and then revokes it, changes it or starts it anew.
+async fn change_all(store: RedisStore, keys: Vec<SessionKey>) -> Result {
+    let now = SystemClock.now();
+    let limits = Limits::default().with_idle(MINUTE)?;
+    for (number, key) in keys.into_iter().enumerate() {
+        let touch = Policy::default().touch(now.saturating_add(MINUTE));
+        store.touch(key, touch).await?;
+        match number % 3 {
+            0 => revoke(&store, key).await?,
+            1 => {
+                let change = Change::set_limits(Policy::default(), now, limits);
+                store.change(key, change).await?;
+            }
+            _ => {
+                let anew = Activity::began(now).with_limits(limits);
+                store.create(key, anew, Timestamp::MAX).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether [`change_all`] has changed the record already.
+fn is_changed(record: Activity) -> bool {
+    record.is_revoked() || record.limits() != Limits::default()
 }
 
 /// The server does not work for each node that follows the log, as it does for each that
