@@ -20,8 +20,11 @@ use super::value::Value;
 use crate::store::shared_store::Revocations;
 use crate::store::store_clock::StoreClock;
 
-/// The time in milliseconds since 1970.
-const NOW: &str = "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)";
+/// The time in milliseconds since 1970, at the start of the statement.
+///
+/// It is counted from the time in UTC. A local time, as of `NOW()` or `SYSDATE()`, stands for two
+/// times in the night in which summer time ends.
+const NOW: &str = "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)";
 
 /// The largest number of connections, unless the URL sets it.
 const CONNECTIONS: u32 = 10;
