@@ -5,6 +5,7 @@
 mod common;
 
 mod sql {
+    mod change_log;
     #[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
     mod faults;
     #[cfg(feature = "mysql")]

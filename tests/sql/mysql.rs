@@ -10,19 +10,23 @@ use sqlx::{AssertSqlSafe, MySql};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 use tower_login_timeout::{
-    ActivityStore, Clock, MySqlStore, SessionKey, StoreClock, SystemClock, Timestamp,
+    ActivityStore, Changed, Clock, MySqlStore, SessionKey, SharedStore, StoreClock, SystemClock,
+    Timestamp,
 };
 
 use crate::common::databases::{Held, Shared, mariadb_url, start_mariadb};
 
+use super::change_log::{Nodes, tests_of_the_change_log};
 use super::suite::{
-    Inside, SECOND, Subject, hex, one_connection, tests_of_every_database, tests_of_every_server,
+    Inside, NOON, SECOND, Subject, begin, hex, one_connection, tests_of_every_database,
+    tests_of_every_server,
 };
 
 static SERVER: Shared = Shared::new(start_mariadb);
 
 struct Database {
     pool: MySqlPool,
+    url: String,
     _server: Held,
 }
 
@@ -77,8 +81,27 @@ impl Inside for Database {
     fn insert_ended(table: &str, rows: usize, ended: Timestamp) -> String {
         let ended = ended.as_unix_millis();
         format!(
-            "INSERT INTO {table} SELECT UNHEX(MD5(seq)), 1, 1, NULL, NULL, FALSE, {ended}, NULL, '' FROM seq_1_to_{rows}"
+            "INSERT INTO {table} SELECT UNHEX(MD5(seq)), 1, 1, NULL, NULL, FALSE, {ended}, NULL, '', NULL FROM seq_1_to_{rows}"
         )
+    }
+}
+
+impl Nodes for Database {
+    type DB = MySql;
+
+    async fn connect(&self, settings: &str) -> MySqlStore {
+        let url = format!("{}?{settings}", self.url);
+        MySqlStore::connect(&url).await.unwrap()
+    }
+
+    async fn slow_writes(&self, table: &str) {
+        for event in ["INSERT", "UPDATE"] {
+            let trigger = format!(
+                "CREATE TRIGGER {table}_{event} BEFORE {event} ON {table}
+                FOR EACH ROW DO SLEEP(RAND() * 0.3)"
+            );
+            self.run(trigger).await;
+        }
     }
 }
 
@@ -88,6 +111,7 @@ async fn subject(table: &'static str) -> Subject<MySql, Database> {
     let store = MySqlStore::connect(&url).await.unwrap();
     let inside = Database {
         pool: one_connection(&url).await,
+        url,
         _server: server,
     };
     Subject::new(store, table, inside).await
@@ -104,6 +128,8 @@ fn wrong_urls(url: &str) -> [String; 4] {
 }
 
 tests_of_every_database!();
+tests_of_the_change_log!();
+tests_of_the_change_log!(a_change_that_commits_after_later_ones_is_logged,);
 tests_of_every_server!(MySqlStore at mariadb_url, unreachable by wrong_urls);
 
 #[tokio::test]
@@ -117,4 +143,30 @@ async fn a_record_that_is_renewed_meanwhile_is_not_removed() {
         .await
         .a_record_that_is_renewed_meanwhile_is_not_removed()
         .await;
+}
+
+/// A read of the log reads no session that has not changed lately.
+#[tokio::test]
+async fn the_log_is_read_through_its_index() {
+    let subject = subject("by_index").await;
+    let position = subject.store.changes_since(None).await.unwrap();
+    let rows = Database::insert_ended("by_index", 50_000, Timestamp::MAX);
+    subject.inside.run(rows).await;
+    // Half of them have changed, long ago.
+    let change = "UPDATE by_index SET logged_until = 1700000000000 LIMIT 25000";
+    subject.inside.run(change.to_owned()).await;
+    let changed = begin(&subject.store, "changed", NOON).await;
+    let rows_read = async || {
+        let sql = "SELECT CAST(rows_read AS SIGNED) FROM information_schema.table_statistics
+            WHERE table_schema = 'app' AND table_name = 'by_index'";
+        subject.inside.number(sql.to_owned()).await
+    };
+    let before = rows_read().await;
+    let read = subject
+        .store
+        .changes_since(Some(position.position().clone()));
+    let read = read.await.unwrap();
+    assert_eq!(read.changed(), &Changed::These(vec![changed]));
+    let rows = rows_read().await - before;
+    assert!((1..10).contains(&rows), "{rows} rows read");
 }

@@ -16,6 +16,7 @@ use tower_login_timeout::{
 
 use crate::common::databases::{Held, Shared, mariadb_url, start_mariadb};
 use crate::common::servers::Server;
+use crate::sql::change_log::follow_many_changes;
 use crate::sql::operations::{Operator, operations_of_every_server, with_settings};
 use crate::sql::suite::{NOON, SECOND, begin, eventually, hex, later, policy};
 
@@ -157,7 +158,7 @@ impl Operator for Database {
         // The transaction that changed more rows goes on.
         let far = later(NOON, 10_000_000).as_unix_millis();
         let script = format!(
-            "INSERT INTO {table} SELECT UNHEX(MD5(seq)), 1, 1, NULL, NULL, FALSE, {far}, NULL, ''
+            "INSERT INTO {table} SELECT UNHEX(MD5(seq)), 1, 1, NULL, NULL, FALSE, {far}, NULL, '', NULL
             FROM seq_1_to_20;
             SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
             BEGIN; UPDATE {table} SET keep_until = keep_until + 1 WHERE created_at = 1"
@@ -193,6 +194,8 @@ async fn the_contract_holds_over_the_pool_of_an_application_and_without_prepared
     ] {
         conformance::check(&store).await;
         conformance::check_shared(&store).await;
+        follow_many_changes(&store, &store).await;
+        database.run("TRUNCATE contract").await;
         let apart = store.clock().await.unwrap().now();
         let apart = apart.saturating_duration_since(SystemClock.now());
         assert!(apart < SECOND, "{apart:?}");

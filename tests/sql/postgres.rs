@@ -8,12 +8,13 @@ use std::time::Duration;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Postgres, Row};
 use tower_login_timeout::{
-    ActivityStore, Announced, Clock, PostgresStore, SessionKey, SharedStore, StoreClock,
-    SystemClock, Timestamp,
+    Activity, ActivityStore, Announced, Changed, Clock, PostgresStore, SessionKey, SharedStore,
+    StoreClock, SystemClock, Timestamp,
 };
 
 use crate::common::databases::{Held, Shared, postgresql_url, start_postgresql};
 
+use super::change_log::{Follower, Nodes, tests_of_the_change_log};
 use super::suite::{
     Inside, NOON, SECOND, Subject, begin, eventually, hex, later, one_connection, policy, soon,
 };
@@ -23,6 +24,7 @@ static SERVER: Shared = Shared::new(start_postgresql);
 
 struct Database {
     pool: PgPool,
+    url: String,
     _server: Held,
 }
 
@@ -87,16 +89,37 @@ impl Inside for Database {
     }
 }
 
+impl Nodes for Database {
+    type DB = Postgres;
+
+    async fn connect(&self, settings: &str) -> PostgresStore {
+        let url = format!("{}&{settings}", self.url);
+        PostgresStore::connect(&url).await.unwrap()
+    }
+
+    async fn slow_writes(&self, table: &str) {
+        let trigger = format!(
+            "CREATE FUNCTION {table}_slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                PERFORM pg_sleep(random() * 0.3);
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON {table}
+            FOR EACH ROW EXECUTE FUNCTION {table}_slow();"
+        );
+        self.run(trigger).await;
+    }
+}
+
 async fn subject(table: &'static str) -> Subject<Postgres, Database> {
     let server = SERVER.hold();
     let url = postgresql_url(server.port);
-    // The name shows which connections belong to which test.
-    let named = format!("{url}?application_name={table}");
-    let store = PostgresStore::connect(&named).await.unwrap();
     let inside = Database {
         pool: one_connection(&url).await,
+        // The name shows which connections belong to which test.
+        url: format!("{url}?application_name={table}"),
         _server: server,
     };
+    let store = PostgresStore::connect(&inside.url).await.unwrap();
     Subject::new(store, table, inside).await
 }
 
@@ -112,6 +135,8 @@ fn wrong_urls(url: &str) -> [String; 4] {
 }
 
 tests_of_every_database!();
+tests_of_the_change_log!();
+tests_of_the_change_log!(a_change_that_commits_after_later_ones_is_logged,);
 tests_of_every_server!(PostgresStore at postgresql_url, unreachable by wrong_urls);
 
 #[cfg(feature = "conformance")]
@@ -235,6 +260,72 @@ async fn touches_leave_the_index_alone() {
         hot == Some(20)
     })
     .await;
+}
+
+/// The planner uses the index of the log, whether it knows the table or not.
+#[tokio::test]
+async fn the_log_is_read_through_its_index() {
+    const READS: i64 = 20;
+    let subject = subject("by_index").await;
+    // Nearly all sessions have changed, long ago.
+    let rows = "ALTER TABLE by_index SET (autovacuum_enabled = false);
+        INSERT INTO by_index SELECT decode(md5(row::text), 'hex'), 1, 1, NULL, NULL, FALSE, 1, NULL, '',
+            1700000000000 + row FROM generate_series(1, 100000) AS row";
+    subject.inside.run(rows.to_owned()).await;
+    let scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'by_index'";
+    let uses =
+        "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'by_index_logged_until'";
+    let number = async |sql: &str| subject.inside.number(sql.to_owned()).await;
+    for known in ["", "ANALYZE by_index"] {
+        subject.inside.run(known.to_owned()).await;
+        // A connection tells what it did when it has been idle for a second, or ends.
+        let node = subject.inside.connect("pool=1").await;
+        let node = node.with_table("by_index").unwrap();
+        let (scans_before, uses_before) = (number(scans).await, number(uses).await);
+        let mut position = node.changes_since(None).await.unwrap().position().clone();
+        let changed = begin(&node, "changed", NOON).await;
+        for _ in 0..READS {
+            let read = node.changes_since(Some(position)).await.unwrap();
+            assert_eq!(read.changed(), &Changed::These(vec![changed]));
+            position = read.position().clone();
+        }
+        drop(node);
+        eventually("the index was used", SECOND * 10, async || {
+            number(uses).await > uses_before + READS
+        })
+        .await;
+        assert_eq!(number(scans).await, scans_before, "{known}");
+    }
+}
+
+/// The commit waits for longer than the caller, as for a synchronous replica that is slow. It is
+/// logged all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_is_committed_after_its_caller_was_told_of_an_error_is_logged() {
+    let subject = subject("slow_commit").await;
+    let key = SessionKey::of("slow");
+    let activity = Activity::began(NOON);
+    let began = subject.store.begin(key, activity, Timestamp::MAX);
+    began.await.unwrap();
+    // No time limit of a statement ends this.
+    let trigger = "CREATE FUNCTION slow_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM pg_sleep(1.5);
+            RETURN NULL;
+        END $$;
+        CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON slow_commit DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION slow_commit();";
+    subject.inside.run(trigger.to_owned()).await;
+    let mut follower = Follower::of(&subject.store).await;
+    let revoke = tokio::spawn(subject.store.revoke(key, Timestamp::MAX));
+    soon(async {
+        while !follower.read().await.contains(&key) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    let revoked = subject.store.load(key).await.unwrap().unwrap();
+    assert!(revoked.is_revoked());
+    revoke.await.unwrap().unwrap_err();
 }
 
 /// A listener is told when it may have missed something, and hears the next revocation.

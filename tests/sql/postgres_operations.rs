@@ -18,6 +18,7 @@ use tower_login_timeout::{
 
 use crate::common::databases::{Held, Shared, postgresql_url, start_postgresql};
 use crate::common::servers::{Program, Server};
+use crate::sql::change_log::follow_many_changes;
 use crate::sql::operations::{
     Operator, application_pool, operations_of_every_server, with_settings,
 };
@@ -250,6 +251,20 @@ async fn a_pool_that_leads_to_pgbouncer_works() {
         .unwrap();
     conformance::check(&store).await;
     conformance::check_shared(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_changes_is_followed_through_pgbouncer() {
+    let database = Database::shared().await;
+    database.store("bounced_log").await;
+    let pgbouncer = start_pgbouncer(SERVER.hold().port);
+    let url = postgresql_url(pgbouncer.port());
+    let url = format!("{url}?persistent-statements=no&table=bounced_log&timeout=4s");
+    let nodes = [
+        PostgresStore::connect(&url).await.unwrap(),
+        PostgresStore::connect(&url).await.unwrap(),
+    ];
+    follow_many_changes(&nodes[0], &nodes[1]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,11 +5,13 @@ use std::str::FromStr;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use tower_login_timeout::{
-    Activity, ActivityStore, Clock, SessionKey, SqliteStore, SystemClock, Timestamp,
+    Activity, ActivityStore, Changed, Clock, SessionKey, SharedStore, SqliteStore, SystemClock,
+    Timestamp,
 };
 
 use crate::common::servers::Folder;
 
+use super::change_log::{Nodes, tests_of_the_change_log};
 use super::suite::{Inside, NOON, Subject, begin, hex, later, policy, tests_of_every_database};
 
 struct File {
@@ -56,9 +58,21 @@ impl Inside for File {
         let ended = ended.as_unix_millis();
         format!(
             "WITH RECURSIVE row (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM row LIMIT {rows})
-            INSERT INTO {table} SELECT randomblob(16), 1, 1, NULL, NULL, FALSE, {ended}, NULL, x'' FROM row"
+            INSERT INTO {table} SELECT randomblob(16), 1, 1, NULL, NULL, FALSE, {ended}, NULL, x'', NULL FROM row"
         )
     }
+}
+
+impl Nodes for File {
+    type DB = sqlx::Sqlite;
+
+    async fn connect(&self, settings: &str) -> SqliteStore {
+        let url = format!("{}?{settings}", self.url);
+        SqliteStore::connect(&url).await.unwrap()
+    }
+
+    /// SQLite has one writer at a time, and takes the time when it is its turn.
+    async fn slow_writes(&self, _: &str) {}
 }
 
 /// Prepares a file with the default table.
@@ -81,6 +95,7 @@ async fn subject(test: &str) -> Subject<sqlx::Sqlite, File> {
 }
 
 tests_of_every_database!();
+tests_of_the_change_log!();
 
 #[cfg(feature = "conformance")]
 #[tokio::test(flavor = "multi_thread")]
@@ -192,6 +207,27 @@ async fn a_missing_table_says_what_to_do() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("migrate()"), "{error:?}");
+}
+
+/// A read of the log uses its index, or fails. A process that ended while it created the table may
+/// have left it without the index.
+#[tokio::test]
+async fn the_log_is_read_through_its_index() {
+    let subject = subject("by-index").await;
+    let position = subject.store.changes_since(None).await.unwrap();
+    let changed = begin(&subject.store, "changed", NOON).await;
+    let drop_index = "DROP INDEX session_activity_logged_until";
+    subject.inside.run(drop_index.to_owned()).await;
+    let read = || {
+        subject
+            .store
+            .changes_since(Some(position.position().clone()))
+    };
+    let error = read().await.unwrap_err();
+    assert!(error.to_string().contains("migrate()"), "{error:?}");
+    subject.store.migrate().await.unwrap();
+    let keys = Changed::These(vec![changed]);
+    assert_eq!(read().await.unwrap().changed(), &keys);
 }
 
 #[test]

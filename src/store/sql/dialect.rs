@@ -9,9 +9,9 @@ use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Pool, SqlSafeStr, SqlSt
 
 use super::call::Call;
 use super::error::Consequence;
+use super::log_row::LogRow;
 use super::row::Row;
 use super::settings::Settings;
-use super::table::TableName;
 use super::value::Value;
 use crate::store::shared_store::Revocations;
 
@@ -22,8 +22,8 @@ pub trait SqlDatabase: Dialect {}
 
 /// How a database runs the statements of a store.
 pub trait Dialect: Database {
-    /// Writes the statements for a table.
-    fn statements(table: &TableName) -> Statements;
+    /// Writes the statements for the table of these settings.
+    fn statements(settings: &Settings) -> Statements;
 
     /// Sets the time limits and the isolation level of a new connection, for operations with this
     /// time limit.
@@ -40,6 +40,12 @@ pub trait Dialect: Database {
         connection: &mut Self::Connection,
         call: &Call<'_>,
     ) -> impl Future<Output = Result<Vec<Row>, sqlx::Error>> + Send;
+
+    /// Runs the statement that reads the log of changes.
+    fn log(
+        connection: &mut Self::Connection,
+        call: &Call<'_>,
+    ) -> impl Future<Output = Result<Vec<LogRow>, sqlx::Error>> + Send;
 
     /// Runs a statement that returns one number, or nothing.
     fn number(
@@ -91,6 +97,9 @@ pub struct Statements {
     pub(super) change: SqlStr,
     /// The time of removal, key.
     pub(super) revoke: SqlStr,
+    /// The values of `log_row::values`. Returns the rows that are logged until a time between the
+    /// two, or one row without a change.
+    pub(super) log: SqlStr,
     /// A document of keys. Returns their rows.
     pub(super) load_many: SqlStr,
     /// A document of due touches.
@@ -109,7 +118,8 @@ pub struct Statements {
     pub(super) sweep_time: SqlStr,
 }
 
-/// Marks SQL text as safe. It must consist of literals and a [`TableName`].
+/// Marks SQL text as safe. It must consist of literals and a
+/// [`TableName`](super::table::TableName).
 pub(super) fn text(sql: String) -> SqlStr {
     AssertSqlSafe(Arc::<str>::from(sql)).into_sql_str()
 }

@@ -156,13 +156,18 @@ const TOO_SLOW: &str = "the database did not finish a statement in time: look fo
 const READ_ONLY: &str = "the database is read-only: its connections are closed, and the next ones may \
                          lead to the new primary server";
 
-/// Returns whether a table or a column is missing. PostgreSQL and MySQL report that by code, SQLite
+/// Returns whether a table, a column or an index is missing. PostgreSQL and MySQL report that by code, SQLite
 /// by text.
 fn is_about_the_table(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else {
         return false;
     };
-    let sqlite = ["no such table", "no such column", "has no column named"];
+    let sqlite = [
+        "no such table",
+        "no such column",
+        "no such index",
+        "has no column named",
+    ];
     error
         .code()
         .is_some_and(|code| ["42P01", "42703", "42S02", "42S22"].contains(&&*code))

@@ -2,10 +2,13 @@
 
 mod batch;
 mod call;
+mod changes;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod clock;
 pub(crate) mod dialect;
 pub(crate) mod error;
+mod log_position;
+mod log_row;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 mod operations;

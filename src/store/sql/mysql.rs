@@ -11,11 +11,11 @@ use super::call::{Call, query};
 use super::clock;
 use super::dialect::{Dialect, SqlDatabase, Statements, is_unchanged, row, still_applies, text};
 use super::error::{Consequence, SqlError};
+use super::log_row::{LogRow, READ_ROWS, log_row};
 use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
 use super::settings::{Protocol, Settings, statement_timeout};
 use super::sql_store::SqlStore;
-use super::table::TableName;
 use super::value::Value;
 use crate::store::shared_store::Revocations;
 use crate::store::store_clock::StoreClock;
@@ -104,13 +104,16 @@ impl MySqlStore {
 impl SqlDatabase for MySql {}
 
 impl Dialect for MySql {
-    fn statements(table: &TableName) -> Statements {
-        let table = table.as_str();
+    fn statements(settings: &Settings) -> Statements {
+        let table = settings.table.as_str();
+        let logged_until = format!("{NOW} + {}", settings.logged_for().as_millis());
         let touch_applies = still_applies("", "<=>", |_| "?".to_owned());
         let due_applies = still_applies("stored.", "<=>", |value| format!("due.{value}"));
         let keys = "JSON_TABLE(?, '$[*]' COLUMNS (hex CHAR(32) PATH '$'))";
         let unchanged = is_unchanged("<=>", ["?"; 5]);
         Statements {
+            // The index of the log holds the sessions that have never changed too, all under NULL:
+            // there are no partial indexes. No touch changes it.
             migrate: text(format!(
                 "CREATE TABLE IF NOT EXISTS `{table}` (
                     id BINARY(16) NOT NULL PRIMARY KEY,
@@ -121,7 +124,9 @@ impl Dialect for MySql {
                     revoked BOOLEAN NOT NULL,
                     keep_until BIGINT NOT NULL,
                     replaced_at BIGINT NULL,
-                    next_id VARBINARY(16) NOT NULL
+                    next_id VARBINARY(16) NOT NULL,
+                    logged_until BIGINT NULL,
+                    KEY `{table}_logged_until` (logged_until)
                 ) ENGINE = InnoDB;
                 CREATE TABLE IF NOT EXISTS `{table}_sweep` (
                     id BIGINT NOT NULL PRIMARY KEY,
@@ -131,7 +136,8 @@ impl Dialect for MySql {
             )),
             load: text(format!("SELECT {COLUMNS} FROM `{table}` WHERE id = ?")),
             create: text(format!(
-                "REPLACE INTO `{table}` ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                "REPLACE INTO `{table}` ({COLUMNS}, logged_until)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {logged_until})"
             )),
             begin: text(format!(
                 "INSERT IGNORE INTO `{table}` ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -142,11 +148,22 @@ impl Dialect for MySql {
             )),
             change: text(format!(
                 "UPDATE `{table}` SET idle_limit = ?, absolute_limit = ?, replaced_at = ?, next_id = ?,
-                    keep_until = GREATEST(keep_until, ?)
+                    keep_until = GREATEST(keep_until, ?), logged_until = {logged_until}
                 WHERE id = ? AND {unchanged}"
             )),
             revoke: text(format!(
-                "UPDATE `{table}` SET revoked = TRUE, keep_until = GREATEST(keep_until, ?) WHERE id = ?"
+                "UPDATE `{table}` SET revoked = TRUE, keep_until = GREATEST(keep_until, ?),
+                    logged_until = {logged_until}
+                WHERE id = ?"
+            )),
+            // Servers of which one can take over from another have different ids. The nodes of a
+            // Galera cluster may have one id: a pool of connections can lead to all of them.
+            log: text(format!(
+                "SELECT answer.now, answer.server, changed.id
+                FROM (SELECT {NOW} AS now, CAST(@@server_id AS SIGNED) AS server) AS answer
+                LEFT JOIN (
+                    SELECT id FROM `{table}` WHERE logged_until > ? AND logged_until < ? LIMIT {READ_ROWS}
+                ) AS changed ON TRUE"
             )),
             load_many: text(format!(
                 "SELECT {COLUMNS} FROM {keys} AS wanted STRAIGHT_JOIN `{table}` ON id = UNHEX(wanted.hex)"
@@ -224,6 +241,14 @@ impl Dialect for MySql {
     ) -> Result<Vec<Row>, sqlx::Error> {
         let rows = rows(connection, call).await?;
         rows.into_iter().map(row).collect()
+    }
+
+    async fn log(
+        connection: &mut MySqlConnection,
+        call: &Call<'_>,
+    ) -> Result<Vec<LogRow>, sqlx::Error> {
+        let rows = rows(connection, call).await?;
+        rows.into_iter().map(log_row).collect()
     }
 
     async fn number(

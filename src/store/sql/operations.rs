@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::batch::{self, DueTouch};
 use super::dialect::{SqlDatabase, Statements};
 use super::error::SqlError;
+use super::log_row;
 use super::pool::ConnectionPool;
 use super::pooled_connection::PooledConnection;
 use super::report;
@@ -45,7 +46,7 @@ enum Claim {
 impl<DB: SqlDatabase> Inner<DB> {
     pub(super) fn new(pool: ConnectionPool<DB>, writer: Option<ConnectionPool<DB>>) -> Self {
         Self {
-            statements: DB::statements(&pool.settings().table),
+            statements: DB::statements(pool.settings()),
             pool,
             writer,
             sweep: Sweep::default(),
@@ -93,10 +94,13 @@ impl<DB: SqlDatabase> Inner<DB> {
         }
     }
 
-    /// Looks whether the session table exists and has the right columns.
+    /// Looks whether the session table exists, has the right columns, and can be read as the log of
+    /// changes.
     async fn look(&self, connection: &mut PooledConnection<DB>) -> Result<(), SqlError> {
         let values = [Value::key(SessionKey::from_bytes([0; 16]))];
         connection.fetch(&self.statements.load, &values).await?;
+        let values = log_row::values(0, 0);
+        connection.log(&self.statements.log, &values).await?;
         Ok(())
     }
 

@@ -21,6 +21,7 @@ use tokio::time::{Duration, Instant, sleep};
 use super::call::Call;
 use super::dialect::Dialect;
 use super::error::{Consequence, SqlError};
+use super::log_row::LogRow;
 use super::pool::ConnectionPool;
 use super::reconnect::jittered;
 use super::row::Row;
@@ -101,6 +102,22 @@ impl<DB: Dialect> PooledConnection<DB> {
         let mut repetitions = 0;
         loop {
             let result = DB::fetch(self.begin()?, &call).await;
+            if !self.repeats(&result, &mut repetitions).await {
+                return Ok(result?);
+            }
+        }
+    }
+
+    /// Runs the statement that reads the log of changes.
+    pub(super) async fn log(
+        &mut self,
+        statement: &SqlStr,
+        values: &[Value],
+    ) -> Result<Vec<LogRow>, SqlError> {
+        let call = self.call(statement, values);
+        let mut repetitions = 0;
+        loop {
+            let result = DB::log(self.begin()?, &call).await;
             if !self.repeats(&result, &mut repetitions).await {
                 return Ok(result?);
             }

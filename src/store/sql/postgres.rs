@@ -10,11 +10,11 @@ use sqlx::{ConnectOptions, PgPool, Pool, Postgres, Row as _, SqlStr};
 use super::call::{Call, query};
 use super::dialect::{Dialect, SqlDatabase, Statements, is_unchanged, row, still_applies, text};
 use super::error::{Consequence, SqlError};
+use super::log_row::{LogRow, READ_ROWS, log_row};
 use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
 use super::settings::{Listening, Protocol, Settings, statement_timeout};
 use super::sql_store::SqlStore;
-use super::table::TableName;
 use super::value::Value;
 use super::{clock, postgres_listen};
 use crate::store::shared_store::Revocations;
@@ -138,8 +138,9 @@ fn parameter(value: &str) -> &'static str {
 impl SqlDatabase for Postgres {}
 
 impl Dialect for Postgres {
-    fn statements(table: &TableName) -> Statements {
-        let table = table.as_str();
+    fn statements(settings: &Settings) -> Statements {
+        let table = settings.table.as_str();
+        let logged_until = format!("{NOW} + {}", settings.logged_for().as_millis());
         let channel = postgres_listen::channel(table);
         let touch_applies = still_applies("", SAME, |value| parameter(value).to_owned());
         let due_applies = still_applies("stored.", SAME, |value| format!("due.{value}"));
@@ -147,7 +148,8 @@ impl Dialect for Postgres {
         Statements {
             // The lock is for nodes that start together: both would find no table. The fill factor
             // leaves room for touched rows on the same page. No touched column is indexed. So a
-            // touch changes no index (a HOT update).
+            // touch changes no index (a HOT update). The index of the log leaves out the sessions
+            // that have never changed.
             migrate: text(format!(
                 r#"SELECT pg_advisory_xact_lock(hashtext('{table}'));
                 CREATE TABLE IF NOT EXISTS "{table}" (
@@ -159,8 +161,11 @@ impl Dialect for Postgres {
                     revoked boolean NOT NULL,
                     keep_until bigint NOT NULL,
                     replaced_at bigint,
-                    next_id bytea NOT NULL
+                    next_id bytea NOT NULL,
+                    logged_until bigint
                 ) WITH (fillfactor = 80);
+                CREATE INDEX IF NOT EXISTS "{table}_logged_until" ON "{table}" (logged_until)
+                    WHERE logged_until IS NOT NULL;
                 CREATE TABLE IF NOT EXISTS "{table}_sweep" (
                     id bigint NOT NULL PRIMARY KEY,
                     sweeper bigint NOT NULL,
@@ -169,8 +174,9 @@ impl Dialect for Postgres {
             )),
             load: text(format!(r#"SELECT {COLUMNS} FROM "{table}" WHERE id = $1"#)),
             create: text(format!(
-                r#"INSERT INTO "{table}" ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-                ON CONFLICT (id) DO UPDATE SET ({COLUMNS}) = ROW (excluded.*)"#
+                r#"INSERT INTO "{table}" ({COLUMNS}, logged_until)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, {logged_until})
+                ON CONFLICT (id) DO UPDATE SET ({COLUMNS}, logged_until) = ROW (excluded.*)"#
             )),
             begin: text(format!(
                 r#"INSERT INTO "{table}" ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"#
@@ -182,15 +188,30 @@ impl Dialect for Postgres {
             )),
             change: text(format!(
                 r#"UPDATE "{table}" SET idle_limit = $1, absolute_limit = $2, replaced_at = $3, next_id = $4,
-                    keep_until = greatest(keep_until, $5)
+                    keep_until = greatest(keep_until, $5), logged_until = {logged_until}
                 WHERE id = $6 AND {unchanged}"#
             )),
             revoke: text(format!(
                 r#"WITH ended AS (
-                    UPDATE "{table}" SET revoked = TRUE, keep_until = greatest(keep_until, $1)
+                    UPDATE "{table}" SET revoked = TRUE, keep_until = greatest(keep_until, $1),
+                        logged_until = {logged_until}
                     WHERE id = $2 RETURNING id
                 )
                 SELECT pg_notify('{channel}', encode(id, 'hex')) FROM ended"#
+            )),
+            // `now()` is the start of the transaction, which is before the snapshot. Another server,
+            // or the same one after a restart, has another start. The order and the upper bound
+            // make the planner use the index even where it knows nothing about the table.
+            log: text(format!(
+                r#"SELECT answer.now, answer.server, changed.id
+                FROM (
+                    SELECT (extract(epoch FROM now()) * 1000)::bigint AS now,
+                        (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint AS server
+                ) AS answer
+                LEFT JOIN (
+                    SELECT id FROM "{table}" WHERE logged_until > $1 AND logged_until < $2
+                    ORDER BY logged_until LIMIT {READ_ROWS}
+                ) AS changed ON TRUE"#
             )),
             load_many: text(format!(
                 r#"SELECT {COLUMNS} FROM "{table}"
@@ -269,6 +290,14 @@ impl Dialect for Postgres {
     ) -> Result<Vec<Row>, sqlx::Error> {
         let rows = rows(connection, call).await?;
         rows.into_iter().map(row).collect()
+    }
+
+    async fn log(
+        connection: &mut PgConnection,
+        call: &Call<'_>,
+    ) -> Result<Vec<LogRow>, sqlx::Error> {
+        let rows = rows(connection, call).await?;
+        rows.into_iter().map(log_row).collect()
     }
 
     async fn number(

@@ -11,6 +11,13 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(50);
 /// The longest time limit.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How far the clock of the database may step between two reads of the log of changes without being
+/// noticed.
+///
+/// It is more than a slow answer makes of two clocks that agree, and less than a step that an
+/// operator would make.
+pub(super) const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
+
 /// The largest pool.
 const MAX_POOL: u32 = 10_000;
 
@@ -114,6 +121,19 @@ impl Settings {
         self.timeout * 10
     }
 
+    /// Returns for how long a change is in the log, counted from the time that its statement took.
+    ///
+    /// It is longer than a statement may take from there to the end of its commit: see
+    /// [`changes`](super::changes).
+    pub(super) fn logged_for(&self) -> Duration {
+        logged_for(self.timeout)
+    }
+
+    /// Returns the longest time for which a change of any node is in the log.
+    pub(super) fn longest_logged_for() -> Duration {
+        logged_for(MAX_TIMEOUT)
+    }
+
     /// Returns the time limit to get a connection, including to open a new one.
     pub(super) fn acquire_timeout(&self) -> Duration {
         self.timeout / 2
@@ -126,6 +146,12 @@ impl Settings {
 /// first, and the connection stays usable.
 pub(super) fn statement_timeout(operation: Duration) -> Duration {
     operation * 9 / 10
+}
+
+/// One limit is that of an operation that succeeds. The other is left for the commit of one that
+/// failed. MySQL has no limit for locks that is shorter than a second.
+fn logged_for(timeout: Duration) -> Duration {
+    timeout.max(Duration::from_secs(1)) * 2 + CLOCK_TOLERANCE
 }
 
 fn connections(value: &str) -> Result<u32, SqlError> {
@@ -196,6 +222,18 @@ mod tests {
         let limit = |value: &str| read(&format!("x:?timeout={value}")).0.timeout;
         assert_eq!(limit("2s"), Duration::from_secs(2));
         assert_eq!(limit("1500ms"), Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn a_change_is_logged_for_longer_than_its_statement_may_take() {
+        let logged_for = |value: &str| {
+            let settings = read(&format!("x:?timeout={value}")).0;
+            settings.logged_for()
+        };
+        assert_eq!(logged_for("50ms"), Duration::from_secs(3));
+        assert_eq!(logged_for("1s"), Duration::from_secs(3));
+        assert_eq!(logged_for("4s"), Duration::from_secs(9));
+        assert_eq!(logged_for("60s"), Settings::longest_logged_for());
     }
 
     #[test]

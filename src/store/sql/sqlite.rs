@@ -13,11 +13,11 @@ use sqlx::{Pool, Row as _, SqlStr, Sqlite, SqlitePool};
 use super::call::{Call, query};
 use super::dialect::{Dialect, SqlDatabase, Statements, is_unchanged, row, still_applies, text};
 use super::error::{Consequence, SqlError};
+use super::log_row::{LogRow, READ_ROWS, log_row};
 use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
 use super::settings::Settings;
 use super::sql_store::SqlStore;
-use super::table::TableName;
 use super::value::Value;
 use crate::clock::SystemClock;
 use crate::store::shared_store::Revocations;
@@ -151,14 +151,15 @@ fn with_wal(options: SqliteConnectOptions, settings: &Settings) -> SqliteConnect
 impl SqlDatabase for Sqlite {}
 
 impl Dialect for Sqlite {
-    fn statements(table: &TableName) -> Statements {
-        let table = table.as_str();
+    fn statements(settings: &Settings) -> Statements {
+        let table = settings.table.as_str();
+        let logged_until = format!("{NOW} + {}", settings.logged_for().as_millis());
         let touch_applies = still_applies("", "IS", |_| "?".to_owned());
         let due_applies = still_applies("row.", "IS", |value| format!("(due.value ->> '{value}')"));
         let unchanged = is_unchanged("IS", ["?"; 5]);
         Statements {
             // Without a row id, rows are stored in the order of their keys, in which the sweep
-            // reads them.
+            // reads them. The index of the log leaves out the sessions that have never changed.
             migrate: text(format!(
                 r#"CREATE TABLE IF NOT EXISTS "{table}" (
                     id BLOB NOT NULL PRIMARY KEY,
@@ -169,8 +170,11 @@ impl Dialect for Sqlite {
                     revoked INTEGER NOT NULL,
                     keep_until INTEGER NOT NULL,
                     replaced_at INTEGER,
-                    next_id BLOB NOT NULL
+                    next_id BLOB NOT NULL,
+                    logged_until INTEGER
                 ) STRICT, WITHOUT ROWID;
+                CREATE INDEX IF NOT EXISTS "{table}_logged_until" ON "{table}" (logged_until)
+                    WHERE logged_until IS NOT NULL;
                 CREATE TABLE IF NOT EXISTS "{table}_sweep" (
                     id INTEGER NOT NULL PRIMARY KEY,
                     sweeper INTEGER NOT NULL,
@@ -179,7 +183,8 @@ impl Dialect for Sqlite {
             )),
             load: text(format!(r#"SELECT {COLUMNS} FROM "{table}" WHERE id = ?"#)),
             create: text(format!(
-                r#"REPLACE INTO "{table}" ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"#
+                r#"REPLACE INTO "{table}" ({COLUMNS}, logged_until)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {logged_until})"#
             )),
             begin: text(format!(
                 r#"INSERT INTO "{table}" ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"#
@@ -190,11 +195,23 @@ impl Dialect for Sqlite {
             )),
             change: text(format!(
                 r#"UPDATE "{table}" SET idle_limit = ?, absolute_limit = ?, replaced_at = ?, next_id = ?,
-                    keep_until = max(keep_until, ?)
+                    keep_until = max(keep_until, ?), logged_until = {logged_until}
                 WHERE id = ? AND {unchanged}"#
             )),
             revoke: text(format!(
-                r#"UPDATE "{table}" SET revoked = TRUE, keep_until = max(keep_until, ?) WHERE id = ?"#
+                r#"UPDATE "{table}" SET revoked = TRUE, keep_until = max(keep_until, ?),
+                    logged_until = {logged_until}
+                WHERE id = ?"#
+            )),
+            // A process that ended between the two steps of `migrate` has left no index. Then this
+            // fails, and `migrate` creates it.
+            log: text(format!(
+                r#"SELECT answer.now, answer.server, changed.id
+                FROM (SELECT {NOW} AS now, 0 AS server) AS answer
+                LEFT JOIN (
+                    SELECT id FROM "{table}" INDEXED BY "{table}_logged_until"
+                    WHERE logged_until > ? AND logged_until < ? LIMIT {READ_ROWS}
+                ) AS changed ON TRUE"#
             )),
             load_many: text(format!(
                 r#"SELECT {COLUMNS} FROM "{table}" WHERE id IN (SELECT unhex(value) FROM json_each(?))"#
@@ -245,6 +262,14 @@ impl Dialect for Sqlite {
     ) -> Result<Vec<Row>, sqlx::Error> {
         let rows = rows(connection, call).await?;
         rows.into_iter().map(row).collect()
+    }
+
+    async fn log(
+        connection: &mut SqliteConnection,
+        call: &Call<'_>,
+    ) -> Result<Vec<LogRow>, sqlx::Error> {
+        let rows = rows(connection, call).await?;
+        rows.into_iter().map(log_row).collect()
     }
 
     async fn number(

@@ -4,10 +4,10 @@ use super::error::SqlError;
 
 /// A table name that is safe between quotes of any kind in SQL text.
 ///
-/// PostgreSQL cuts names at 63 bytes. Its notification channel has the name of the table plus a
-/// suffix, so a table name must be shorter than that.
+/// PostgreSQL cuts names at 63 bytes. Its notification channel and its index have the name of the
+/// table plus a suffix, so a table name must be shorter than that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableName(String);
+pub(super) struct TableName(String);
 
 const MAX_LENGTH: usize = 48;
 
