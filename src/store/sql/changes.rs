@@ -1,7 +1,7 @@
 //! The read of the log of changes.
 //!
 //! The log is a column of the table. A statement that changes a record by anything but activity
-//! sets `logged_until` to the time of the database plus [`Settings::logged_for`]. A read returns
+//! sets `logged_until` to the time of the database plus `Settings::logged_for`. A read returns
 //! the rows whose `logged_until` is after the time of the read before it. So each change is read
 //! for a few seconds, again and again, and a change that commits late or out of order is read too.
 //!

@@ -200,8 +200,8 @@ impl Dialect for Postgres {
                 SELECT pg_notify('{channel}', encode(id, 'hex')) FROM ended"#
             )),
             // `now()` is the start of the transaction, which is before the snapshot. Another server,
-            // or the same one after a restart, has another start. The order and the upper bound
-            // make the planner use the index even where it knows nothing about the table.
+            // or the same one after a restart, has another start. Each of the order and the upper
+            // bound makes the planner use the index even where it knows nothing about the table.
             log: text(format!(
                 r#"SELECT answer.now, answer.server, changed.id
                 FROM (
