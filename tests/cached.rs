@@ -14,6 +14,7 @@ mod cached {
     mod failures;
     mod flush;
     mod hot_path;
+    mod pace;
     mod refusals;
     mod revocations;
     mod world;

@@ -7,7 +7,7 @@ use tower_login_timeout::{Activity, ActivityStore, Policy, Reason, Timestamp};
 
 use crate::common::scripted::Fault;
 
-use super::world::{FLUSH_EVERY, MILLI, REFRESH_AFTER, Refused, SECOND, World, settle};
+use super::world::{CHECK_AFTER, FLUSH_EVERY, MILLI, READ_EVERY, Refused, SECOND, World, settle};
 
 #[tokio::test(start_paused = true)]
 async fn activity_is_gathered_and_written_in_sorted_batches() {
@@ -35,11 +35,7 @@ async fn activity_is_gathered_and_written_in_sorted_batches() {
     };
     keys.sort();
     assert_eq!(batch.iter().map(|(key, _)| *key).collect::<Vec<_>>(), keys);
-    assert_eq!(
-        world.shared.questions(),
-        asked + 50,
-        "their checks, no more"
-    );
+    assert_eq!(world.shared.questions(), asked, "nothing else is asked");
     for key in keys {
         assert_eq!(world.stored(key).await.last_activity(), last);
     }
@@ -165,12 +161,12 @@ async fn an_answer_from_before_a_flush_includes_what_was_flushed() {
 #[tokio::test(start_paused = true)]
 async fn a_background_check_is_no_activity() {
     let world = World::with(
-        |builder| builder.with_flush_every(10 * SECOND),
+        |builder| builder.with_flush_every(300 * SECOND),
         Policy::default(),
     );
     let key = world.begin_hot("a").await;
     let before = world.stored(key).await;
-    sleep(REFRESH_AFTER).await;
+    sleep(CHECK_AFTER).await;
     let asked = world.shared.questions();
     assert_eq!(world.request_now(key), Some(Ok(())));
     settle().await;
@@ -228,8 +224,7 @@ async fn activity_of_a_session_that_was_seen_to_have_ended_is_dropped() {
     let key = world.begin_hot("a").await;
     sleep(100 * MILLI).await;
     assert_eq!(world.request_now(key), Some(Ok(())));
-    world.shared.revoke(key, Timestamp::MAX).await.unwrap();
-    settle().await;
+    world.cache.revoke(key, Timestamp::MAX).await.unwrap();
     sleep(2 * FLUSH_EVERY).await;
     assert_eq!(world.shared.batches().len(), 0);
 }
@@ -294,7 +289,10 @@ async fn a_flush_that_hangs_or_panics_ends_nothing_for_good() {
         assert_eq!(world.shared.batches().len(), 1, "it was tried");
         world.shared.heal();
         sleep(10 * SECOND).await;
-        assert_eq!(world.request(key).await, Ok(()));
+        for _ in 0..2 {
+            assert_eq!(world.request(key).await, Ok(()));
+            settle().await;
+        }
         let last = world.now();
         sleep(500 * MILLI).await;
         world
@@ -304,7 +302,7 @@ async fn a_flush_that_hangs_or_panics_ends_nothing_for_good() {
         sleep(2 * FLUSH_EVERY).await;
         assert!(world.stored(key).await.last_activity() > last, "{fault:?}");
         world.shared.revoke(key, Timestamp::MAX).await.unwrap();
-        settle().await;
+        sleep(READ_EVERY + MILLI).await;
         assert_eq!(
             world.request(key).await,
             Err(Refused::Expired(Reason::Revoked)),

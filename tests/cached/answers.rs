@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tower_login_timeout::{ActivityStore, Reason};
+use tower_login_timeout::{ActivityStore, Policy, Reason, SessionKey, Timestamp};
 
-use crate::common::scripted::Fault;
+use crate::common::scripted::{Fault, Operation};
 
 use super::world::{
-    MAX_STALENESS, MILLI, REFRESH_AFTER, Refused, SECOND, SHARED_TIMEOUT, World, now_or_never,
-    settle,
+    CHECK_AFTER, MAX_AGE, MAX_STALENESS, MILLI, READ_EVERY, Refused, SECOND, SHARED_TIMEOUT, World,
+    now_or_never, settle,
 };
 
 #[tokio::test(start_paused = true)]
@@ -57,7 +58,7 @@ async fn a_passive_request_is_answered_from_memory_and_is_no_activity() {
 async fn an_aging_answer_is_given_while_one_check_at_a_time_runs() {
     let world = World::new();
     let key = world.begin_hot("a").await;
-    sleep(REFRESH_AFTER).await;
+    sleep(CHECK_AFTER).await;
     world.shared.set_all(Fault::Hangs);
     let asked = world.shared.questions();
     for _ in 0..10 {
@@ -78,35 +79,184 @@ async fn an_aging_answer_is_given_while_one_check_at_a_time_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_in_steady_use_never_waits_for_a_check() {
+async fn a_session_in_steady_use_is_known_by_what_its_writes_find() {
     let world = World::new();
     let key = world.begin_hot("a").await;
-    for _ in 0..200 {
+    let asked = world.shared.questions();
+    for _ in 0..1_000 {
         sleep(300 * MILLI).await;
         assert_eq!(world.request_now(key), Some(Ok(())));
     }
-    // There is about one check a second in the background.
+    assert_eq!(world.shared.questions(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_only_polled_is_checked_once_a_minute_in_the_background() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    let asked = world.shared.questions();
+    for _ in 0..300 {
+        sleep(2 * SECOND).await;
+        let passive = world.policy.touch(world.now()).passive();
+        let answer = now_or_never(world.cache.touch(key, passive)).expect("an answer from memory");
+        assert!(answer.unwrap().is_some());
+        settle().await;
+    }
+    let checks = world.shared.questions() - asked;
     assert!(
-        world.shared.questions() <= 62,
-        "{}",
-        world.shared.questions()
+        (10..=13).contains(&checks),
+        "{checks} checks in ten minutes"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_answer_is_asked_for_first() {
+async fn an_answer_is_good_while_the_log_of_changes_is_followed_and_for_a_minute() {
+    for (wait, is_good) in [(MAX_AGE - MILLI, true), (MAX_AGE, false)] {
+        let world = World::new();
+        let key = world.begin_hot("a").await;
+        sleep(wait).await;
+        let from_memory = world.request_now(key).is_some();
+        assert_eq!(from_memory, is_good, "{wait:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_good_for_max_staleness_without_the_log_of_changes() {
+    for fault in [Fault::Fails, Fault::Hangs] {
+        for (wait, is_good) in [(MAX_STALENESS - MILLI, true), (MAX_STALENESS, false)] {
+            let world = World::new();
+            world.shared.set(Operation::ChangesSince, fault.clone());
+            let key = world.begin_hot("a").await;
+            sleep(wait).await;
+            let from_memory = world.request_now(key).is_some();
+            assert_eq!(from_memory, is_good, "{fault:?} {wait:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_good_again_when_the_log_of_changes_can_be_read_again() {
     let world = World::new();
-    let key = world.begin_hot("a").await;
-    sleep(MAX_STALENESS - MILLI).await;
-    assert_eq!(world.request_now(key), Some(Ok(())));
+    let (kept, gone) = (world.begin_hot("a").await, world.begin_hot("b").await);
+    world.shared.set(Operation::ChangesSince, Fault::Fails);
+    sleep(2 * MAX_STALENESS).await;
+    world.revoke_elsewhere(gone).await;
+    world.shared.heal();
+    sleep(2 * READ_EVERY).await;
+    let asked = world.shared.questions();
+    assert_eq!(world.request_now(kept), Some(Ok(())));
+    assert_eq!(world.shared.questions(), asked);
+    assert_eq!(
+        world.request(gone).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_requests_of_one_session_are_one_question() {
     let world = World::new();
-    let key = world.begin_hot("a").await;
-    sleep(MAX_STALENESS).await;
-    world.revoke_elsewhere(key).await;
+    let key = world.begin("a").await;
+    world.shared.set(Operation::Touch, Fault::AnswersLate);
+    let mut requests = JoinSet::new();
+    for _ in 0..100 {
+        let touch = world.policy.touch(world.now());
+        requests.spawn(world.cache.touch(key, touch));
+    }
+    settle().await;
+    assert_eq!(world.shared.questions(), 1);
+    world.shared.open_gate();
+    while let Some(answer) = requests.join_next().await {
+        assert!(answer.unwrap().unwrap().is_some());
+    }
+    assert_eq!(world.shared.questions(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_dropped_leaves_no_other_one_waiting() {
+    let world = World::new();
+    let key = world.begin("a").await;
+    world.shared.set(Operation::Touch, Fault::AnswersLate);
+    let mut first = Box::pin(world.cache.touch(key, world.policy.touch(world.now())));
+    assert!(now_or_never(&mut first).is_none());
+    let second = tokio::spawn(world.cache.touch(key, world.policy.touch(world.now())));
+    settle().await;
+    drop(first);
+    world.shared.open_gate();
+    assert!(second.await.unwrap().unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_after_a_log_out_gets_no_answer_of_before() {
+    let world = World::new();
+    let key = world.begin("a").await;
+    world.shared.set(Operation::Touch, Fault::AnswersLate);
+    let first = tokio::spawn(world.cache.touch(key, world.policy.touch(world.now())));
+    settle().await;
+    world.shared.heal();
+    world.cache.revoke(key, Timestamp::MAX).await.unwrap();
     assert_eq!(
         world.request(key).await,
         Err(Refused::Expired(Reason::Revoked))
     );
+    world.shared.open_gate();
+    assert!(!first.await.unwrap().unwrap().unwrap().is_revoked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_questions_at_once_are_few_batches() {
+    let world = World::new();
+    world
+        .begin_hot("another, so that the log is followed")
+        .await;
+    let mut keys = Vec::new();
+    for id in 0..5_000 {
+        keys.push(world.begin(&id.to_string()).await);
+    }
+    let before = world.shared.questions();
+    world.shared.set(Operation::Touch, Fault::AnswersLate);
+    let mut requests = JoinSet::new();
+    for &key in &keys {
+        requests.spawn(world.cache.touch(key, world.policy.touch(world.now())));
+    }
+    for _ in 0..10 {
+        settle().await;
+    }
+    let alone = world.shared.questions() - before;
+    assert_eq!(alone, 16, "questions at once");
+    for _ in 0..alone {
+        world.shared.open_gate();
+    }
+    while let Some(answer) = requests.join_next().await {
+        assert!(answer.unwrap().unwrap().is_some());
+    }
+    assert_eq!(world.shared.questions() - before, alone);
+    assert_eq!(world.shared.batches().len(), 5);
+    // Activity is written later, with that of others.
+    sleep(MILLI).await;
+    for &key in &keys {
+        assert_eq!(world.request_now(key), Some(Ok(())));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_click_during_the_question_of_a_poll_is_written() {
+    let policy = Policy::builder().with_idle(4 * SECOND).build().unwrap();
+    let world = World::with(|builder| builder, policy);
+    let key = world.begin_hot("a").await;
+    // The session ends soon, so its activity is written at once and not gathered.
+    sleep(3 * SECOND).await;
+    world.shared.set(Operation::Touch, Fault::AnswersLate);
+    let touch = world.policy.touch(world.now());
+    let poll = tokio::spawn(world.cache.touch(SessionKey::of("a"), touch.passive()));
+    settle().await;
+    let click = tokio::spawn(world.cache.touch(key, touch));
+    settle().await;
+    for _ in 0..2 {
+        world.shared.open_gate();
+    }
+    poll.await.unwrap().unwrap();
+    click.await.unwrap().unwrap();
+    assert_eq!(world.stored(key).await.last_activity(), world.now());
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,7 +265,7 @@ async fn the_age_of_an_answer_counts_from_the_question() {
     let key = world.begin("a").await;
     world.shared.set_all(Fault::AnswersLate);
     let first = tokio::spawn(world.cache.touch(key, world.policy.touch(world.now())));
-    sleep(MAX_STALENESS).await;
+    sleep(MAX_AGE).await;
     world.shared.open_gate();
     first.await.unwrap().unwrap();
     world.shared.heal();
@@ -127,14 +277,17 @@ async fn the_age_of_an_answer_counts_from_the_question() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_was_overtaken_by_a_newer_one_is_not_kept() {
     let world = World::new();
+    world
+        .begin_hot("another, so that the log is followed")
+        .await;
     let key = world.begin("a").await;
-    world.shared.set_all(Fault::AnswersLate);
+    world.shared.set(Operation::Touch, Fault::AnswersLate);
     let slow = tokio::spawn(world.cache.touch(key, world.policy.touch(world.now())));
     sleep(3 * SECOND).await;
     world.shared.heal();
     assert_eq!(world.request(key).await, Ok(()));
     world.shared.open_gate();
     slow.await.unwrap().unwrap();
-    sleep(MAX_STALENESS - SECOND).await;
+    sleep(MAX_AGE - SECOND).await;
     assert_eq!(world.request_now(key), Some(Ok(())));
 }

@@ -22,7 +22,7 @@ async fn a_cache_keeps_the_contract_of_a_store() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cache_that_is_always_busy_keeps_it_too() {
     let store = CachedStore::builder(MemoryStore::new())
-        .with_refresh_after(Duration::from_nanos(1))
+        .with_max_age(Duration::from_nanos(5))
         .with_flush_every(Duration::from_millis(1))
         .build()
         .unwrap();

@@ -2,14 +2,14 @@
 
 use tokio::time::{Instant, sleep};
 use tower_login_timeout::{
-    Activity, ActivityStore, Announced, BoxError, Policy, Reason, SessionKey, Timestamp,
+    Activity, ActivityStore, BoxError, Policy, Reason, SessionKey, Timestamp,
 };
 
-use crate::common::scripted::Fault;
+use crate::common::scripted::{Fault, Operation};
 
 use super::world::{
-    MAX_STALE_ON_ERROR, MAX_STALENESS, MILLI, REFRESH_AFTER, Refused, SECOND, SHARED_TIMEOUT,
-    World, settle,
+    MAX_STALE_ON_ERROR, MAX_STALENESS, MILLI, READ_EVERY, Refused, SECOND, SHARED_TIMEOUT, World,
+    settle,
 };
 
 #[tokio::test(start_paused = true)]
@@ -41,7 +41,8 @@ async fn live_sessions_go_on_for_max_stale_on_error_and_then_it_is_an_error() {
 async fn a_store_that_hangs_makes_one_request_wait_rather_than_all() {
     let world = World::new();
     let (a, b) = (world.begin_hot("a").await, world.begin_hot("b").await);
-    sleep(MAX_STALENESS).await;
+    world.shared.set(Operation::ChangesSince, Fault::Hangs);
+    sleep(MAX_STALENESS + READ_EVERY).await;
     world.shared.set_all(Fault::Hangs);
     let asked = Instant::now();
     assert_eq!(world.request(a).await, Ok(()));
@@ -53,16 +54,17 @@ async fn a_store_that_hangs_makes_one_request_wait_rather_than_all() {
 #[tokio::test(start_paused = true)]
 async fn one_failure_long_ago_does_not_stretch_max_staleness() {
     let world = World::new();
-    let (a, b) = (world.begin_hot("a").await, world.begin_hot("b").await);
-    world.shared.set_all(Fault::Fails);
-    sleep(REFRESH_AFTER).await;
-    assert_eq!(world.request_now(a), Some(Ok(())));
-    settle().await;
-    world.shared.heal();
-    world.revoke_elsewhere(b).await;
+    let key = world.begin_hot("a").await;
+    world.shared.set(Operation::ChangesSince, Fault::Fails);
+    sleep(MAX_STALENESS / 2).await;
+    world.shared.set(Operation::Touch, Fault::Fails);
+    let unknown = world.request(SessionKey::of("nobody")).await;
+    assert!(matches!(unknown, Err(Refused::Error(_))));
+    world.shared.set(Operation::Touch, Fault::Yields);
+    world.revoke_elsewhere(key).await;
     sleep(MAX_STALENESS).await;
     assert_eq!(
-        world.request(b).await,
+        world.request(key).await,
         Err(Refused::Expired(Reason::Revoked))
     );
 }
@@ -71,7 +73,8 @@ async fn one_failure_long_ago_does_not_stretch_max_staleness() {
 async fn a_failure_that_is_over_does_not_stretch_max_staleness() {
     let world = World::new();
     let (a, b) = (world.begin_hot("a").await, world.begin_hot("b").await);
-    sleep(MAX_STALENESS).await;
+    world.shared.set(Operation::ChangesSince, Fault::Fails);
+    sleep(MAX_STALENESS + READ_EVERY).await;
     world.revoke_elsewhere(b).await;
     world.shared.set_all(Fault::Fails);
     assert_eq!(world.request(a).await, Ok(()));
@@ -139,11 +142,12 @@ async fn a_known_revocation_holds_while_the_store_fails() {
 async fn a_revocation_holds_that_comes_while_a_question_fails() {
     let world = World::new();
     let key = world.begin_hot("a").await;
-    sleep(MAX_STALENESS).await;
-    world.shared.set_all(Fault::Hangs);
+    world.shared.set(Operation::ChangesSince, Fault::Hangs);
+    sleep(MAX_STALENESS + READ_EVERY).await;
+    world.shared.set(Operation::Touch, Fault::Hangs);
     let request = tokio::spawn(world.cache.touch(key, world.policy.touch(world.now())));
     settle().await;
-    world.shared.announce(Announced::Revoked(key));
+    world.cache.revoke(key, Timestamp::MAX).await.unwrap();
     let answer = tokio::time::timeout(SECOND, request).await;
     assert!(
         answer.is_err(),

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use tower_login_timeout::{
     Activity, ActivityStore, BoxError, CachedStore, Change, Changes, LogPosition, MemoryStore,
@@ -124,6 +125,10 @@ async fn gathered(mode: Mode, sessions: u32) -> (CachedStore<Store>, Store) {
         .build()
         .unwrap();
     let policy = Policy::default();
+    // The first request starts to follow the log of changes.
+    let nobody = SessionKey::of("nobody");
+    cache.touch(nobody, policy.touch(BEGAN)).await.unwrap();
+    yield_now().await;
     for session in 0..sessions {
         let (key, activity) = (key(session), Activity::began(BEGAN));
         let keep_until = policy.keep_until(&activity);

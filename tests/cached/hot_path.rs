@@ -23,6 +23,9 @@ async fn an_answer_from_memory_allocates_nothing() {
         let answer = pin!(store.touch(key, touch)).poll(&mut Context::from_waker(Waker::noop()));
         matches!(answer, Poll::Ready(Ok(Some(_))))
     };
+    // The first request starts to follow the log of changes.
+    store.touch(key, policy.touch(began)).await.unwrap();
+    tokio::task::yield_now().await;
     store.touch(key, policy.touch(began)).await.unwrap();
     // The first activity allocates the list of activity that is to be written.
     assert!(request(1));

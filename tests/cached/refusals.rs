@@ -7,7 +7,7 @@ use tower_login_timeout::{
 
 use crate::common::scripted::ScriptedStore;
 
-use super::world::{MAX_STALENESS, MILLI, Refused, SECOND, World};
+use super::world::{MAX_AGE, MILLI, Refused, SECOND, World};
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_session_is_asked_about_each_time() {
@@ -64,14 +64,14 @@ async fn a_session_past_its_absolute_timeout_is_refused_whatever_its_activity() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_the_shared_store_has_lost_is_unknown_within_max_staleness() {
+async fn a_session_that_the_shared_store_has_lost_is_unknown_within_a_minute() {
     let mut world = World::new();
     world.shared = ScriptedStore::over(MemoryStore::with_capacity(1));
     world.cache = CachedStore::new(world.shared.clone());
     let key = world.begin_hot("a").await;
     world.begin("another, which takes its place").await;
     assert_eq!(world.shared.memory.load(key).await.unwrap(), None);
-    sleep(MAX_STALENESS).await;
+    sleep(MAX_AGE).await;
     assert_eq!(
         world.request(key).await,
         Err(Refused::Expired(Reason::Unknown))

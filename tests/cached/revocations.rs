@@ -1,30 +1,33 @@
 //! Tests of how soon the cache sees a revocation.
 
 use tokio::time::{Instant, sleep};
-use tower_login_timeout::{Activity, ActivityStore, Announced, Reason, SessionKey, Timestamp};
+use tower_login_timeout::{Activity, ActivityStore, Reason, SessionKey, Timestamp};
 
-use crate::common::scripted::Fault;
+use crate::common::scripted::{Fault, Operation};
 
 use super::world::{
-    FLUSH_EVERY, MAX_STALENESS, MILLI, Refused, SECOND, World, now_or_never, settle,
+    FLUSH_EVERY, MAX_AGE, MAX_STALENESS, MILLI, READ_EVERY, Refused, SECOND, World, now_or_never,
+    settle,
 };
 
 #[tokio::test(start_paused = true)]
-async fn a_revocation_that_is_pushed_is_seen_at_once() {
+async fn a_revocation_on_another_node_is_seen_at_the_next_read_of_the_log() {
     let world = World::new();
-    let key = world.begin_hot("a").await;
-    // Another node revokes it, through its own handle.
-    world.shared.revoke(key, Timestamp::MAX).await.unwrap();
-    settle().await;
-    assert_eq!(
-        world.request(key).await,
-        Err(Refused::Expired(Reason::Revoked))
-    );
+    for busy in [100 * MILLI, 900 * MILLI, 2 * SECOND, MAX_STALENESS] {
+        let key = world.begin_hot(&format!("{busy:?}")).await;
+        world.revoke_elsewhere(key).await;
+        let revoked = Instant::now();
+        while world.request(key).await.is_ok() {
+            assert!(revoked.elapsed() <= READ_EVERY, "{busy:?}");
+            sleep(busy).await;
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_revocation_that_is_not_pushed_is_seen_within_max_staleness() {
+async fn a_revocation_is_seen_within_max_staleness_if_the_log_cannot_be_read() {
     let world = World::new();
+    world.shared.set(Operation::ChangesSince, Fault::Hangs);
     for busy in [100 * MILLI, 900 * MILLI, 2 * SECOND, MAX_STALENESS] {
         let key = world.begin_hot(&format!("{busy:?}")).await;
         world.revoke_elsewhere(key).await;
@@ -34,6 +37,59 @@ async fn a_revocation_that_is_not_pushed_is_seen_within_max_staleness() {
             assert!(revoked.elapsed() <= MAX_STALENESS);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_by_a_node_that_died_before_it_was_in_the_log_is_seen_within_a_minute() {
+    for busy in [100 * MILLI, 900 * MILLI, 7 * SECOND, MAX_AGE] {
+        let world = World::new();
+        let key = world.begin_hot("a").await;
+        world.revoke_elsewhere(key).await;
+        world.shared.lose_changes();
+        let revoked = Instant::now();
+        let mut served = 0;
+        loop {
+            // A passive request, since activity would ask sooner.
+            let passive = world.policy.touch(world.now()).passive();
+            let found = world.cache.touch(key, passive).await.unwrap().unwrap();
+            if found.is_revoked() {
+                break;
+            }
+            served += 1;
+            sleep(busy).await;
+            assert!(revoked.elapsed() <= MAX_AGE);
+        }
+        assert!(served > 0, "the loss of the change was not played");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_write_of_activity_finds_a_revocation_that_is_not_in_the_log() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    world.revoke_elsewhere(key).await;
+    world.shared.lose_changes();
+    sleep(READ_EVERY + MILLI).await;
+    assert_eq!(world.request_now(key), Some(Ok(())), "it is not known yet");
+    sleep(FLUSH_EVERY).await;
+    assert_eq!(
+        world.request(key).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_is_read_once_in_a_while_and_only_while_there_are_sessions() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    world.shared.calls();
+    sleep(20 * READ_EVERY).await;
+    let reads = world.shared.reads_of_the_log();
+    assert!((19..=21).contains(&reads), "{reads}");
+    world.cache.revoke(key, Timestamp::MAX).await.unwrap();
+    assert!(world.cache.is_empty());
+    sleep(20 * READ_EVERY).await;
+    assert_eq!(world.shared.reads_of_the_log(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,12 +105,12 @@ async fn a_revocation_through_this_handle_is_seen_when_it_returns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn announcements_that_were_missed_make_every_answer_stale_at_once() {
+async fn a_log_that_was_cut_makes_every_answer_stale_once() {
     let world = World::new();
     let (a, b) = (world.begin_hot("a").await, world.begin_hot("b").await);
     world.revoke_elsewhere(a).await;
-    world.shared.announce(Announced::Missed);
-    settle().await;
+    world.shared.cut_log();
+    sleep(READ_EVERY + MILLI).await;
     assert_eq!(
         world.request(a).await,
         Err(Refused::Expired(Reason::Revoked))
@@ -69,7 +125,9 @@ async fn announcements_that_were_missed_make_every_answer_stale_at_once() {
 /// Checks that an answer is not kept if the session is revoked before the answer arrives.
 async fn overtaken(revoke: impl AsyncFn(&World, SessionKey)) {
     let world = World::new();
-    world.begin_hot("another, so that somebody listens").await;
+    world
+        .begin_hot("another, so that the log is followed")
+        .await;
     let key = world.begin("a").await;
     world.shared.set_all(Fault::AnswersLate);
     let slow = tokio::spawn(world.cache.touch(key, world.policy.touch(world.now())));
@@ -97,26 +155,54 @@ async fn an_answer_overtaken_by_a_revocation_here_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_overtaken_by_a_pushed_revocation_is_not_kept() {
+async fn an_answer_overtaken_by_a_read_of_the_log_is_not_kept() {
     overtaken(async |world, key| {
-        world.shared.revoke(key, Timestamp::MAX).await.unwrap();
+        world.revoke_elsewhere(key).await;
+        sleep(READ_EVERY + MILLI).await;
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_overtaken_by_missed_announcements_is_not_kept() {
+async fn an_answer_overtaken_by_a_cut_of_the_log_is_not_kept() {
     overtaken(async |world, key| {
         world.revoke_elsewhere(key).await;
-        world.shared.announce(Announced::Missed);
+        world.shared.cut_log();
+        sleep(READ_EVERY + MILLI).await;
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_of_activity_overtaken_by_a_cut_of_the_log_confirms_nothing() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    world.shared.set(Operation::TouchMany, Fault::AnswersLate);
+    sleep(MILLI).await;
+    assert_eq!(world.request_now(key), Some(Ok(())));
+    sleep(FLUSH_EVERY).await;
+    assert_eq!(world.shared.batches().len(), 1, "it is being written");
+    world.shared.heal();
+    world.revoke_elsewhere(key).await;
+    world.shared.cut_log();
+    world.shared.calls();
+    while world.shared.reads_of_the_log() == 0 {
+        sleep(MILLI).await;
+    }
+    world.shared.open_gate();
+    settle().await;
+    assert_eq!(
+        world.request(key).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_asked_while_a_revocation_runs_is_not_kept() {
     let world = World::new();
-    world.begin_hot("another, so that somebody listens").await;
+    world
+        .begin_hot("another, so that the log is followed")
+        .await;
     let key = world.begin("a").await;
     // The revocation has been sent to the shared store and is not done yet.
     world.shared.set_all(Fault::Hangs);

@@ -14,8 +14,12 @@ use crate::common::scripted::ScriptedStore;
 
 pub const MILLI: Duration = Duration::from_millis(1);
 pub const SECOND: Duration = Duration::from_secs(1);
-pub const REFRESH_AFTER: Duration = Duration::from_secs(1);
+/// How often the store's log of changes is read.
+pub const READ_EVERY: Duration = Duration::from_secs(1);
 pub const MAX_STALENESS: Duration = Duration::from_secs(5);
+pub const MAX_AGE: Duration = Duration::from_secs(60);
+/// The age at which a session that is used is checked in the background.
+pub const CHECK_AFTER: Duration = Duration::from_secs(48);
 pub const MAX_STALE_ON_ERROR: Duration = Duration::from_secs(30);
 pub const SHARED_TIMEOUT: Duration = Duration::from_millis(250);
 pub const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -63,9 +67,13 @@ impl World {
         key
     }
 
-    /// Begins a session now, and sends one request so that the cache knows it.
+    /// Begins a session now, and sends requests so that the cache knows it.
     pub async fn begin_hot(&self, id: &str) -> SessionKey {
         let key = self.begin(id).await;
+        assert_eq!(self.request(key).await, Ok(()));
+        // The first request of all starts to follow the log of changes. What was learned before
+        // that is asked again.
+        settle().await;
         assert_eq!(self.request(key).await, Ok(()));
         key
     }

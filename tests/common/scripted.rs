@@ -228,6 +228,7 @@ impl ActivityStore for ScriptedStore {
 /// The part of the store that only a near cache needs.
 #[cfg(feature = "cached")]
 mod shared {
+    use std::mem::take;
     use std::sync::Mutex;
 
     use tokio::sync::broadcast::Sender;
@@ -240,6 +241,18 @@ mod shared {
     pub struct Part {
         batches: Mutex<Vec<Vec<(SessionKey, Touch)>>>,
         listeners: Sender<Announced>,
+        log: Mutex<Log>,
+    }
+
+    /// What the next reader of the log of changes gets.
+    #[derive(Clone, Copy, Default, PartialEq)]
+    enum Log {
+        #[default]
+        Right,
+        /// The log does not go back to the position.
+        IsCut,
+        /// The nodes that made the changes died before they could write them there.
+        LacksChanges,
     }
 
     impl Default for Part {
@@ -247,6 +260,7 @@ mod shared {
             Self {
                 batches: Mutex::default(),
                 listeners: Sender::new(16),
+                log: Mutex::default(),
             }
         }
     }
@@ -264,10 +278,23 @@ mod shared {
             self.script.shared.batches.lock().unwrap().clone()
         }
 
-        /// Tells those who listen for revocations. Somebody must.
-        pub fn announce(&self, announced: Announced) {
-            let sent = self.script.shared.listeners.send(announced);
-            sent.expect("nobody listens");
+        /// Cuts the log of changes: the next reader is told that any session may have changed.
+        pub fn cut_log(&self) {
+            *self.script.shared.log.lock().unwrap() = Log::IsCut;
+        }
+
+        /// Takes the changes out of the log that the next reader would get.
+        pub fn lose_changes(&self) {
+            *self.script.shared.log.lock().unwrap() = Log::LacksChanges;
+        }
+
+        /// Counts how often the log of changes was read since the last call of `calls`.
+        pub fn reads_of_the_log(&self) -> usize {
+            let calls = self.calls();
+            calls
+                .iter()
+                .filter(|call| **call == Operation::ChangesSince)
+                .count()
         }
 
         /// Counts those who listen for revocations.
@@ -289,8 +316,14 @@ mod shared {
         }
 
         fn changes_since(&self, position: Option<LogPosition>) -> Answer<Changes> {
+            let log = take(&mut *self.script.shared.log.lock().unwrap());
             self.run(Operation::ChangesSince, move |memory| {
-                now(memory.changes_since(position))
+                let changes = now(memory.changes_since(position));
+                match log {
+                    Log::Right => changes,
+                    Log::IsCut => Changes::any(changes.position().clone()),
+                    Log::LacksChanges => Changes::these(Vec::new(), changes.position().clone()),
+                }
             })
         }
 

@@ -299,7 +299,6 @@ async fn a_near_cache_works_through_pgbouncer() {
     let url = format!("{url}?persistent-statements=no&table=bounced_cache");
     let store = PostgresStore::connect(&url).await.unwrap();
     let cached = CachedStore::builder(store)
-        .with_refresh_after(Duration::from_millis(100))
         .with_max_staleness(Duration::from_millis(200))
         .build()
         .unwrap();

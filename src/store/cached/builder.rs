@@ -36,22 +36,28 @@ impl<R: SharedStore> CachedStore<R> {
 }
 
 impl<R: SharedStore> CachedStoreBuilder<R> {
-    /// Sets the age at which an entry is checked in the background. The default is one second.
-    pub fn with_refresh_after(mut self, refresh_after: Duration) -> Self {
-        self.settings.refresh_after = refresh_after;
-        self
-    }
-
-    /// Sets the age up to which an entry is served. The default is five seconds.
+    /// Sets for how long sessions are answered from memory after the log of changes could be read
+    /// last. The default is five seconds.
     ///
-    /// Within this time a revocation is seen everywhere, also where the shared store pushes none.
+    /// Within this time a revocation on another node is seen. Usually it is seen at the next read
+    /// of the log: see [`SharedStore::read_changes_every`].
     pub fn with_max_staleness(mut self, max_staleness: Duration) -> Self {
         self.settings.max_staleness = max_staleness;
         self
     }
 
-    /// Sets the age up to which an entry is served while the shared store fails. The default is
-    /// thirty seconds.
+    /// Sets the age up to which an entry is served. The default is one minute.
+    ///
+    /// The log of changes shows what other nodes do, so nothing else needs this limit to be short.
+    /// It bounds how long a change stays unseen that is in no log, because the node that made it
+    /// died before it could write there.
+    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.settings.max_age = max_age;
+        self
+    }
+
+    /// Sets for how long sessions are answered from memory while the shared store fails. The
+    /// default is thirty seconds.
     ///
     /// It cannot be shorter than `max_staleness`. If they are equal, a failing store extends
     /// nothing.
@@ -90,8 +96,7 @@ impl<R: SharedStore> CachedStoreBuilder<R> {
     ///
     /// # Errors
     ///
-    /// If a setting is zero, if `refresh_after` is not shorter than `max_staleness`, or if
-    /// `max_stale_on_error` is shorter than `max_staleness`.
+    /// If a setting is zero, or if `max_stale_on_error` is shorter than `max_staleness`.
     pub fn build(self) -> Result<CachedStore<R>, CachedStoreError> {
         let settings = self.settings.checked()?;
         Ok(CachedStore::with_settings(self.shared, settings))

@@ -1,14 +1,16 @@
 //! The state that the handles of a near cache share with its background work.
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hashbrown::DefaultHashBuilder;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::entry::{Entry, SharedStoreState};
+use super::entry::{Conditions, Entry, SharedStoreState};
+use super::questions::Questions;
 use super::settings::Settings;
 use super::shard::{HashedKey, Lookup, Shard};
 use crate::session::key::SessionKey;
@@ -21,13 +23,23 @@ const MAX_SHARDS: usize = 256;
 /// How many background checks run at once.
 const MAX_CHECKS: usize = 64;
 
+/// For how long after a failure of the shared store no request waits for it that can be answered
+/// from memory.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
 pub(super) struct Cache<R> {
     pub(super) shared: R,
     pub(super) settings: Settings,
     shards: Box<[Shard]>,
     hasher: DefaultHashBuilder,
     last_failure: Mutex<Option<Instant>>,
+    pub(super) questions: Arc<Questions>,
     pub(super) checks: Arc<Semaphore>,
+    /// What `followed` counts from.
+    created: Instant,
+    /// The moment up to which the log of changes was followed, in nanoseconds since `created`. It
+    /// is zero if the log was not read yet.
+    followed: AtomicU64,
     /// Held by the flush that runs. One runs at a time.
     pub(super) flushing: tokio::sync::Mutex<()>,
     /// Whether the background work runs.
@@ -49,7 +61,10 @@ impl<R> Cache<R> {
                 .collect(),
             hasher: DefaultHashBuilder::default(),
             last_failure: Mutex::default(),
+            questions: Arc::default(),
             checks: Arc::new(Semaphore::new(MAX_CHECKS)),
+            created: Instant::now(),
+            followed: AtomicU64::new(0),
             flushing: tokio::sync::Mutex::default(),
             working: AtomicBool::new(false),
             starting: Mutex::default(),
@@ -81,10 +96,14 @@ impl<R> Cache<R> {
         |entry| self.hasher.hash_one(entry.key)
     }
 
+    /// Returns whether a session is in memory.
+    pub(super) fn has_entries(&self) -> bool {
+        self.shards.iter().any(|shard| shard.len() > 0)
+    }
+
     /// Looks the session up in memory.
     pub(super) fn lookup(&self, key: HashedKey, touch: &Touch) -> Lookup {
-        let shard = self.shard(key);
-        match shard.lookup(key, touch, &self.settings, SharedStoreState::Answering) {
+        match self.lookup_in(SharedStoreState::Answering, key, touch) {
             Lookup::Miss if self.is_failing() => self.lookup_while_failing(key, touch),
             lookup => lookup,
         }
@@ -92,8 +111,31 @@ impl<R> Cache<R> {
 
     /// Looks the session up in memory, by the rules that hold while the shared store fails.
     pub(super) fn lookup_while_failing(&self, key: HashedKey, touch: &Touch) -> Lookup {
-        self.shard(key)
-            .lookup(key, touch, &self.settings, SharedStoreState::Failing)
+        self.lookup_in(SharedStoreState::Failing, key, touch)
+    }
+
+    fn lookup_in(&self, state: SharedStoreState, key: HashedKey, touch: &Touch) -> Lookup {
+        let conditions = Conditions {
+            settings: &self.settings,
+            state,
+            followed: self.followed(),
+        };
+        self.shard(key).lookup(key, touch, conditions)
+    }
+
+    /// Notes that every change up to this moment has been applied.
+    pub(super) fn followed_until(&self, moment: Instant) {
+        let nanos = moment.saturating_duration_since(self.created).as_nanos();
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+        self.followed.store(nanos, Ordering::Release);
+    }
+
+    /// Returns the moment up to which every change has been applied.
+    fn followed(&self) -> Option<Instant> {
+        match self.followed.load(Ordering::Acquire) {
+            0 => None,
+            nanos => self.created.checked_add(Duration::from_nanos(nanos)),
+        }
     }
 
     /// Has every session checked before it is served again.
@@ -105,7 +147,7 @@ impl<R> Cache<R> {
     /// then.
     fn is_failing(&self) -> bool {
         let last_failure = *self.lock_last_failure();
-        last_failure.is_some_and(|at| at.elapsed() < self.settings.refresh_after)
+        last_failure.is_some_and(|at| at.elapsed() < FAILURE_PAUSE)
     }
 
     pub(super) fn note_failure(&self) {
@@ -127,7 +169,7 @@ impl<R> Cache<R> {
     }
 }
 
-/// Forgets a session when a `create` or `revoke` of it ends.
+/// Forgets a session when a `create`, `change` or `revoke` of it ends.
 ///
 /// Also when the caller drops the operation half-way: the shared store may have done it all the
 /// same.

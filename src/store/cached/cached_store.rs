@@ -23,19 +23,28 @@ use crate::store::shared_store::SharedStore;
 /// A near cache in front of a store that several nodes share. Most requests of an active session
 /// cost no round trip.
 ///
-/// What it guarantees:
+/// # How it knows
+///
+/// Activity on another node only makes a session live longer. So an answer "live" can be wrong only
+/// by another change: the session was revoked, was given another id or other limits, or began anew.
+/// The shared store keeps a log of these changes
+/// ([`changes_since`](SharedStore::changes_since)). The cache reads it four times a second over
+/// Redis, and once a second over SQL. A session whose key is in the log is asked for again.
+///
+/// # What it guarantees
 ///
 /// - **Only a live session is answered from memory.** Every refusal comes from the shared store:
 ///   unknown, idle, past the absolute timeout, revoked.
-/// - **A revocation** on any node is seen at once where the shared store pushes revocations, and
-///   within `max_staleness` where it does not. A revocation through this handle or its clones is
-///   seen when it returns. An older answer does not bring the session back. Activity of the session
-///   that is not written yet is dropped.
-/// - **Age.** An entry younger than `refresh_after` is served. An entry up to `max_staleness` is
-///   served too, and one background check of the session runs. An older entry is not served: the
-///   shared store is asked first. The age counts from the moment when the shared store was asked.
-///   It is measured with a timer that stands still while the machine is suspended. Whether a
-///   session is live is judged by the time that the request brings.
+/// - **A revocation** on another node is seen when the log is read next. If the log cannot be read,
+///   it is seen within `max_staleness`. If the node that revoked the session died before the log
+///   had it, it is seen within `max_age`. A revocation through this handle or its clones is seen
+///   when it returns. An older answer does not bring the session back. Activity of the session that
+///   is not written yet is dropped.
+/// - **Age.** An entry is served while the log has been read within `max_staleness`, and until it
+///   is `max_age` old. When four fifths of this age are over, one check of the session runs in the
+///   background. The age counts from the moment when the shared store was asked, and begins anew
+///   with each write of activity. It is measured with a timer that stands still while the machine
+///   is suspended. Whether a session is live is judged by the time that the request brings.
 /// - **Activity** is gathered and written in sorted batches every `flush_every`: at most once per
 ///   session and [`touch_every`](crate::PolicyBuilder::with_touch_every). No request waits for a
 ///   flush. What could not be written is tried again. A session that may end before the next flush
@@ -44,15 +53,34 @@ use crate::store::shared_store::SharedStore;
 /// - **A crash** loses the activity of `flush_every` at most. A session may end that much earlier,
 ///   and never later.
 /// - **While the shared store fails**, or takes longer than `shared_timeout`, live sessions go on
-///   for `max_stale_on_error` after their last answer. A revocation may go unseen for as long.
-///   After that the error is passed on, and the policy's [`StoreFailure`](crate::StoreFailure)
-///   decides. An error never counts as an unknown session.
+///   for `max_stale_on_error` after the last answer or reading of the log. A revocation may go
+///   unseen for as long. After that the error is passed on, and the policy's
+///   [`StoreFailure`](crate::StoreFailure) decides. An error never counts as an unknown session.
+/// - **A crowd is few questions.** The requests of one session that come at once ask once. At most
+///   16 questions run at once. What comes meanwhile is asked in batches, so a node that starts
+///   learns 100 000 sessions with some hundred round trips.
 /// - **Memory is bounded** by a capacity. Entries that are too old to be served are removed.
+///
+/// # What it saves
+///
+/// Store operations for each request of one person, where every plain check is one:
+///
+/// | a request every | nodes | `touch_every` | operations |
+/// |---|---|---|---|
+/// | 0.5 s | 1 | 0 | 0.52 |
+/// | 2 s | 1 | 0 | 1.00 |
+/// | 2 s | 1 | 30 s | 0.07 |
+/// | 4 s | 1 | 30 s | 0.13 |
+/// | 2 s | 4 | 30 s | 0.27 |
+/// | 2 s | 20 | 30 s | 0.73 |
+///
+/// A load balancer that sends the requests of a session to the same node saves most: each node has
+/// to learn the session and to write its activity for itself.
 ///
 /// | setting | default |
 /// |---|---|
-/// | [`refresh_after`](crate::CachedStoreBuilder::with_refresh_after) | 1 s |
 /// | [`max_staleness`](crate::CachedStoreBuilder::with_max_staleness) | 5 s |
+/// | [`max_age`](crate::CachedStoreBuilder::with_max_age) | 60 s |
 /// | [`max_stale_on_error`](crate::CachedStoreBuilder::with_max_stale_on_error) | 30 s |
 /// | [`shared_timeout`](crate::CachedStoreBuilder::with_shared_timeout) | 250 ms |
 /// | [`flush_every`](crate::CachedStoreBuilder::with_flush_every) | 1 s |

@@ -12,8 +12,8 @@ use crate::session::touch::Touch;
 
 /// A live session, as the shared store knew it.
 ///
-/// The age of an entry is measured with a monotonic timer. Whether the session is live is judged
-/// by the time that the request brings.
+/// Ages are measured with a monotonic timer. Whether the session is live is judged by the time that
+/// the request brings.
 pub(super) struct Entry {
     pub(super) key: SessionKey,
     /// The record in the shared store.
@@ -22,7 +22,7 @@ pub(super) struct Entry {
     last_activity: Timestamp,
     /// When the shared store was asked. It answered later.
     asked: Instant,
-    /// Set when announcements were missed: the session may have been revoked.
+    /// Set when the log of changes had a gap: the session may have been revoked.
     unconfirmed: bool,
     /// When the last background check has its answer, or has given up.
     checked_by: Instant,
@@ -33,6 +33,15 @@ pub(super) struct Entry {
 pub(super) enum SharedStoreState {
     Answering,
     Failing,
+}
+
+/// What an entry is judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Conditions<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) state: SharedStoreState,
+    /// Every change up to this moment has been applied, if the log was read at all.
+    pub(super) followed: Option<Instant>,
 }
 
 /// How an entry may be served.
@@ -68,31 +77,48 @@ impl Entry {
     }
 
     /// Returns how this entry may be served for this touch.
+    ///
+    /// The entry is right as of the question, and as of the moment up to which the log of changes
+    /// has been followed, whichever is later. Only a change that is in no log is not covered by the
+    /// latter, so that the age since the question is limited too.
     pub(super) fn freshness(
         &self,
         touch: &Touch,
         now: Instant,
-        settings: &Settings,
-        state: SharedStoreState,
+        conditions: Conditions<'_>,
     ) -> Freshness {
+        let Conditions {
+            settings,
+            state,
+            followed,
+        } = conditions;
         let activity = self.activity();
         // Every refusal comes from the shared store.
         let Ok(_) = touch.policy().remaining(&activity, touch.now()) else {
             return Freshness::Stale;
         };
         let age = now.saturating_duration_since(self.asked);
-        match state {
-            SharedStoreState::Answering if self.unconfirmed || age >= settings.max_staleness => {
-                Freshness::Stale
+        let staleness = match followed {
+            Some(followed) if !self.unconfirmed => now.saturating_duration_since(followed).min(age),
+            _ => age,
+        };
+        let is_stale = match state {
+            SharedStoreState::Answering => {
+                self.unconfirmed
+                    || staleness >= settings.max_staleness
+                    || age >= settings.max_age
+                    || touch.applies_to(&activity) && self.is_urgent(touch, settings)
             }
-            SharedStoreState::Answering
-                if touch.applies_to(&activity) && self.is_urgent(touch, settings) =>
-            {
-                Freshness::Stale
+            SharedStoreState::Failing => {
+                staleness >= settings.max_stale_on_error || age >= settings.longest_age()
             }
-            SharedStoreState::Failing if age >= settings.max_stale_on_error => Freshness::Stale,
-            _ if self.unconfirmed || age >= settings.refresh_after => Freshness::Aging,
-            _ => Freshness::Fresh,
+        };
+        if is_stale {
+            Freshness::Stale
+        } else if self.unconfirmed || age >= settings.check_after() {
+            Freshness::Aging
+        } else {
+            Freshness::Fresh
         }
     }
 
@@ -108,13 +134,7 @@ impl Entry {
         self.last_activity = self.last_activity.max(at);
     }
 
-    /// Notes that this activity is written.
-    pub(super) fn written(&mut self, at: Timestamp) {
-        self.stored = self.stored.active_at(at);
-        self.active_at(at);
-    }
-
-    /// Notes that announcements were missed.
+    /// Notes that the log of changes had a gap.
     pub(super) fn set_unconfirmed(&mut self) {
         self.unconfirmed = true;
     }

@@ -1,5 +1,6 @@
 //! How gathered touches are written to the shared store, and old entries are removed.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -64,15 +65,21 @@ impl<R: SharedStore> Cache<R> {
             if limits.deadline.is_some_and(|deadline| now >= deadline) {
                 return Err(self.timed_out(limits.batch));
             }
-            let touches = batch
+            let asked: Vec<_> = batch
                 .iter()
-                .map(|(key, gathered)| (*key, gathered.touch(now)))
+                .map(|(key, gathered)| {
+                    let key = self.hashed(*key);
+                    (key, self.shard(key).ticket(key), gathered.touch(now))
+                })
                 .collect();
-            match timeout(limits.batch, self.shared.touch_many(touches)).await {
-                Ok(Ok(_)) => {
-                    for (key, gathered) in batch {
-                        let key = self.hashed(*key);
-                        self.shard(key).written(key, gathered.last_activity());
+            let touches = asked.iter().map(|(key, _, touch)| (key.key, *touch));
+            let written = self.shared.touch_many(touches.collect());
+            match timeout(limits.batch, written).await {
+                Ok(Ok(found)) => {
+                    let found: HashMap<_, _> = found.into_iter().collect();
+                    for (key, ticket, touch) in asked {
+                        let found = found.get(&key.key).copied();
+                        self.shard(key).written(key, &ticket, &touch, found);
                     }
                 }
                 // The other batches may be written all the same.
@@ -89,7 +96,7 @@ impl<R: SharedStore> Cache<R> {
 
     /// Removes entries that are too old to be served under any circumstances.
     pub(super) fn sweep(&self) {
-        if let Some(oldest) = Instant::now().checked_sub(self.settings.max_stale_on_error) {
+        if let Some(oldest) = Instant::now().checked_sub(self.settings.longest_age()) {
             for shard in self.shards() {
                 shard.sweep(oldest, self.rehash());
             }

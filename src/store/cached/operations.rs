@@ -1,5 +1,6 @@
 //! The operations that ask the shared store, for a request or in the background.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -7,12 +8,17 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::cache::Cache;
-use super::shard::{HashedKey, Lookup};
+use super::questions::{Gathered, NoAnswer, Role, SharedFailure, Way};
+use super::shard::{HashedKey, Lookup, Ticket};
 use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::BoxError;
 use crate::store::shared_store::SharedStore;
+
+/// How often a question is asked again that ended without an answer.
+const ATTEMPTS: usize = 3;
 
 impl<R: SharedStore> Cache<R> {
     /// Touches the session in the shared store. If the shared store fails, answers from memory
@@ -22,12 +28,8 @@ impl<R: SharedStore> Cache<R> {
         key: HashedKey,
         touch: Touch,
     ) -> Result<Option<Activity>, BoxError> {
-        let ticket = self.shard(key).ticket(key);
-        let mut operation = pin!(async {
-            let found = self.shared.touch(key.key, touch).await;
-            found.map_err(Into::<BoxError>::into)
-        });
-        let in_time = timeout(self.settings.shared_timeout, &mut operation).await;
+        let mut question = pin!(self.question(key, touch));
+        let in_time = timeout(self.settings.shared_timeout, &mut question).await;
         if !matches!(in_time, Ok(Ok(_))) {
             self.note_failure();
             if let Lookup::Hit(known) | Lookup::HitAndCheck(known) =
@@ -36,14 +38,150 @@ impl<R: SharedStore> Cache<R> {
                 return Ok(Some(known));
             }
         }
-        let found = match in_time {
-            Ok(answer) => answer?,
+        match in_time {
+            Ok(answer) => answer,
             // The cache has no other answer, so the caller decides how long to wait.
-            Err(_) => operation.await?,
-        };
+            Err(_) => question.await,
+        }
+    }
+
+    /// Asks about the session, unless another caller does so already.
+    ///
+    /// A task of its own asks. A caller that is dropped, or is not polled any more, holds up no
+    /// other one.
+    async fn question(
+        self: &Arc<Self>,
+        key: HashedKey,
+        touch: Touch,
+    ) -> Result<Option<Activity>, BoxError> {
+        for _ in 0..ATTEMPTS {
+            let ticket = self.shard(key).ticket(key);
+            let patience = self.settings.shared_timeout;
+            match self.questions.join(key.key, ticket.generation(), patience) {
+                Role::Begins(asking, answering) => {
+                    let cache = Arc::clone(self);
+                    let question = async move { cache.ask(key, touch, &ticket).await };
+                    tokio::spawn(asking.run(question));
+                    if let Ok(answer) = answering.wait().await {
+                        return Ok(answer?);
+                    }
+                }
+                Role::Joins(answering) => {
+                    if let Ok(answer) = answering.wait().await {
+                        let found = answer?;
+                        // The entry is there now, and takes the activity of this request.
+                        return match self.lookup(key, &touch) {
+                            Lookup::Hit(known) | Lookup::HitAndCheck(known) => Ok(Some(known)),
+                            Lookup::Miss if is_due(found, &touch) => {
+                                self.ask_alone(key, touch, &ticket).await
+                            }
+                            Lookup::Miss => Ok(found),
+                        };
+                    }
+                }
+            }
+        }
+        Err(NoAnswer.into())
+    }
+
+    async fn ask(
+        self: &Arc<Self>,
+        key: HashedKey,
+        touch: Touch,
+        ticket: &Ticket,
+    ) -> Result<Option<Activity>, BoxError> {
+        match self.questions.enter(key.key, touch) {
+            Way::Alone => {
+                let _lane = Lane(Arc::clone(self));
+                self.ask_alone(key, touch, ticket).await
+            }
+            Way::Batch(answer) => match answer.await {
+                Ok(Ok(Some(found))) => {
+                    // A batch only reads. If the activity is due, it is gathered.
+                    let found = self.learn(key, ticket, Some(found), &touch.passive());
+                    match self.lookup(key, &touch) {
+                        Lookup::Hit(known) | Lookup::HitAndCheck(known) => Ok(Some(known)),
+                        Lookup::Miss if is_due(found, &touch) => {
+                            self.ask_after_batch(key, touch, ticket).await
+                        }
+                        Lookup::Miss => Ok(found),
+                    }
+                }
+                Ok(Err(failure)) => Err(failure.into()),
+                // It is unknown or cannot be read, or there is no batch any more.
+                Ok(Ok(None)) | Err(_) => self.ask_after_batch(key, touch, ticket).await,
+            },
+        }
+    }
+
+    /// Asks alone about a session for which the answer of a batch is not enough.
+    async fn ask_after_batch(
+        &self,
+        key: HashedKey,
+        touch: Touch,
+        ticket: &Ticket,
+    ) -> Result<Option<Activity>, BoxError> {
+        // The semaphore is never closed.
+        let _permit = self.checks.acquire().await;
+        self.ask_alone(key, touch, ticket).await
+    }
+
+    async fn ask_alone(
+        &self,
+        key: HashedKey,
+        touch: Touch,
+        ticket: &Ticket,
+    ) -> Result<Option<Activity>, BoxError> {
+        let found = self.shared.touch(key.key, touch).await;
+        let found = found.map_err(Into::into)?;
         self.note_success();
+        Ok(self.learn(key, ticket, found, &touch))
+    }
+
+    fn learn(
+        &self,
+        key: HashedKey,
+        ticket: &Ticket,
+        found: Option<Activity>,
+        touch: &Touch,
+    ) -> Option<Activity> {
         let shard = self.shard(key);
-        Ok(shard.learn(key, &ticket, found, &touch, self.rehash()))
+        shard.learn(key, ticket, found, touch, self.rehash())
+    }
+
+    /// Asks about many sessions at once, and then about those that were gathered meanwhile.
+    async fn ask_in_batches(self: Arc<Self>, first: Vec<Gathered>) {
+        let lane = Lane(Arc::clone(&self));
+        self.ask_batch(first).await;
+        drop(lane);
+    }
+
+    async fn ask_batch(&self, batch: Vec<Gathered>) {
+        // A session is among them twice if it changed in between.
+        let mut questions = BTreeMap::<SessionKey, (Touch, Vec<_>)>::new();
+        for Gathered { key, touch, answer } in batch {
+            let (_, callers) = questions.entry(key).or_insert((touch, Vec::new()));
+            callers.push(answer);
+        }
+        let touches = questions
+            .iter()
+            .map(|(key, (touch, _))| (*key, touch.passive()))
+            .collect();
+        let found = self.shared.touch_many(touches).await;
+        let answer = match found {
+            Ok(found) => {
+                self.note_success();
+                Ok(found.into_iter().collect::<BTreeMap<_, _>>())
+            }
+            Err(error) => Err(SharedFailure::new(error.into())),
+        };
+        for (key, (_, callers)) in questions {
+            let answer = answer.as_ref().map(|found| found.get(&key).copied());
+            for caller in callers {
+                // A caller that does not wait any more is no error.
+                let _ = caller.send(answer.map_err(Clone::clone));
+            }
+        }
     }
 
     /// Loads the record from the shared store, and adds the gathered activity.
@@ -80,20 +218,36 @@ impl<R: SharedStore> Cache<R> {
         };
         let cache = Arc::clone(self);
         runtime.spawn(async move {
-            cache.check(key, touch).await;
+            // The activity of this touch is gathered already.
+            let question = cache.question(key, touch.passive());
+            if !matches!(
+                timeout(cache.settings.shared_timeout, question).await,
+                Ok(Ok(_))
+            ) {
+                cache.note_failure();
+            }
             drop(permit);
         });
     }
+}
 
-    /// Loads the record without moving it: the activity of this touch is gathered already.
-    async fn check(&self, key: HashedKey, touch: Touch) {
-        let shard = self.shard(key);
-        let ticket = shard.ticket(key);
-        let loaded = self.shared.load(key.key);
-        let Ok(Ok(found)) = timeout(self.settings.shared_timeout, loaded).await else {
-            return self.note_failure();
+/// A lane that is given back when the question ends, also if the caller drops it half-way. The next
+/// batch takes it over.
+struct Lane<R: SharedStore>(Arc<Cache<R>>);
+
+impl<R: SharedStore> Drop for Lane<R> {
+    fn drop(&mut self) {
+        let questions = &self.0.questions;
+        let Ok(runtime) = Handle::try_current() else {
+            return questions.close();
         };
-        self.note_success();
-        shard.learn(key, &ticket, found, &touch.passive(), self.rehash());
+        if let Some(batch) = questions.leave() {
+            runtime.spawn(Arc::clone(&self.0).ask_in_batches(batch));
+        }
     }
+}
+
+/// Returns whether the touch still has to be written to the record.
+fn is_due(found: Option<Activity>, touch: &Touch) -> bool {
+    found.is_some_and(|found| touch.applies_to(&found))
 }

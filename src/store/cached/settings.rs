@@ -6,8 +6,8 @@ use std::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
-    pub(super) refresh_after: Duration,
     pub(super) max_staleness: Duration,
+    pub(super) max_age: Duration,
     pub(super) max_stale_on_error: Duration,
     pub(super) shared_timeout: Duration,
     pub(super) flush_every: Duration,
@@ -16,19 +16,30 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) const DEFAULT: Self = Self {
-        refresh_after: Duration::from_secs(1),
         max_staleness: Duration::from_secs(5),
+        max_age: Duration::from_secs(60),
         max_stale_on_error: Duration::from_secs(30),
         shared_timeout: Duration::from_millis(250),
         flush_every: Duration::from_secs(1),
         capacity: 100_000,
     };
 
+    /// Returns the age at which an entry that is used is checked in the background, so that no
+    /// request waits when it reaches `max_age`.
+    pub(super) fn check_after(&self) -> Duration {
+        self.max_age / 5 * 4
+    }
+
+    /// Returns the age up to which an entry may be served under any circumstances.
+    pub(super) fn longest_age(&self) -> Duration {
+        self.max_age.saturating_add(self.max_stale_on_error)
+    }
+
     /// Returns the settings, unless one is zero or two contradict each other.
     pub(super) fn checked(self) -> Result<Self, CachedStoreError> {
         let never_zero = [
-            ("refresh_after", self.refresh_after),
             ("max_staleness", self.max_staleness),
+            ("max_age", self.max_age),
             ("max_stale_on_error", self.max_stale_on_error),
             ("shared_timeout", self.shared_timeout),
             ("flush_every", self.flush_every),
@@ -40,9 +51,6 @@ impl Settings {
         }
         if self.capacity == 0 {
             return Err(CachedStoreError(ErrorKind::Zero("capacity")));
-        }
-        if self.refresh_after >= self.max_staleness {
-            return Err(CachedStoreError(ErrorKind::RefreshedTooLate(self)));
         }
         if self.max_stale_on_error < self.max_staleness {
             return Err(CachedStoreError(ErrorKind::ErrorsTooEarly(self)));
@@ -58,7 +66,6 @@ pub struct CachedStoreError(ErrorKind);
 #[derive(Clone, Debug)]
 enum ErrorKind {
     Zero(&'static str),
-    RefreshedTooLate(Settings),
     ErrorsTooEarly(Settings),
 }
 
@@ -69,12 +76,6 @@ impl fmt::Display for CachedStoreError {
                 f,
                 "`{setting}` is zero, so nothing could be answered from memory: use more than \
                  zero, or use the shared store without a cache"
-            ),
-            ErrorKind::RefreshedTooLate(settings) => write!(
-                f,
-                "`refresh_after` ({:?}) is not shorter than `max_staleness` ({:?}), so requests \
-                 would wait for every check: a fifth of `max_staleness` is a good choice",
-                settings.refresh_after, settings.max_staleness
             ),
             ErrorKind::ErrorsTooEarly(settings) => write!(
                 f,

@@ -5,11 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::{HashMap, HashTable};
 use tokio::time::Instant;
 
-use super::entry::{Entry, Freshness, GatheredTouch, SharedStoreState};
-use super::settings::Settings;
+use super::entry::{Conditions, Entry, Freshness, GatheredTouch, SharedStoreState};
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
-use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 
 /// How many entries an eviction compares.
@@ -22,21 +20,23 @@ const SAMPLE: usize = 8;
 ///
 /// An answer of the shared store may arrive after the record has changed. Two answers may also
 /// arrive in another order than the store gave them. An answer "live" that was given before a
-/// revocation and arrives after it would bring the session back for `max_staleness`.
+/// revocation and arrives after it would bring the session back.
 ///
 /// So each question takes a [`Ticket`] before it is sent. The ticket holds the *generation* of the
 /// shard, the moment of the question, and the touch that was gathered then. The generation grows
-/// with every `create` and `revoke` through this cache, when it ends; with every revocation that is
-/// announced; and when announcements were missed. An answer whose ticket has an older generation
+/// with every `create`, `change` and `revoke` through this cache, when it ends; with every change
+/// that the log names; and when the log had a gap. An answer whose ticket has an older generation
 /// goes to its caller and is not kept. Of two answers of the same generation, the one that was
 /// asked for later stays.
 ///
 /// This is enough. A question that was sent after the change finds the change, because the shared
 /// store changes a record in one atomic step. A question that was sent before the change has an
-/// older generation when the change is known here, whatever it found. The generation belongs to the
-/// shard and not to the session, so nothing has to be remembered of sessions that were removed. The
-/// price is that a change discards the answers that are under way for the other sessions of the
-/// shard. Those sessions are asked for again.
+/// older generation when the change is known here, whatever it found. And a change that is not
+/// known here yet is in a part of the log that was not read yet, since the log is read in order
+/// from where the last read ended. So it removes the entry when it is read. The generation belongs
+/// to the shard and not to the session, so nothing has to be remembered of sessions that were
+/// removed. The price is that a change discards the answers that are under way for the other
+/// sessions of the shard. Those sessions are asked for again.
 ///
 /// The gathered touch in the ticket covers a flush that is under way at the same time: the shared
 /// store may answer the question as of before the flush, while the flush has ended here. Without
@@ -68,6 +68,12 @@ pub(super) struct Ticket {
     generation: u64,
     asked: Instant,
     gathered: Option<GatheredTouch>,
+}
+
+impl Ticket {
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
 }
 
 /// The result of looking a session up for a touch.
@@ -102,8 +108,7 @@ impl Shard {
         &self,
         key: HashedKey,
         touch: &Touch,
-        settings: &Settings,
-        state: SharedStoreState,
+        conditions: Conditions<'_>,
     ) -> Lookup {
         let now = Instant::now();
         let Contents {
@@ -112,7 +117,7 @@ impl Shard {
         let Some(entry) = entries.find_mut(key.hash, |entry| entry.key == key.key) else {
             return Lookup::Miss;
         };
-        let freshness = entry.freshness(touch, now, settings, state);
+        let freshness = entry.freshness(touch, now, conditions);
         if freshness == Freshness::Stale {
             return Lookup::Miss;
         }
@@ -122,12 +127,14 @@ impl Shard {
             if has_room {
                 gathered.insert(key.key, GatheredTouch::new(*touch, now));
                 entry.active_at(touch.last_activity());
-            } else if state == SharedStoreState::Answering {
+            } else if conditions.state == SharedStoreState::Answering {
                 return Lookup::Miss;
             }
         }
         if freshness == Freshness::Aging
-            && entry.claim_check(now, settings.shared_timeout).is_some()
+            && entry
+                .claim_check(now, conditions.settings.shared_timeout)
+                .is_some()
         {
             Lookup::HitAndCheck(before)
         } else {
@@ -166,10 +173,7 @@ impl Shard {
         if ticket.generation != contents.generation {
             return answer;
         }
-        let stored = found
-            .map(|found| touch.applied_to(found))
-            .filter(|stored| touch.policy().remaining(stored, touch.now()).is_ok());
-        match stored {
+        match found.and_then(|found| live(found, touch)) {
             Some(stored) => contents.keep(key, ticket, stored, self.capacity, rehash),
             None => contents.remove(key),
         }
@@ -229,20 +233,27 @@ impl Shard {
         );
     }
 
-    /// Notes that this activity is written. A later touch stays gathered.
-    pub(super) fn written(&self, key: HashedKey, at: Timestamp) {
-        let Contents {
-            entries, gathered, ..
-        } = &mut *self.lock();
-        if gathered
-            .get(&key.key)
-            .is_none_or(|gathered| gathered.last_activity() != at)
-        {
+    /// Notes what the shared store found when it wrote this touch. A later touch stays gathered.
+    ///
+    /// The answer is as good as that to a question, so it renews the entry.
+    pub(super) fn written(
+        &self,
+        key: HashedKey,
+        ticket: &Ticket,
+        touch: &Touch,
+        found: Option<Activity>,
+    ) {
+        let mut contents = self.lock();
+        let is_last = |gathered: &GatheredTouch| gathered.last_activity() == touch.last_activity();
+        if contents.gathered.get(&key.key).is_some_and(is_last) {
+            contents.gathered.remove(&key.key);
+        }
+        if ticket.generation != contents.generation {
             return;
         }
-        gathered.remove(&key.key);
-        if let Some(entry) = entries.find_mut(key.hash, |entry| entry.key == key.key) {
-            entry.written(at);
+        match found.and_then(|found| live(found, touch)) {
+            Some(stored) => contents.renew(key, ticket, stored),
+            None => contents.remove(key),
         }
     }
 
@@ -261,6 +272,7 @@ impl Contents {
             .filter(|_| ticket.generation == self.generation))
     }
 
+    /// Keeps the entry, and makes room for it.
     fn keep(
         &mut self,
         key: HashedKey,
@@ -269,6 +281,29 @@ impl Contents {
         capacity: usize,
         rehash: impl Fn(&Entry) -> u64,
     ) {
+        if self.find_mut(key).is_some() {
+            return self.renew(key, ticket, stored);
+        }
+        if self.entries.len() >= capacity {
+            self.evict_one(key.hash);
+        }
+        let new = self.entry(key, ticket, stored);
+        self.entries.insert_unique(key.hash, new, rehash);
+    }
+
+    /// Replaces the entry, if there is one and it was not asked for later.
+    fn renew(&mut self, key: HashedKey, ticket: &Ticket, stored: Activity) {
+        let new = self.entry(key, ticket, stored);
+        // The answers to two questions may arrive in either order.
+        if let Some(entry) = self.find_mut(key)
+            && entry.asked() <= ticket.asked
+        {
+            *entry = new;
+        }
+    }
+
+    /// Creates an entry with the gathered activity. Drops a gathered touch that does not apply.
+    fn entry(&mut self, key: HashedKey, ticket: &Ticket, stored: Activity) -> Entry {
         let mut new = Entry::new(key.key, stored, ticket.asked);
         let gathered = self
             .gathered(key, ticket)
@@ -277,17 +312,7 @@ impl Contents {
             Some(gathered) => new.active_at(gathered.last_activity()),
             None => _ = self.gathered.remove(&key.key),
         }
-        if let Some(entry) = self.find_mut(key) {
-            // The answers to two questions may arrive in either order.
-            if entry.asked() <= ticket.asked {
-                *entry = new;
-            }
-            return;
-        }
-        if self.entries.len() >= capacity {
-            self.evict_one(key.hash);
-        }
-        self.entries.insert_unique(key.hash, new, rehash);
+        new
     }
 
     fn find_mut(&mut self, key: HashedKey) -> Option<&mut Entry> {
@@ -326,4 +351,11 @@ impl Contents {
             entry.remove();
         }
     }
+}
+
+/// Returns the record with the touch, if the session is live then.
+fn live(found: Activity, touch: &Touch) -> Option<Activity> {
+    let stored = touch.applied_to(found);
+    let remaining = touch.policy().remaining(&stored, touch.now());
+    remaining.is_ok().then_some(stored)
 }

@@ -1,4 +1,4 @@
-//! The background work of a near cache: flush, sweep, and listen for revocations.
+//! The background work of a near cache: flush, sweep, and follow the log of changes.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::cache::Cache;
-use crate::store::shared_store::{Announced, Revocations, SharedStore};
+use super::follow::follow;
+use crate::store::shared_store::SharedStore;
 
 /// Starts the background work, unless it runs already. It ends when the sender of `open` is
 /// dropped.
@@ -27,29 +28,20 @@ pub(super) fn start<R: SharedStore>(cache: &Arc<Cache<R>>, open: &watch::Sender<
     if cache.is_working() {
         return;
     }
-    let revocations = cache.shared.revocations();
-    // No task listened until now, so revocations may have been missed.
+    // No task followed the log until now.
     cache.set_all_unconfirmed();
     cache.working.store(true, Ordering::Release);
-    runtime.spawn(work(
-        Working(Arc::clone(cache)),
-        revocations,
-        open.subscribe(),
-    ));
+    runtime.spawn(work(Working(Arc::clone(cache)), open.subscribe()));
 }
 
-async fn work<R: SharedStore>(
-    working: Working<R>,
-    revocations: Revocations,
-    mut open: watch::Receiver<()>,
-) {
+async fn work<R: SharedStore>(working: Working<R>, mut open: watch::Receiver<()>) {
     let cache = &*working.0;
-    let listener = AbortOnDrop(tokio::spawn(listen(Arc::clone(&working.0), revocations)));
+    let follower = AbortOnDrop(tokio::spawn(follow(Arc::clone(&working.0))));
     while timeout(cache.settings.flush_every, open.changed())
         .await
         .is_err()
     {
-        if listener.0.is_finished() {
+        if follower.0.is_finished() {
             return;
         }
         // What could not be written stays gathered, and the next flush tries again.
@@ -58,18 +50,6 @@ async fn work<R: SharedStore>(
     }
     // The last handle is gone, so nothing can be done about an error.
     let _ = cache.flush_in_background().await;
-}
-
-async fn listen<R: SharedStore>(cache: Arc<Cache<R>>, mut revocations: Revocations) {
-    loop {
-        match revocations.next().await {
-            Announced::Revoked(key) => {
-                let key = cache.hashed(key);
-                cache.shard(key).forget(key);
-            }
-            Announced::Missed => cache.set_all_unconfirmed(),
-        }
-    }
 }
 
 /// Clears the mark that the background work runs, however it ended.

@@ -184,8 +184,9 @@ impl ActivityStore for MemoryStore {
         let shards = &*self.0;
         let hash = shards.common.hash(key);
         let shard = shards.shard(hash);
-        shard.replace(&shards.common, key, activity, keep_until);
-        shards.changes.note(key);
+        if shard.replace(&shards.common, key, activity, keep_until) {
+            shards.changes.note(key);
+        }
         shards.stay_within_capacity(key, hash);
         ready(Ok(()))
     }

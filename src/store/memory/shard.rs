@@ -57,15 +57,15 @@ struct Records {
 }
 
 impl Shard {
-    /// Writes the record, replacing what was there.
+    /// Writes the record, replacing what was there. Returns whether there was a record.
     pub(super) fn replace(
         &self,
         common: &Common,
         key: SessionKey,
         activity: Activity,
         keep_until: Timestamp,
-    ) {
-        self.lock().put(common, key, activity, keep_until);
+    ) -> bool {
+        self.lock().put(common, key, activity, keep_until)
     }
 
     /// Writes the record if there is none. Returns the one that is there now.
@@ -220,25 +220,35 @@ impl Records {
         Some(activity(slot, &self.extras))
     }
 
-    fn put(&mut self, common: &Common, key: SessionKey, activity: Activity, keep_until: Timestamp) {
+    /// Writes the record. Returns whether it replaced one.
+    fn put(
+        &mut self,
+        common: &Common,
+        key: SessionKey,
+        activity: Activity,
+        keep_until: Timestamp,
+    ) -> bool {
         let new = Slot::new(key, &activity, keep_until);
         let entry = self.slots.entry(
             common.hash(key),
             |slot| slot.key() == key,
             |slot| common.hash(slot.key()),
         );
-        match entry {
+        let replaces = match entry {
             Entry::Occupied(mut occupied) => {
                 self.revoked -= usize::from(occupied.get().is_revoked());
                 *occupied.get_mut() = new;
+                true
             }
             Entry::Vacant(vacant) => {
                 vacant.insert(new);
                 common.len.fetch_add(1, Ordering::Relaxed);
+                false
             }
-        }
+        };
         self.revoked += usize::from(new.is_revoked());
         keep_extra(&mut self.extras, &new, &activity);
+        replaces
     }
 
     fn remove(&mut self, common: &Common, key: SessionKey) {

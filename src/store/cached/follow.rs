@@ -1,0 +1,66 @@
+//! How the shared store's log of changes is followed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::cache::Cache;
+use crate::store::change_log::{Changed, Changes, LogPosition};
+use crate::store::shared_store::SharedStore;
+
+/// The shortest pause between two reads.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Follows the log of changes, until the task is aborted.
+///
+/// The first read finds the end of the log. So every session that was known before is checked.
+pub(super) async fn follow<R: SharedStore>(cache: Arc<Cache<R>>) {
+    let mut position = None;
+    loop {
+        // A node without sessions has nothing to learn. The log is read from the same position
+        // when there are some.
+        if position.is_none() || cache.has_entries() {
+            cache.read_log(&mut position).await;
+        }
+        sleep(cache.pause_between_reads()).await;
+    }
+}
+
+impl<R: SharedStore> Cache<R> {
+    /// Reads the log from this position to its end, and moves the position.
+    async fn read_log(&self, position: &mut Option<LogPosition>) {
+        // An answer that is lost must not keep the next read back until every entry is stale.
+        let limit = self.settings.max_staleness / 2;
+        loop {
+            let asked = Instant::now();
+            let read = self.shared.changes_since(position.clone());
+            let Ok(Ok(changes)) = timeout(limit, read).await else {
+                return;
+            };
+            self.apply(&changes);
+            *position = Some(changes.position().clone());
+            if !changes.has_more() {
+                return self.followed_until(asked);
+            }
+        }
+    }
+
+    fn apply(&self, changes: &Changes) {
+        match changes.changed() {
+            Changed::These(keys) => {
+                for key in keys {
+                    let key = self.hashed(*key);
+                    self.shard(key).forget(key);
+                }
+            }
+            Changed::Any => self.set_all_unconfirmed(),
+        }
+    }
+
+    fn pause_between_reads(&self) -> Duration {
+        let longest = self.settings.max_staleness / 4;
+        let pause = self.shared.read_changes_every().min(longest);
+        pause.max(SHORTEST_PAUSE)
+    }
+}
