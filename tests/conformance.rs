@@ -7,6 +7,7 @@
 
 mod conformance {
     pub mod faulty;
+    pub mod faulty_log;
 }
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ async fn the_memory_store_passes_again_and_again() {
     for _ in 0..2 {
         suite::check(&store).await;
         suite::check_shared(&store).await;
+        suite::check_change_log(&store, &store.clone()).await;
     }
 }
 
@@ -28,7 +30,7 @@ async fn the_store_without_a_fault_passes() {
     let store = Store::new(None);
     suite::check(&store).await;
     suite::check_shared(&store).await;
-    suite::check_push(&store, &store.clone()).await;
+    suite::check_change_log(&store, &store.clone()).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +125,20 @@ caught! {
     touch_many_that_shortens_the_removal: ManyShortensRemoval breaks "touch_many never moves the removal to an earlier moment";
     touch_many_in_two_steps: ManyInTwoSteps breaks "touch_many never undoes a concurrent revocation";
     touch_many_that_overwrites_a_create: ManyOverwritesCreate breaks "touch_many never overwrites a concurrent create";
-    revoke_that_announces_nothing: AnnouncesNothing breaks "revocations are announced";
+    touch_many_that_answers_the_activity_afterwards: ManyAnswersAfter breaks "touch_many answers each record as it was, with its key";
+    touch_many_that_makes_up_records: ManyMakesUpAnswers breaks "touch_many answers each record as it was, with its key";
+    touch_many_that_leaves_out_ended_sessions: ManyLeavesOutEnded breaks "touch_many answers each record as it was, with its key";
+    log_without_revocations: LogLacksRevocations breaks "the log names what was revoked, changed or replaced";
+    log_without_changes: LogLacksChanges breaks "the log names what was revoked, changed or replaced";
+    log_without_replacements: LogLacksReplacements breaks "the log names what was revoked, changed or replaced";
+    log_that_always_doubts_every_session: LogIsAlwaysAny breaks "the log names what was revoked, changed or replaced";
+    log_of_activity: LogNamesTouches breaks "the log names no activity and no new session";
+    log_of_batches: LogNamesBatches breaks "the log names no activity and no new session";
+    log_of_new_sessions: LogNamesNewSessions breaks "the log names no activity and no new session";
+    log_that_takes_any_position: LogTakesAnyPosition breaks "without a position of this log, any session may have changed";
+    log_that_is_a_queue: LogIsAQueue breaks "each reader of the log gets every change";
+    log_whose_position_runs_ahead: LogRunsAhead breaks "of many changes at the same time, the log names each";
+    log_that_comes_before_the_change: LogComesFirst breaks "the log names a change only when it can be read";
 }
 
 /// Runs the suite over a store with this fault. Returns the clauses that the suite names.
@@ -133,11 +148,11 @@ async fn broken_clauses(fault: Fault) -> BTreeSet<String> {
     let activity_store = async move { suite::check(&checked).await };
     let checked = store.handle();
     let shared_store = async move { suite::check_shared(&checked).await };
-    let push = async move { suite::check_push(&store, &store).await };
+    let change_log = async move { suite::check_change_log(&store, &store).await };
     let mut clauses = BTreeSet::new();
     clauses.extend(broken(activity_store).await);
     clauses.extend(broken(shared_store).await);
-    clauses.extend(broken(push).await);
+    clauses.extend(broken(change_log).await);
     clauses
 }
 

@@ -1,7 +1,9 @@
 //! Tests of answers from memory, and of how old they may be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tower_login_timeout::{ActivityStore, Policy, Reason, SessionKey, Timestamp};
@@ -290,4 +292,24 @@ async fn an_answer_that_was_overtaken_by_a_newer_one_is_not_kept() {
     slow.await.unwrap().unwrap();
     sleep(MAX_AGE - SECOND).await;
     assert_eq!(world.request_now(key), Some(Ok(())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_ends_when_no_caller_waits_for_it() {
+    let world = World::new();
+    let key = world.begin("a").await;
+    sleep(SECOND).await;
+    let go = Arc::new(Notify::new());
+    world
+        .shared
+        .set(Operation::Touch, Fault::Waits(Arc::clone(&go)));
+    let touch = world.policy.touch(world.now());
+    let request = tokio::spawn(world.cache.touch(key, touch));
+    settle().await;
+    request.abort();
+    settle().await;
+    go.notify_one();
+    settle().await;
+    let stored = world.stored(key).await;
+    assert_eq!(stored.last_activity(), stored.created_at());
 }

@@ -45,7 +45,7 @@ async fn a_store_that_takes_its_time_keeps_it_behind_a_cache_too() {
     let shared = ScriptedStore::default();
     conformance::check(&shared).await;
     conformance::check_shared(&shared).await;
-    conformance::check_push(&shared, &shared.clone()).await;
+    conformance::check_change_log(&shared, &shared.clone()).await;
     conformance::check(&CachedStore::new(shared)).await;
 }
 
@@ -62,8 +62,8 @@ mod broken {
     use super::*;
     use std::future::{Ready, ready};
     use tower_login_timeout::{
-        Activity, ActivityStore, Change, Changes, LogPosition, Revocations, SessionKey,
-        SharedStore, Timestamp, Touch,
+        Activity, ActivityStore, Change, Changes, LogPosition, SessionKey, SharedStore, Timestamp,
+        Touch,
     };
 
     /// A shared store whose only fault is how it writes batches.
@@ -120,9 +120,6 @@ mod broken {
         fn changes_since(&self, position: Option<LogPosition>) -> Answer<Changes> {
             self.0.changes_since(position)
         }
-        fn revocations(&self) -> Revocations {
-            Revocations::never()
-        }
     }
 }
 
@@ -148,16 +145,6 @@ async fn a_shared_store_that_cuts_large_batches_is_found() {
     let report = report(async move { conformance::check_shared(&store).await }).await;
     assert!(
         report.contains("\n- touch_many takes no touches, and thousands: "),
-        "{report}"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_shared_store_that_announces_nothing_is_found() {
-    let store = MemoryStore::new();
-    let report = report(async move { conformance::check_push(&store, &store).await }).await;
-    assert!(
-        report.contains("\n- revocations are announced: "),
         "{report}"
     );
 }

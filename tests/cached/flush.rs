@@ -12,7 +12,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use tower_login_timeout::{
     Activity, ActivityStore, BoxError, CachedStore, Change, Changes, LogPosition, MemoryStore,
-    Policy, Revocations, SessionKey, SharedStore, Timestamp, Touch,
+    Policy, SessionKey, SharedStore, Timestamp, Touch,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -104,10 +104,6 @@ impl SharedStore for Store {
 
     fn changes_since(&self, position: Option<LogPosition>) -> Answer<Changes> {
         boxed(self.memory.changes_since(position))
-    }
-
-    fn revocations(&self) -> Revocations {
-        Revocations::never()
     }
 }
 

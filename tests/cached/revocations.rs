@@ -1,7 +1,7 @@
 //! Tests of how soon the cache sees a revocation.
 
 use tokio::time::{Instant, sleep};
-use tower_login_timeout::{Activity, ActivityStore, Reason, SessionKey, Timestamp};
+use tower_login_timeout::{Activity, ActivityStore, Policy, Reason, SessionKey, Timestamp};
 
 use crate::common::scripted::{Fault, Operation};
 
@@ -90,6 +90,29 @@ async fn the_log_is_read_once_in_a_while_and_only_while_there_are_sessions() {
     assert!(world.cache.is_empty());
     sleep(20 * READ_EVERY).await;
     assert_eq!(world.shared.reads_of_the_log(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_not_read_to_its_end_confirms_nothing() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    world.shared.break_log_half_way();
+    sleep(MAX_STALENESS + MILLI).await;
+    assert_eq!(world.request_now(key), None, "it is not served from memory");
+    assert_eq!(world.request(key).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_is_read_four_times_within_a_short_max_staleness() {
+    let world = World::with(
+        |builder| builder.with_max_staleness(READ_EVERY),
+        Policy::default(),
+    );
+    world.begin_hot("a").await;
+    world.shared.calls();
+    sleep(20 * READ_EVERY).await;
+    let reads = world.shared.reads_of_the_log();
+    assert!((79..=81).contains(&reads), "{reads}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -214,13 +214,8 @@ impl ActivityStore for ScriptedStore {
     }
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
-        #[cfg(feature = "cached")]
-        let script = Arc::clone(&self.script);
         self.run(Operation::Revoke, move |memory| {
-            let revoked = now(memory.revoke(key, keep_until));
-            #[cfg(feature = "cached")]
-            script.shared.announce_revoked(key);
-            revoked
+            now(memory.revoke(key, keep_until))
         })
     }
 }
@@ -231,16 +226,13 @@ mod shared {
     use std::mem::take;
     use std::sync::Mutex;
 
-    use tokio::sync::broadcast::Sender;
-    use tower_login_timeout::{
-        Activity, Announced, Changes, LogPosition, Revocations, SessionKey, SharedStore, Touch,
-    };
+    use tower_login_timeout::{Activity, Changes, LogPosition, SessionKey, SharedStore, Touch};
 
-    use super::{Answer, Operation, ScriptedStore, now};
+    use super::{Answer, Fault, Operation, ScriptedStore, now};
 
+    #[derive(Default)]
     pub struct Part {
         batches: Mutex<Vec<Vec<(SessionKey, Touch)>>>,
-        listeners: Sender<Announced>,
         log: Mutex<Log>,
     }
 
@@ -253,23 +245,8 @@ mod shared {
         IsCut,
         /// The nodes that made the changes died before they could write them there.
         LacksChanges,
-    }
-
-    impl Default for Part {
-        fn default() -> Self {
-            Self {
-                batches: Mutex::default(),
-                listeners: Sender::new(16),
-                log: Mutex::default(),
-            }
-        }
-    }
-
-    impl Part {
-        pub fn announce_revoked(&self, key: SessionKey) {
-            // It is an error if nobody listens, and not of interest here.
-            let _ = self.listeners.send(Announced::Revoked(key));
-        }
+        /// The answer says that the log goes on, and no later read succeeds.
+        EndsHalfWay,
     }
 
     impl ScriptedStore {
@@ -288,6 +265,11 @@ mod shared {
             *self.script.shared.log.lock().unwrap() = Log::LacksChanges;
         }
 
+        /// Has the next reader get a part of the log, and then only errors.
+        pub fn break_log_half_way(&self) {
+            *self.script.shared.log.lock().unwrap() = Log::EndsHalfWay;
+        }
+
         /// Counts how often the log of changes was read since the last call of `calls`.
         pub fn reads_of_the_log(&self) -> usize {
             let calls = self.calls();
@@ -295,11 +277,6 @@ mod shared {
                 .iter()
                 .filter(|call| **call == Operation::ChangesSince)
                 .count()
-        }
-
-        /// Counts those who listen for revocations.
-        pub fn listeners(&self) -> usize {
-            self.script.shared.listeners.receiver_count()
         }
     }
 
@@ -317,18 +294,19 @@ mod shared {
 
         fn changes_since(&self, position: Option<LogPosition>) -> Answer<Changes> {
             let log = take(&mut *self.script.shared.log.lock().unwrap());
+            let store = self.clone();
             self.run(Operation::ChangesSince, move |memory| {
                 let changes = now(memory.changes_since(position));
                 match log {
                     Log::Right => changes,
                     Log::IsCut => Changes::any(changes.position().clone()),
                     Log::LacksChanges => Changes::these(Vec::new(), changes.position().clone()),
+                    Log::EndsHalfWay => {
+                        store.set(Operation::ChangesSince, Fault::Fails);
+                        changes.with_more()
+                    }
                 }
             })
-        }
-
-        fn revocations(&self) -> Revocations {
-            self.script.shared.listeners.subscribe().into()
         }
     }
 }

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::broadcast;
 use tokio::task::yield_now;
 use tower_login_timeout::{
-    Activity, ActivityStore, Announced, BoxError, Change, Changes, Limits, LogPosition, Policy,
-    Revocations, SessionKey, SharedStore, Timestamp, Touch,
+    Activity, ActivityStore, BoxError, Change, Changes, Limits, LogPosition, Policy, SessionKey,
+    SharedStore, Timestamp, Touch,
 };
+
+use super::faulty_log::Log;
 
 /// What is wrong with a store.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,7 +85,20 @@ pub enum Fault {
     ManyShortensRemoval,
     ManyInTwoSteps,
     ManyOverwritesCreate,
-    AnnouncesNothing,
+    ManyAnswersAfter,
+    ManyMakesUpAnswers,
+    ManyLeavesOutEnded,
+    LogLacksRevocations,
+    LogLacksChanges,
+    LogLacksReplacements,
+    LogIsAlwaysAny,
+    LogNamesTouches,
+    LogNamesBatches,
+    LogNamesNewSessions,
+    LogTakesAnyPosition,
+    LogIsAQueue,
+    LogRunsAhead,
+    LogComesFirst,
 }
 
 /// A store of records, right but for one fault.
@@ -92,7 +106,7 @@ pub struct Store {
     fault: Option<Fault>,
     records: Arc<Mutex<BTreeMap<Vec<u8>, Record>>>,
     in_flight: Arc<AtomicUsize>,
-    revocations: broadcast::Sender<Announced>,
+    log: Log,
 }
 
 #[derive(Clone, Copy)]
@@ -128,7 +142,7 @@ impl Store {
             fault,
             records: Arc::default(),
             in_flight: Arc::default(),
-            revocations: broadcast::Sender::new(16),
+            log: Log::default(),
         }
     }
 
@@ -250,7 +264,7 @@ impl Store {
             fault: self.fault,
             records: Arc::clone(&self.records),
             in_flight: Arc::clone(&self.in_flight),
-            revocations: self.revocations.clone(),
+            log: self.log.clone(),
         }
     }
 
@@ -368,6 +382,13 @@ impl ActivityStore for Store {
                 _ => (activity, keep_until),
             };
             store.put(key, activity, keep_until);
+            let is_logged = match before {
+                Some(_) => !store.has(Fault::LogLacksReplacements),
+                None => store.has(Fault::LogNamesNewSessions),
+            };
+            if is_logged {
+                store.log.note(key);
+            }
         })
     }
 
@@ -443,6 +464,9 @@ impl ActivityStore for Store {
                     _ => Removal::MovesLater,
                 };
                 store.update(key, after, touch.keep_until(&after), removal);
+                if store.has(Fault::LogNamesTouches) {
+                    store.log.note(key);
+                }
             }
             Some(if store.has(Fault::TouchAnswersAfter) {
                 after
@@ -477,6 +501,9 @@ impl ActivityStore for Store {
                 _ => expected,
             };
             store.update(key, after, change.keep_until(&before), Removal::MovesLater);
+            if !store.has(Fault::LogLacksChanges) {
+                store.log.note(key);
+            }
             Some(before)
         })
     }
@@ -492,6 +519,10 @@ impl ActivityStore for Store {
                 return store.has(Fault::RevokeAnswersYes).then_some(made_up);
             };
             if store.has(Fault::RevokeInTwoSteps) {
+                yield_now().await;
+            }
+            if store.has(Fault::LogComesFirst) {
+                store.log.note(key);
                 yield_now().await;
             }
             let removal = match store.fault {
@@ -510,9 +541,8 @@ impl ActivityStore for Store {
                 }
                 _ => store.update(key, revoked, keep_until, removal),
             }
-            if !store.has(Fault::AnnouncesNothing) {
-                // No handle may have subscribed.
-                let _ = store.revocations.send(Announced::Revoked(key));
+            if !store.has(Fault::LogLacksRevocations) {
+                store.log.note(key);
             }
             let denies = store.has(Fault::RevokeAnswersYesOnce) && before.activity.is_revoked();
             (!denies).then_some(before.activity)
@@ -536,9 +566,14 @@ impl SharedStore for Store {
                     if store.has(Fault::ManyCreates) {
                         store.put(key, Activity::began(touch.now()), Timestamp::MAX);
                     }
+                    if store.has(Fault::ManyMakesUpAnswers) {
+                        found.push((key, Activity::began(touch.now())));
+                    }
                     continue;
                 };
-                found.push((key, before.activity));
+                if !(store.has(Fault::ManyLeavesOutEnded) && before.activity.is_revoked()) {
+                    found.push((key, before.activity));
+                }
                 if let Some(fault @ (Fault::ManyInTwoSteps | Fault::ManyOverwritesCreate)) =
                     store.fault
                 {
@@ -560,18 +595,21 @@ impl SharedStore for Store {
                         _ => Removal::MovesLater,
                     };
                     store.update(key, after, touch.keep_until(&after), removal);
+                    if store.has(Fault::LogNamesBatches) {
+                        store.log.note(key);
+                    }
+                }
+                if store.has(Fault::ManyAnswersAfter) {
+                    found.pop();
+                    found.push((key, after));
                 }
             }
             found
         })
     }
 
-    fn changes_since(&self, _: Option<LogPosition>) -> Answer<Changes> {
-        Box::pin(async { Ok(Changes::any(LogPosition::from_bytes([]))) })
-    }
-
-    fn revocations(&self) -> Revocations {
-        self.revocations.subscribe().into()
+    fn changes_since(&self, position: Option<LogPosition>) -> Answer<Changes> {
+        self.run_with_steps(async move |store| store.log.since(position, store.fault).await)
     }
 }
 

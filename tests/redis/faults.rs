@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower_login_timeout::{
-    Activity, ActivityStore, Announced, BoxError, Clock, Policy, RedisStore, SessionKey,
-    SharedStore, SystemClock, Timestamp, Verdict,
+    Activity, ActivityStore, BoxError, Clock, Policy, RedisStore, SessionKey, SystemClock,
+    Timestamp, Verdict,
 };
 
 use crate::common::redis::{Cluster, Watched, cli, info, name, one, url};
@@ -84,14 +84,9 @@ async fn a_silent_connection_is_noticed() -> Result {
     let server = one();
     let relay = Relay::to(server.port()).await?;
     let store = RedisStore::connect(&format!("redis://127.0.0.1:{}", relay.port)).await?;
-    let mut heard = store.revocations();
-    // The store notices although there are no requests.
     relay.silence_those_that_are_open();
-    tokio::time::timeout(PATIENCE, async {
-        assert_eq!(heard.next().await, Announced::Missed);
-        assert_eq!(heard.next().await, Announced::Missed);
-    })
-    .await?;
+    // The store notices although there are no requests. So the first one is answered.
+    sleep(4 * DEADLINE).await;
     store.load(key(0)).await?;
     Ok(())
 }

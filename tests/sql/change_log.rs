@@ -104,6 +104,12 @@ async fn begin_quietly<DB: SqlDatabase>(store: &SqlStore<DB>, id: &str) -> Sessi
     key
 }
 
+/// Begins a session, and starts it anew, which is a change.
+async fn start_anew<DB: SqlDatabase>(store: &SqlStore<DB>, id: &str) -> SessionKey {
+    begin_quietly(store, id).await;
+    begin(store, id, NOON).await
+}
+
 /// Changes the limits of a live session.
 fn other_limits() -> Change {
     let limits = Limits::default().with_idle(SECOND * 600).unwrap();
@@ -135,6 +141,7 @@ pub async fn the_log_holds_changes_and_no_activity<I: Nodes>(subject: &Subject<I
     for id in quiet {
         begin_quietly(store, id).await;
     }
+    begin(store, "new", NOON).await;
     let [touched, gathered, revoked, changed, not_changed] = quiet.map(SessionKey::of);
     store.touch(touched, touch).await.unwrap().unwrap();
     let found = store.touch_many(vec![(gathered, touch)]).await.unwrap();
@@ -156,7 +163,7 @@ pub async fn the_log_holds_changes_and_no_activity<I: Nodes>(subject: &Subject<I
     assert_eq!(follower.read().await, keys(["revoked"]));
     store.change(changed, other_limits()).await.unwrap();
     assert!(follower.read().await.contains(&changed));
-    let created = begin(store, "created", NOON).await;
+    let created = start_anew(store, "created").await;
     assert!(follower.read().await.contains(&created));
     begin(store, "not changed", NOON).await;
     follower.read().await;
@@ -172,7 +179,7 @@ pub async fn the_log_holds_changes_and_no_activity<I: Nodes>(subject: &Subject<I
 pub async fn a_change_leaves_the_log_after_a_while<I: Nodes>(subject: &Subject<I::DB, I>) {
     let store = &subject.store;
     let mut follower = Follower::of(store).await;
-    begin(store, "created", NOON).await;
+    start_anew(store, "created").await;
     assert_eq!(follower.read().await, keys(["created"]));
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(follower.read().await, keys(["created"]), "too early");
@@ -263,7 +270,7 @@ pub async fn too_many_changes_are_any_change<I: Nodes>(subject: &Subject<I::DB, 
     let until = database_time(&follower.position) + 60_000;
     run(format!("UPDATE {table} SET logged_until = {until}")).await;
     assert_eq!(follower.read().await.len(), MAX_CHANGES);
-    let key = begin(store, "one more", NOON).await;
+    let key = start_anew(store, "one more").await;
     let position = follower.position.clone();
     let read = store.changes_since(Some(position)).await.unwrap();
     assert_eq!(read.changed(), &Changed::Any);
@@ -349,7 +356,7 @@ pub async fn follow_many_changes<DB: SqlDatabase>(writer: &SqlStore<DB>, reader:
             for session in 0..SESSIONS {
                 let id = format!("writer {number} session {session}");
                 let key = match session % 3 {
-                    0 => begin(&store, &id, NOON).await,
+                    0 => start_anew(&store, &id).await,
                     1 => {
                         let key = begin_quietly(&store, &id).await;
                         store.change(key, other_limits()).await.unwrap().unwrap();
@@ -391,6 +398,8 @@ pub async fn a_table_without_the_log_says_what_to_do<I: Nodes>(subject: &Subject
         subject.table
     );
     subject.inside.run(create).await;
+    let key = format!("CREATE UNIQUE INDEX {old}_id ON {old} (id)");
+    subject.inside.run(key).await;
     let store = subject.store.clone().with_table(&old).unwrap();
     let key = SessionKey::of("old");
     let create = store.create(key, Activity::began(NOON), NOON);
@@ -422,7 +431,7 @@ pub async fn a_change_that_commits_after_later_ones_is_logged<I: Nodes>(
     let revoked = tokio::spawn(patient.revoke(first, Timestamp::MAX));
     subject.inside.held_up(subject.table).await;
     for id in ["second", "third"] {
-        let later = begin(store, id, NOON).await;
+        let later = start_anew(store, id).await;
         let read = follower.read().await;
         assert!(read.contains(&later) && !read.contains(&first));
     }

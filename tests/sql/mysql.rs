@@ -156,6 +156,7 @@ async fn the_log_is_read_through_its_index() {
     let change = "UPDATE by_index SET logged_until = 1700000000000 LIMIT 25000";
     subject.inside.run(change.to_owned()).await;
     let changed = begin(&subject.store, "changed", NOON).await;
+    subject.store.revoke(changed, NOON).await.unwrap();
     let rows_read = async || {
         let sql = "SELECT CAST(rows_read AS SIGNED) FROM information_schema.table_statistics
             WHERE table_schema = 'app' AND table_name = 'by_index'";

@@ -238,7 +238,7 @@ async fn a_stricter_isolation_level_of_the_server_changes_nothing() {
     database
         .run("SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE")
         .await;
-    let url = with_settings(&database.url, "timeout=5s");
+    let url = with_settings(&database.url, "timeout=20s");
     let own = Database::connect(&url).await.with_table("strict").unwrap();
     own.migrate().await.unwrap();
     let pool = MySqlPool::connect(&database.url).await.unwrap();
@@ -258,7 +258,7 @@ async fn a_stricter_isolation_level_of_the_server_changes_nothing() {
         // The server says at which level the statement runs that waits for the row.
         let level = "SELECT count(*) FROM information_schema.innodb_trx
             WHERE trx_state = 'LOCK WAIT' AND trx_isolation_level = 'READ COMMITTED'";
-        eventually("it waits, read committed", SECOND * 4, async || {
+        eventually("it waits, read committed", SECOND * 15, async || {
             // InnoDB makes this list anew only if nobody has read it for 100 ms.
             tokio::time::sleep(Duration::from_millis(150)).await;
             database.number(level).await == 1

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Postgres};
 use tokio::task::JoinSet;
 use tower_login_timeout::{
     Activity, ActivityStore, AnyStore, CachedStore, Clock, ManualClock, PostgresStore, SessionKey,
-    SharedStore, SystemClock, Timestamp, conformance,
+    SystemClock, Timestamp, conformance,
 };
 
 use crate::common::databases::{Held, Shared, postgresql_url, start_postgresql};
@@ -246,11 +246,11 @@ async fn a_pool_that_leads_to_pgbouncer_works() {
         .await
         .unwrap();
     let store = PostgresStore::from_pool(pool)
-        .without_listener()
         .with_table("bounced_pool")
         .unwrap();
     conformance::check(&store).await;
     conformance::check_shared(&store).await;
+    conformance::check_change_log(&store, &store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -630,29 +630,4 @@ async fn a_changed_password_does_not_flood_the_server() {
     while let Some(caller) = callers.join_next().await {
         caller.unwrap();
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn listeners_end_although_revocations_come_often() {
-    let database = Database::shared().await;
-    let store = database.store("often").await;
-    let key = begin(&store, "often", NOON).await;
-    let revoking = store.clone();
-    let revocations = tokio::spawn(async move {
-        loop {
-            revoking.revoke(key, NOON).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    });
-    for _ in 0..5 {
-        let mut listener = store.revocations();
-        soon(listener.next()).await;
-    }
-    let listening =
-        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%often_revoked%'";
-    eventually("nobody listens", SECOND * 5, async || {
-        database.number(listening).await == 0
-    })
-    .await;
-    revocations.abort();
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Pool, pool::PoolOptions};
 use tower_login_timeout::{
     Activity, ActivityStore, Clock, Limits, ManualClock, Policy, SessionKey, SharedStore,
-    SqlDatabase, SqlError, SqlStore, Timestamp, Verdict,
+    SqlDatabase, SqlError, SqlStore, SystemClock, Timestamp, Verdict,
 };
 
 pub const NOON: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
@@ -188,7 +188,7 @@ pub fn policy(idle: u64, touch_every: u64) -> Policy {
         .unwrap()
 }
 
-/// Creates a session that began at that moment.
+/// Creates a session that began at that moment. It is not swept while the test runs.
 pub async fn begin<S: ActivityStore<Error = SqlError>>(
     store: &S,
     id: &str,
@@ -196,8 +196,8 @@ pub async fn begin<S: ActivityStore<Error = SqlError>>(
 ) -> SessionKey {
     let key = SessionKey::of(id);
     let activity = Activity::began(at);
-    let keep_until = Policy::default().keep_until(&activity);
-    store.create(key, activity, keep_until).await.unwrap();
+    let tomorrow = SystemClock.now().saturating_add(SECOND * 24 * 3600);
+    store.create(key, activity, tomorrow).await.unwrap();
     key
 }
 

@@ -19,7 +19,7 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::{ActivityStore, BoxError};
 use crate::store::change_log::{Changes, LogPosition};
-use crate::store::shared_store::{Revocations, SharedStore};
+use crate::store::shared_store::SharedStore;
 
 /// How long the store may take to show that it is up.
 const READY_WITHIN: Duration = Duration::from_secs(1);
@@ -197,10 +197,6 @@ impl SharedStore for AnyStore {
 
     fn read_changes_every(&self) -> Duration {
         self.0.read_changes_every()
-    }
-
-    fn revocations(&self) -> Revocations {
-        self.0.revocations()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::BoxError;
 use crate::store::change_log::{Changes, LogPosition};
-use crate::store::shared_store::{Revocations, SharedStore};
+use crate::store::shared_store::SharedStore;
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
@@ -36,7 +36,6 @@ pub(super) trait Erased: Send + Sync {
     ) -> BoxFuture<Vec<(SessionKey, Activity)>>;
     fn changes_since(&self, position: Option<LogPosition>) -> BoxFuture<Changes>;
     fn read_changes_every(&self) -> Duration;
-    fn revocations(&self) -> Revocations;
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>>;
     fn kind(&self) -> &'static str;
 }
@@ -102,10 +101,6 @@ impl<S: SharedStore> Erased for Typed<S> {
 
     fn read_changes_every(&self) -> Duration {
         self.store.read_changes_every()
-    }
-
-    fn revocations(&self) -> Revocations {
-        self.store.revocations()
     }
 
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>> {

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
@@ -19,7 +18,6 @@ use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::change_log::{Changes, LogPosition};
-use crate::store::shared_store::{Announced, Revocations};
 
 /// How long one attempt to connect may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,9 +31,6 @@ const CLOCK_FIRST: Duration = Duration::from_millis(100);
 /// How often the log of changes is asked for before the store is connected.
 const BEFORE_CONNECTED: Duration = Duration::from_millis(250);
 
-/// How many announcements a subscriber may lag behind.
-const ANNOUNCEMENTS: usize = 1_024;
-
 /// A store that connects in the background.
 pub(super) struct LazyStore {
     state: Arc<State>,
@@ -48,8 +43,6 @@ struct State {
     clock: OnceLock<Arc<dyn Clock>>,
     /// Why the last attempt failed.
     failure: Mutex<Option<Arc<AnyStoreError>>>,
-    /// For subscribers that came before the store was connected.
-    announcements: broadcast::Sender<Announced>,
 }
 
 /// Shows the node's time until the store is connected, and the store's time from then on.
@@ -79,7 +72,6 @@ impl LazyStore {
             store: OnceLock::new(),
             clock: OnceLock::new(),
             failure: Mutex::default(),
-            announcements: broadcast::Sender::new(ANNOUNCEMENTS),
         });
         let task = runtime.spawn(Arc::clone(&state).connect(connect));
         Ok(Self {
@@ -126,21 +118,12 @@ impl State {
         }
     }
 
-    /// Puts the store into use, and passes its announcements on to earlier subscribers.
+    /// Puts the store into use.
     async fn connected(&self, store: Arc<dyn Erased>, clock: Arc<dyn Clock>) {
         // Each is set here and nowhere else.
         let _ = self.clock.set(clock);
         sleep(CLOCK_FIRST).await;
-        let _ = self.store.set(Arc::clone(&store));
-        if self.announcements.receiver_count() == 0 {
-            return;
-        }
-        let mut revocations = store.revocations();
-        let mut announced = Announced::Missed;
-        // It fails when the last subscriber is gone.
-        while self.announcements.send(announced).is_ok() {
-            announced = revocations.next().await;
-        }
+        let _ = self.store.set(store);
     }
 
     fn not_connected(&self) -> AnyStoreError {
@@ -196,15 +179,6 @@ impl Erased for LazyStore {
     fn read_changes_every(&self) -> Duration {
         let store = self.state.store.get();
         store.map_or(BEFORE_CONNECTED, |store| store.read_changes_every())
-    }
-
-    fn revocations(&self) -> Revocations {
-        // Subscribed before the look, so that a store that is connected meanwhile is not missed.
-        let early = self.state.announcements.subscribe();
-        match self.state.store.get() {
-            Some(store) => store.revocations(),
-            None => early.into(),
-        }
     }
 
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>> {
@@ -317,14 +291,6 @@ mod tests {
             advance(Duration::from_millis(1)).await;
         }
         assert!(waited > 50, "{waited}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_early_subscriber_is_told_that_it_missed_announcements() {
-        let (store, _) = connected_after(1);
-        let mut early = store.revocations();
-        assert_eq!(early.next().await, Announced::Missed);
-        assert!(store.load(KEY).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,8 @@
 
 mod activity_store;
 mod beginning;
+#[cfg(feature = "_shared")]
+mod change_log;
 mod changing;
 mod concurrent;
 mod dropped;
@@ -17,4 +19,6 @@ mod values;
 
 pub use self::activity_store::check;
 #[cfg(feature = "_shared")]
-pub use self::shared_store::{check_push, check_shared};
+pub use self::change_log::check_change_log;
+#[cfg(feature = "_shared")]
+pub use self::shared_store::check_shared;

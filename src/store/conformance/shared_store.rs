@@ -1,9 +1,5 @@
 //! The checks of the contract of `SharedStore`.
 
-use std::time::Duration;
-
-use tokio::time::timeout;
-
 use super::concurrent::{AT_ONCE, create_stays, each_at_once};
 use super::policies::{self, Cases};
 use super::removal;
@@ -13,7 +9,7 @@ use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::policy::Policy;
 use crate::session::touch::Touch;
-use crate::store::shared_store::{Announced, SharedStore};
+use crate::store::shared_store::SharedStore;
 
 /// Checks that a store keeps the contract of [`SharedStore::touch_many`]. Use it in addition to
 /// [`check`](super::check).
@@ -29,6 +25,12 @@ pub async fn check_shared<S: SharedStore>(store: &S) {
         .add(
             "touch_many treats each touch as touch does",
             by_the_rules(subject),
+        )
+        .await;
+    report
+        .add(
+            "touch_many answers each record as it was, with its key",
+            answers(subject),
         )
         .await;
     report
@@ -69,25 +71,6 @@ pub async fn check_shared<S: SharedStore>(store: &S) {
             "touch_many never overwrites a concurrent create",
             concurrent_create(subject),
         )
-        .await;
-    report.finish();
-}
-
-/// Checks that a revocation through one handle is announced to another at once. Use it for a store
-/// that pushes revocations.
-///
-/// The handles may be clones, or belong to two nodes that share a server. The check waits up to ten
-/// seconds for the subscription to be ready, so time must not be paused if the store is across a
-/// network.
-///
-/// # Panics
-///
-/// If nothing is announced.
-pub async fn check_push<S: SharedStore>(revoking: &S, listening: &S) {
-    let subject = &Subject::new(revoking);
-    let mut report = Report::of("SharedStore");
-    report
-        .add("revocations are announced", announced(subject, listening))
         .await;
     report.finish();
 }
@@ -165,6 +148,28 @@ async fn by_the_rules<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
             .await?;
     }
     Ok(())
+}
+
+async fn answers<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
+    let touch = subject.touch_after(MINUTE);
+    let idle = Activity::began(subject.start.saturating_sub(subject.policy.idle()));
+    let mut expected = Vec::new();
+    for record in [
+        Activity::began(subject.start),
+        Activity::began(subject.start).active_at(touch.last_activity()),
+        Activity::began(subject.start).revoked(),
+        idle,
+    ] {
+        expected.push(subject.created(record).await?);
+    }
+    let mut touches: Vec<_> = expected.iter().map(|(key, _)| (*key, touch)).collect();
+    // There is no answer about an unknown session.
+    touches.push((fresh_key(), touch));
+    touches.sort_unstable_by_key(|(key, _)| *key);
+    let mut found = answered("touch_many", subject.store.touch_many(touches).await)?;
+    expected.sort_unstable_by_key(|(key, _)| *key);
+    found.sort_unstable_by_key(|(key, _)| *key);
+    expect("touch_many", found, expected)
 }
 
 async fn of_any_length<S: SharedStore>(subject: &Subject<'_, S>) -> Outcome {
@@ -256,18 +261,4 @@ async fn touch_many<S: SharedStore>(
 ) -> Outcome {
     touches.sort_unstable_by_key(|(key, _)| *key);
     answered("touch_many", subject.store.touch_many(touches).await).map(drop)
-}
-
-async fn announced<S: SharedStore>(subject: &Subject<'_, S>, listening: &S) -> Outcome {
-    let mut revocations = listening.revocations();
-    // A subscription may take a while to be ready. Earlier announcements are lost.
-    for _ in 0..50 {
-        let (key, _) = subject.begun().await?;
-        subject.revoke(key).await?;
-        let this_one = async { while revocations.next().await != Announced::Revoked(key) {} };
-        if timeout(Duration::from_millis(200), this_one).await.is_ok() {
-            return expect("record", subject.load(key).await?.is_some(), true);
-        }
-    }
-    Err("nothing was announced for ten seconds".to_owned())
 }

@@ -8,7 +8,7 @@ use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
 use crate::store::change_log::{Changes, LogPosition};
 use crate::store::memory::memory_store::MemoryStore;
-use crate::store::shared_store::{Revocations, SharedStore};
+use crate::store::shared_store::SharedStore;
 
 /// For programs that choose their store at run time: there is nothing to gain from a cache in front
 /// of memory.
@@ -27,9 +27,5 @@ impl SharedStore for MemoryStore {
 
     fn changes_since(&self, position: Option<LogPosition>) -> Self::Future<Changes> {
         ready(Ok(self.changes().since(position.as_ref())))
-    }
-
-    fn revocations(&self) -> Revocations {
-        Revocations::never()
     }
 }

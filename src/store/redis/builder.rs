@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
 
-use super::announcements::Announcements;
 use super::batcher::Batcher;
 use super::cluster;
 use super::connector::{Connector, Target};
@@ -109,8 +108,7 @@ impl RedisStoreBuilder {
         }
     }
 
-    /// Sets what every key begins with, and the channel that revocations are announced on. The
-    /// default is `login-timeout:`.
+    /// Sets what every key begins with. The default is `login-timeout:`.
     ///
     /// Applications with different session ids can share a server if each has its own prefix. Leave
     /// out braces: a Cluster reads them as a hash tag and puts all sessions into one slot.
@@ -225,14 +223,11 @@ impl RedisStoreBuilder {
         let transport = Transport {
             tls: self.tls.prepare(&servers)?,
         };
-        let announcements = Announcements::on(format!("{}revoked", self.prefix));
-        let (main, listener) = self
-            .connections(&endpoint, &transport, &announcements)
-            .await?;
+        let main = self.start(&endpoint, &transport).await?;
         let replicated = match self.replicas {
             0 => None,
             replicas => Some(Replicated {
-                connection: self.start(&endpoint, &transport, None).await?,
+                connection: self.start(&endpoint, &transport).await?,
                 replicas,
                 // The server's answer must come before the operation's deadline.
                 wait: self.deadline * 3 / 4,
@@ -241,8 +236,6 @@ impl RedisStoreBuilder {
         let operations = Operations {
             main,
             replicated,
-            _listener: listener,
-            announcements,
             batcher: Batcher::default(),
             many_keys: AtomicBool::new(!matches!(endpoint, Endpoint::Cluster(_))),
             in_flight: tokio::sync::Semaphore::new(self.in_flight),
@@ -254,30 +247,10 @@ impl RedisStoreBuilder {
         Ok(RedisStore::over(Arc::new(operations)))
     }
 
-    /// Starts the main connection, and one for announcements where they need their own.
-    async fn connections(
-        &self,
-        endpoint: &Endpoint,
-        transport: &Transport,
-        announcements: &Announcements,
-    ) -> Result<(ManagedConnection, Option<ManagedConnection>), RedisStoreError> {
-        let announcements = Some(announcements.clone());
-        let Endpoint::Cluster(nodes) = endpoint else {
-            let main = self.start(endpoint, transport, announcements).await?;
-            return Ok((main, None));
-        };
-        let main = self.start(endpoint, transport, None).await?;
-        let nodes = nodes.clone();
-        let any_node = Target::AnyNode { nodes, turn: 0 };
-        let listener = self.connector(any_node, transport, announcements);
-        Ok((main, Some(ManagedConnection::start(listener).await?)))
-    }
-
     async fn start(
         &self,
         endpoint: &Endpoint,
         transport: &Transport,
-        announcements: Option<Announcements>,
     ) -> Result<ManagedConnection, RedisStoreError> {
         let target = match endpoint {
             Endpoint::Server(server) => Target::Server(server.clone()),
@@ -287,25 +260,15 @@ impl RedisStoreBuilder {
                 Target::Cluster(cluster::client(nodes, &self.tls, self.deadline)?)
             }
         };
-        let connector = self.connector(target, transport, announcements);
-        Ok(ManagedConnection::start(connector).await?)
-    }
-
-    fn connector(
-        &self,
-        target: Target,
-        transport: &Transport,
-        announcements: Option<Announcements>,
-    ) -> Connector {
-        Connector {
+        let connector = Connector {
             target,
             transport: transport.clone(),
             protocol: ProtocolVersion::RESP3,
             config: self.config.clone(),
-            announcements,
             limit: self.deadline,
             queue: self.in_flight.min(4096),
-        }
+        };
+        Ok(ManagedConnection::start(connector).await?)
     }
 }
 

@@ -42,13 +42,11 @@ pub(super) enum Call<'a> {
         record: &'a [u8],
         keep_until: Timestamp,
     },
-    /// Marks the record as revoked, notes that, and announces it. Answers the record as it was, or
-    /// nil where there is none, or -1 where it is malformed, or a list of nil and why it was not
-    /// written.
+    /// Marks the record as revoked, and notes that. Answers the record as it was, or nil where
+    /// there is none, or -1 where it is malformed, or a list of nil and why it was not written.
     Revoke {
         key: SessionKey,
         keep_until: Timestamp,
-        channel: &'a str,
     },
     /// Notes a change, or without a session key only a position. The log is the script's only key.
     /// Answers the position.
@@ -103,13 +101,9 @@ impl Call<'_> {
                 command.arg(*before).arg(*record).arg(keep_until);
                 command.arg(&key.to_bytes()[..]);
             }
-            Call::Revoke {
-                key,
-                keep_until,
-                channel,
-            } => {
+            Call::Revoke { key, keep_until } => {
                 command.arg(keep_until.as_unix_millis());
-                command.arg(&key.to_bytes()[..]).arg(*channel);
+                command.arg(&key.to_bytes()[..]);
             }
             Call::Note(key) => {
                 let key = key.map(SessionKey::to_bytes);

@@ -108,11 +108,7 @@ impl Operations {
 
     async fn revoke_record(&self, key: SessionKey, keep_until: Timestamp) -> LoadResult {
         let name = self.name(key);
-        let call = Call::Revoke {
-            key,
-            keep_until,
-            channel: self.announcements.channel(),
-        };
+        let call = Call::Revoke { key, keep_until };
         let (answer, confirmed) = self.change_script(&name, &call).await?;
         let wanted = self
             .replicated

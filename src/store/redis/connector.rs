@@ -12,7 +12,6 @@ use redis::{
 };
 use tokio::sync::oneshot;
 
-use super::announcements::Announcements;
 use super::connection::Connection;
 use super::sentinel::Sentinels;
 use super::time_limit::within;
@@ -26,8 +25,6 @@ pub(super) struct Connector {
     pub(super) protocol: ProtocolVersion,
     /// The application's own settings. The time limits and the queue's length are replaced.
     pub(super) config: AsyncConnectionConfig,
-    /// Where announcements go, where the connection is to receive them.
-    pub(super) announcements: Option<Announcements>,
     /// How long each step may take.
     pub(super) limit: Duration,
     /// How many commands may wait to be written.
@@ -42,11 +39,6 @@ pub(super) enum Target {
     /// The master that Sentinels name.
     Master(Sentinels),
     Cluster(ClusterClient),
-    /// One node of a Cluster, any of these. An announcement reaches every node.
-    AnyNode {
-        nodes: Vec<ConnectionInfo>,
-        turn: usize,
-    },
 }
 
 /// A signal that a connection was closed.
@@ -82,11 +74,6 @@ impl Connector {
             Target::Server(server) => server.clone(),
             Target::Client(client) => client.get_connection_info().clone(),
             Target::Master(sentinels) => sentinels.master(&self.transport, self.limit).await?,
-            Target::AnyNode { nodes, turn } => {
-                *turn = turn.wrapping_add(1);
-                let index = turn.checked_rem(nodes.len()).unwrap_or_default();
-                nodes.get(index).cloned().ok_or(no_node())?
-            }
             Target::Cluster(cluster) => {
                 // The client may have to try several nodes.
                 let cluster = within(4 * self.limit, cluster.get_async_connection()).await?;
@@ -97,17 +84,10 @@ impl Connector {
         let server = server.set_redis_settings(settings.set_protocol(self.protocol));
         let (config, closed) = self.config();
         let mut server = within(self.limit, self.transport.open(&server, &config)).await?;
-        if let Some(announcements) = &self.announcements {
-            let pushed = self.protocol.supports_resp3();
-            if pushed {
-                within(self.limit, server.subscribe(announcements.channel())).await?;
-            }
-            announcements.set_pushed(pushed);
-        }
         if !self.is_right(&mut server).await? {
             return Err(RedisError::from((
                 ErrorKind::Io,
-                "the server is a replica, or no longer the master, or its Cluster is down",
+                "the server is a replica, or no longer the master",
             )));
         }
         Ok((Connection::Server(server), Closed(closed)))
@@ -119,12 +99,6 @@ impl Connector {
         &mut self,
         server: &mut MultiplexedConnection,
     ) -> RedisResult<bool> {
-        if matches!(self.target, Target::AnyNode { .. }) {
-            let mut ask = cmd("CLUSTER");
-            ask.arg("INFO");
-            let info: String = within(self.limit, ask.query_async(server)).await?;
-            return Ok(info.contains("cluster_state:ok"));
-        }
         // `HELLO` names the role and needs fewer rights than `ROLE`. With RESP2 it may be missing.
         let question = if self.protocol.supports_resp3() {
             cmd("HELLO")
@@ -141,13 +115,6 @@ impl Connector {
         })
     }
 
-    /// Tells the listeners that announcements may have been lost.
-    pub(super) fn missed(&self) {
-        if let Some(announcements) = &self.announcements {
-            announcements.missed();
-        }
-    }
-
     fn config(&self) -> (AsyncConnectionConfig, Option<oneshot::Receiver<()>>) {
         let config = self
             .config
@@ -162,14 +129,10 @@ impl Connector {
         let (closing, closed) = oneshot::channel();
         // The client wants a closure that can be called again. The sender can be used once.
         let closing = Mutex::new(Some(closing));
-        let announcements = self.announcements.clone();
         let config = config.set_push_sender(move |push: PushInfo| -> Result<(), ()> {
             if push.kind == PushKind::Disconnection {
                 let mut closing = closing.lock().map_err(|_| ())?;
                 return closing.take().map_or(Ok(()), |closing| closing.send(()));
-            }
-            if let Some(announcements) = &announcements {
-                announcements.receive(push);
             }
             Ok(())
         });
@@ -199,11 +162,4 @@ fn is_replica(answer: Value) -> bool {
         _ => None,
     };
     role.is_some_and(|role| from_redis_value::<String>(role).is_ok_and(|role| role != "master"))
-}
-
-fn no_node() -> RedisError {
-    RedisError::from((
-        ErrorKind::InvalidClientConfig,
-        "no node of the Cluster is named",
-    ))
 }

@@ -112,7 +112,6 @@ async fn keep_up(mut connector: Connector, state: watch::Sender<State>, signals:
     loop {
         let pause = match connector.connect().await {
             Ok((connection, closed)) => {
-                connector.missed();
                 let since = Instant::now();
                 state.send_replace(State::Up(connection.clone()));
                 if let Connection::Cluster(_) = connection {
@@ -124,7 +123,6 @@ async fn keep_up(mut connector: Connector, state: watch::Sender<State>, signals:
                     continue;
                 }
                 until_lost(&mut connector, connection, closed, &signals).await;
-                connector.missed();
                 if since.elapsed() >= STEADY {
                     state.send_replace(State::Connecting);
                     backoff = Backoff::default();

@@ -1,6 +1,5 @@
 //! The store in Redis or Valkey.
 
-mod announcements;
 mod backoff;
 mod batch;
 mod batcher;

@@ -7,7 +7,6 @@ use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value, from_redis_value
 use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 use tokio::time::timeout;
 
-use super::announcements::Announcements;
 use super::batcher::Batcher;
 use super::call::Call;
 use super::codec::{LoadResult, name, pack, read, split_refusal};
@@ -21,9 +20,6 @@ use crate::session::time::Timestamp;
 pub(super) struct Operations {
     pub(super) main: ManagedConnection,
     pub(super) replicated: Option<Replicated>,
-    /// Held so that it goes on receiving announcements.
-    pub(super) _listener: Option<ManagedConnection>,
-    pub(super) announcements: Announcements,
     pub(super) batcher: Batcher,
     /// Whether one script may have many keys. A Cluster does not allow it, also where the URL names
     /// one server and a Cluster is behind it.

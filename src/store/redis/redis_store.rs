@@ -15,7 +15,7 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
 use crate::store::change_log::{Changes, LogPosition};
-use crate::store::shared_store::{Revocations, SharedStore};
+use crate::store::shared_store::SharedStore;
 use crate::store::store_clock::StoreClock;
 
 /// Stores activity in Redis 6.2 or later, or in Valkey, for sessions that outlive a process or are
@@ -63,8 +63,6 @@ use crate::store::store_clock::StoreClock;
 ///   Nothing has to be retried or supervised.
 /// - With Sentinels the store follows a fail-over. With a Cluster it follows slots that move and
 ///   replicas that take over.
-/// - Revocations are [announced](SharedStore::revocations) to every node, usually within a
-///   millisecond.
 /// - The [log of changes](SharedStore::changes_since) is a stream of the last 65 536 changes. A
 ///   change and its entry are one atomic step. In a Cluster the entry is a second step. The change
 ///   counts although that step fails, and a near cache sees it within a minute.
@@ -85,17 +83,14 @@ use crate::store::store_clock::StoreClock;
 ///   [prefix](crate::RedisStoreBuilder::with_key_prefix).
 ///
 /// ```text
-/// ACL SETUSER app on >password resetchannels &login-timeout:revoked ~login-timeout:* -@all
-///   +hello +get +set +setrange +persist +eval +evalsha +time +publish +subscribe
-///   +xadd +xrange +xrevrange
+/// ACL SETUSER app on >password resetchannels ~login-timeout:* -@all
+///   +hello +get +set +setrange +persist +eval +evalsha +time +xadd +xrange +xrevrange
 /// ```
 ///
-/// Some settings need more: `+wait` for replicas, `+cluster|slots +cluster|info +asking +ping` for
-/// a Cluster, `+select` for a database, `+role` for a server that speaks RESP2 only.
+/// Some settings need more: `+wait` for replicas, `+cluster|slots +asking +ping` for a Cluster, `+select` for a database, `+role` for a server that speaks RESP2 only.
 ///
-/// RESP3 is not needed. Where a server, or a proxy before it, knows RESP2 only, revocations are not
-/// announced: [`revocations`](SharedStore::revocations) stays silent, and a near cache relies on
-/// its own limits.
+/// RESP3 is not needed. With it, the store notices a closed connection at once. With RESP2 it does
+/// so at its next operation, or within half a second.
 ///
 /// # Reconnecting
 ///
@@ -216,14 +211,6 @@ impl SharedStore for RedisStore {
     /// Returns 250 ms.
     fn read_changes_every(&self) -> Duration {
         Duration::from_millis(250)
-    }
-
-    /// Announces the sessions that any node revokes in this store. An interrupted connection
-    /// announces [`Announced::Missed`] twice: when it is lost and when it is up again.
-    ///
-    /// [`Announced::Missed`]: crate::Announced::Missed
-    fn revocations(&self) -> Revocations {
-        self.0.announcements.listen()
     }
 }
 

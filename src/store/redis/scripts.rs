@@ -210,7 +210,6 @@ local record = '1R' .. before:sub(3, 14) .. struct.pack('>I6', keep) .. before:s
 local err = replace(key, record, keep)
 if err then return {false, err} end
 if KEYS[2] and state == '1L' then note(KEYS[2], ARGV[2]) end
-redis.call('PUBLISH', ARGV[3], ARGV[2])
 return before";
 
 /// Adds to the log alone. Where memory is full, it begins with a write that needs none, as

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
-use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Pool, SqlSafeStr, SqlStr, Type};
+use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, SqlSafeStr, SqlStr, Type};
 
 use super::call::Call;
 use super::error::Consequence;
 use super::log_row::LogRow;
-use super::row::Row;
+use super::row::{COLUMNS, Row};
 use super::settings::Settings;
 use super::value::Value;
-use crate::store::shared_store::Revocations;
 
 /// Marks the databases that `SqlStore` supports: sqlx's `Sqlite`, `Postgres` and `MySql`.
 ///
@@ -75,9 +74,6 @@ pub trait Dialect: Database {
 
     /// Returns what an error of this database means, where its SQLSTATE does not say it.
     fn consequence(error: &dyn DatabaseError) -> Consequence;
-
-    /// Subscribes to the revocations that the database announces.
-    fn revocations(pool: &Pool<Self>, settings: &Settings) -> Revocations;
 }
 
 /// The statements of a store. Each comment lists the values that the statement takes.
@@ -153,6 +149,12 @@ pub(super) fn still_applies(
         seen = value("seen"),
         stale_until = value("stale_until"),
     )
+}
+
+/// Writes something for each column of a record, with commas between.
+pub(super) fn each_column(write: impl Fn(&str) -> String) -> String {
+    let columns: Vec<_> = COLUMNS.split(", ").map(write).collect();
+    columns.join(", ")
 }
 
 /// Writes the condition under which a change still applies to the row that is stored: it is the

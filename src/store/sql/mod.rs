@@ -17,7 +17,6 @@ mod pooled_connection;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "postgres")]
-mod postgres_listen;
 mod reconnect;
 mod report;
 mod row;

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow};
-use sqlx::{ConnectOptions, MySql, MySqlPool, Pool, Row as _, SqlStr};
+use sqlx::{ConnectOptions, MySql, MySqlPool, Row as _, SqlStr};
 
 use super::call::{Call, query};
 use super::clock;
-use super::dialect::{Dialect, SqlDatabase, Statements, is_unchanged, row, still_applies, text};
+use super::dialect::{
+    Dialect, SqlDatabase, Statements, each_column, is_unchanged, row, still_applies, text,
+};
 use super::error::{Consequence, SqlError};
 use super::log_row::{LogRow, READ_ROWS, log_row};
 use super::pool::{ConnectionPool, pool_options};
@@ -17,7 +19,6 @@ use super::row::{COLUMNS, Row};
 use super::settings::{Protocol, Settings, statement_timeout};
 use super::sql_store::SqlStore;
 use super::value::Value;
-use crate::store::shared_store::Revocations;
 use crate::store::store_clock::StoreClock;
 
 /// The time in milliseconds since 1970, at the start of the statement.
@@ -32,7 +33,7 @@ const CONNECTIONS: u32 = 10;
 /// Stores activity in MySQL 8.0 or later, or in MariaDB 10.6 or later.
 ///
 /// Writes are as durable as the server is configured. With its default settings they survive a
-/// power cut. Revocations are not announced.
+/// power cut.
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
@@ -107,6 +108,7 @@ impl Dialect for MySql {
     fn statements(settings: &Settings) -> Statements {
         let table = settings.table.as_str();
         let logged_until = format!("{NOW} + {}", settings.logged_for().as_millis());
+        let new_values = each_column(|column| format!("{column} = VALUES({column})"));
         let touch_applies = still_applies("", "<=>", |_| "?".to_owned());
         let due_applies = still_applies("stored.", "<=>", |value| format!("due.{value}"));
         let keys = "JSON_TABLE(?, '$[*]' COLUMNS (hex CHAR(32) PATH '$'))";
@@ -136,8 +138,8 @@ impl Dialect for MySql {
             )),
             load: text(format!("SELECT {COLUMNS} FROM `{table}` WHERE id = ?")),
             create: text(format!(
-                "REPLACE INTO `{table}` ({COLUMNS}, logged_until)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {logged_until})"
+                "INSERT INTO `{table}` ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON DUPLICATE KEY UPDATE {new_values}, logged_until = {logged_until}"
             )),
             begin: text(format!(
                 "INSERT IGNORE INTO `{table}` ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -280,10 +282,6 @@ impl Dialect for MySql {
             Some(1290 | 1792 | 1836) => Consequence::CloseAll,
             _ => Consequence::Keep,
         }
-    }
-
-    fn revocations(_: &Pool<Self>, _: &Settings) -> Revocations {
-        Revocations::never()
     }
 }
 

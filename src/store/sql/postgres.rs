@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
-use sqlx::{ConnectOptions, PgPool, Pool, Postgres, Row as _, SqlStr};
+use sqlx::{ConnectOptions, PgPool, Postgres, Row as _, SqlStr};
 
 use super::call::{Call, query};
-use super::dialect::{Dialect, SqlDatabase, Statements, is_unchanged, row, still_applies, text};
+use super::clock;
+use super::dialect::{
+    Dialect, SqlDatabase, Statements, each_column, is_unchanged, row, still_applies, text,
+};
 use super::error::{Consequence, SqlError};
 use super::log_row::{LogRow, READ_ROWS, log_row};
 use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
-use super::settings::{Listening, Protocol, Settings, statement_timeout};
+use super::settings::{Protocol, Settings, statement_timeout};
 use super::sql_store::SqlStore;
 use super::value::Value;
-use super::{clock, postgres_listen};
-use crate::store::shared_store::Revocations;
 use crate::store::store_clock::StoreClock;
 
 /// Makes a statement return before its commit is on the disk.
@@ -30,8 +31,7 @@ const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 ///
 /// Created and revoked sessions are as durable as the server's `synchronous_commit` says. Touches
 /// do not wait for the disk: a power cut may lose the touches of the last moments, which can only
-/// end a session early. Revocations are announced with `NOTIFY`, in the statement that writes them.
-/// A near cache that listens uses one connection in addition to those of the pool.
+/// end a session early.
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
@@ -60,9 +60,7 @@ impl PostgresStore {
     /// | `persistent-statements` | `no` for a pooler such as pgbouncer in transaction mode | `yes` |
     ///
     /// With `persistent-statements=no`, each statement is one message that carries its values, so
-    /// it needs no prepared statement and no setting of the connection. The store does not listen
-    /// for revocations then, since a pooler does not pass them on: a near cache sees them within
-    /// its `max_staleness`.
+    /// it needs no prepared statement and no setting of the connection.
     ///
     /// # Errors
     ///
@@ -95,17 +93,6 @@ impl PostgresStore {
     #[must_use]
     pub fn from_pool(pool: PgPool) -> Self {
         Self::new(ConnectionPool::new(pool, Settings::of_application()), None)
-    }
-
-    /// Turns off the connection that listens for revocations. Use it if your pool leads to a pooler
-    /// such as pgbouncer, which does not pass them on. A near cache then sees them within its
-    /// `max_staleness`.
-    #[must_use]
-    pub fn without_listener(self) -> Self {
-        self.with_settings(Settings {
-            listening: Listening::Off,
-            ..self.0.pool.settings().clone()
-        })
     }
 
     /// Creates a clock that follows the clock of the server, for nodes whose own clocks differ.
@@ -141,7 +128,7 @@ impl Dialect for Postgres {
     fn statements(settings: &Settings) -> Statements {
         let table = settings.table.as_str();
         let logged_until = format!("{NOW} + {}", settings.logged_for().as_millis());
-        let channel = postgres_listen::channel(table);
+        let new_values = each_column(|column| format!("excluded.{column}"));
         let touch_applies = still_applies("", SAME, |value| parameter(value).to_owned());
         let due_applies = still_applies("stored.", SAME, |value| format!("due.{value}"));
         let unchanged = is_unchanged(SAME, ["$7", "$8", "$9", "$10", "$11"]);
@@ -174,9 +161,8 @@ impl Dialect for Postgres {
             )),
             load: text(format!(r#"SELECT {COLUMNS} FROM "{table}" WHERE id = $1"#)),
             create: text(format!(
-                r#"INSERT INTO "{table}" ({COLUMNS}, logged_until)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, {logged_until})
-                ON CONFLICT (id) DO UPDATE SET ({COLUMNS}, logged_until) = ROW (excluded.*)"#
+                r#"INSERT INTO "{table}" ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                ON CONFLICT (id) DO UPDATE SET ({COLUMNS}, logged_until) = ({new_values}, {logged_until})"#
             )),
             begin: text(format!(
                 r#"INSERT INTO "{table}" ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"#
@@ -192,12 +178,9 @@ impl Dialect for Postgres {
                 WHERE id = $6 AND {unchanged}"#
             )),
             revoke: text(format!(
-                r#"WITH ended AS (
-                    UPDATE "{table}" SET revoked = TRUE, keep_until = greatest(keep_until, $1),
-                        logged_until = {logged_until}
-                    WHERE id = $2 RETURNING id
-                )
-                SELECT pg_notify('{channel}', encode(id, 'hex')) FROM ended"#
+                r#"UPDATE "{table}" SET revoked = TRUE, keep_until = greatest(keep_until, $1),
+                    logged_until = {logged_until}
+                WHERE id = $2"#
             )),
             // `now()` is the start of the transaction, which is before the snapshot. Another server,
             // or the same one after a restart, has another start. Each of the order and the upper
@@ -324,15 +307,6 @@ impl Dialect for Postgres {
             // A transaction that is read-only: the server became a standby.
             Some("25006") => Consequence::CloseAll,
             _ => Consequence::Keep,
-        }
-    }
-
-    fn revocations(pool: &Pool<Self>, settings: &Settings) -> Revocations {
-        match settings.listening {
-            Listening::On => {
-                postgres_listen::listen(pool, postgres_listen::channel(settings.table.as_str()))
-            }
-            Listening::Off => Revocations::never(),
         }
     }
 }

@@ -52,15 +52,6 @@ pub struct Settings {
     pub(super) timeout: Duration,
     pub(super) table: TableName,
     pub(super) protocol: Protocol,
-    pub(super) listening: Listening,
-}
-
-/// Whether a near cache is told of revocations by a connection that listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Listening {
-    On,
-    /// A pooler does not pass notifications on. The near cache loads what is too old instead.
-    Off,
 }
 
 impl Default for Settings {
@@ -71,7 +62,6 @@ impl Default for Settings {
             timeout: Duration::from_secs(1),
             table: TableName::default(),
             protocol: Protocol::Prepared,
-            listening: Listening::On,
         }
     }
 }
@@ -94,9 +84,6 @@ impl Settings {
                 Some(("persistent-statements", value)) => settings.protocol = protocol(value)?,
                 _ => others.push(parameter),
             }
-        }
-        if settings.protocol == Protocol::Text {
-            settings.listening = Listening::Off;
         }
         let url = match others.is_empty() {
             true => address.to_owned(),

@@ -18,14 +18,14 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
 use crate::store::change_log::{Changes, LogPosition};
-use crate::store::shared_store::{Revocations, SharedStore};
+use crate::store::shared_store::SharedStore;
 
 /// Stores activity in a SQL database. Use it as `SqliteStore`, `PostgresStore` or `MySqlStore`.
 /// Each of them has its own cargo feature.
 ///
 /// The store has one table with one row of about 60 bytes for each session. Beside the primary key
-/// it has one index, for the log of changes, which no touch changes. The name of the table is `session_activity`, or is set by
-/// [`with_table`](SqlStore::with_table) or the URL. A second table, with the suffix `_sweep`, has
+/// it has one index, for the log of changes, which no touch changes. The name of the table is
+/// `session_activity`, or is set by [`with_table`](SqlStore::with_table) or the URL. A second table, with the suffix `_sweep`, has
 /// one row, which says which node removes old rows. [`migrate`](SqlStore::migrate) creates both.
 ///
 /// - **A check** is one `SELECT`. If the policy's `touch_every` has passed since the last activity,
@@ -209,11 +209,6 @@ impl<DB: SqlDatabase> SharedStore for SqlStore<DB> {
         run(&self.0.pool, move |connection| async move {
             inner.changes_since(connection, position).await
         })
-    }
-
-    fn revocations(&self) -> Revocations {
-        let pool = &self.0.pool;
-        DB::revocations(pool.sqlx(), pool.settings())
     }
 }
 

@@ -8,10 +8,12 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
     SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Pool, Row as _, SqlStr, Sqlite, SqlitePool};
+use sqlx::{Row as _, SqlStr, Sqlite, SqlitePool};
 
 use super::call::{Call, query};
-use super::dialect::{Dialect, SqlDatabase, Statements, is_unchanged, row, still_applies, text};
+use super::dialect::{
+    Dialect, SqlDatabase, Statements, each_column, is_unchanged, row, still_applies, text,
+};
 use super::error::{Consequence, SqlError};
 use super::log_row::{LogRow, READ_ROWS, log_row};
 use super::pool::{ConnectionPool, pool_options};
@@ -20,7 +22,6 @@ use super::settings::Settings;
 use super::sql_store::SqlStore;
 use super::value::Value;
 use crate::clock::SystemClock;
-use crate::store::shared_store::Revocations;
 
 /// The time in milliseconds since 1970.
 const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
@@ -38,8 +39,7 @@ const NO_WAL: &str = "several connections cannot share this SQLite database: use
 /// a power cut too. A power cut may lose the touches of the last moments, which can only end a
 /// session early.
 ///
-/// Several processes on one machine may share a file, but not on a network file system. Revocations
-/// are not announced.
+/// Several processes on one machine may share a file, but not on a network file system.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -154,6 +154,7 @@ impl Dialect for Sqlite {
     fn statements(settings: &Settings) -> Statements {
         let table = settings.table.as_str();
         let logged_until = format!("{NOW} + {}", settings.logged_for().as_millis());
+        let new_values = each_column(|column| format!("excluded.{column}"));
         let touch_applies = still_applies("", "IS", |_| "?".to_owned());
         let due_applies = still_applies("row.", "IS", |value| format!("(due.value ->> '{value}')"));
         let unchanged = is_unchanged("IS", ["?"; 5]);
@@ -183,8 +184,8 @@ impl Dialect for Sqlite {
             )),
             load: text(format!(r#"SELECT {COLUMNS} FROM "{table}" WHERE id = ?"#)),
             create: text(format!(
-                r#"REPLACE INTO "{table}" ({COLUMNS}, logged_until)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {logged_until})"#
+                r#"INSERT INTO "{table}" ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET ({COLUMNS}, logged_until) = ({new_values}, {logged_until})"#
             )),
             begin: text(format!(
                 r#"INSERT INTO "{table}" ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"#
@@ -307,10 +308,6 @@ impl Dialect for Sqlite {
 
     fn consequence(_: &dyn DatabaseError) -> Consequence {
         Consequence::Keep
-    }
-
-    fn revocations(_: &Pool<Self>, _: &Settings) -> Revocations {
-        Revocations::never()
     }
 }
 

@@ -4,8 +4,8 @@ use super::error::SqlError;
 
 /// A table name that is safe between quotes of any kind in SQL text.
 ///
-/// PostgreSQL cuts names at 63 bytes. Its notification channel and its index have the name of the
-/// table plus a suffix, so a table name must be shorter than that.
+/// PostgreSQL cuts names at 63 bytes. The index has the name of the table plus a suffix, so a table
+/// name must be shorter than that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TableName(String);
 
