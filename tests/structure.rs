@@ -155,7 +155,8 @@ fn imports() -> Imports {
     imports
 }
 
-/// Returns every path that a `use` statement names, and every path in the code that begins with `crate::`.
+/// Returns every path that a `use` statement names, and every path in the code that begins with
+/// `crate::`.
 fn used_paths(code: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for statement in code.split("use ").skip(1) {

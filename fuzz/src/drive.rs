@@ -1,7 +1,7 @@
 //! Runs a target without libFuzzer: `drive TARGET SECONDS [SEED]`.
 //!
-//! It has no coverage to go by. It joins, cuts and changes the seeds of `seeds/TARGET`, which hold what matters to the
-//! target, one piece a line.
+//! It has no coverage to go by. It joins, cuts and changes the seeds of `seeds/TARGET`, which hold
+//! what matters to the target, one piece a line.
 
 use std::env;
 use std::fs;

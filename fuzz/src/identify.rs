@@ -12,8 +12,8 @@ const NAMES: [&str; 4] = ["sid", "s_id", "connect.sid", "__Host-sid"];
 
 /// Takes the first byte for the choice of a name, and each line of the rest for a `Cookie` line.
 ///
-/// If every id that a reader finds has ended, none may reach the service. If one of them is live, it must
-/// reach the service, and no other one.
+/// If every id that a reader finds has ended, none may reach the service. If one of them is live,
+/// it must reach the service, and no other one.
 pub fn run(data: &[u8]) {
     let Some((&choice, data)) = data.split_first() else {
         return;

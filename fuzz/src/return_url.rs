@@ -33,7 +33,8 @@ pub fn run(data: &[u8]) {
     let pair = cookie::Cookie::parse_encoded(format!("a={back}")).unwrap();
     let decoded = pair.value();
     assert_eq!(decoded, uri.path_and_query().unwrap().as_str());
-    // A browser takes it for a path on this site: it skips tabs and line ends, and reads `\` as `/`.
+    // A browser takes it for a path on this site: it skips tabs and line ends, and reads `\` as
+    // `/`.
     let seen: String = decoded.replace(['\t', '\r', '\n'], "").replace('\\', "/");
     assert!(
         seen.starts_with('/') && !seen.starts_with("//"),

@@ -53,7 +53,8 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Returns whether a `Max-Age` is no number. Browsers ignore it then, and the crate reads it as zero or for ever.
+/// Returns whether a `Max-Age` is no number. Browsers ignore it then, and the crate reads it as
+/// zero or for ever.
 fn has_odd_age(data: &[u8]) -> bool {
     let text = String::from_utf8_lossy(data).to_ascii_lowercase();
     text.split(';').any(|attribute| {

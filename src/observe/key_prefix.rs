@@ -6,8 +6,8 @@ use crate::session::key::SessionKey;
 
 /// The first eight hexadecimal digits of a [`SessionKey`], to find the log lines of one session.
 ///
-/// It is 32 bits of a hash of the id. So it neither reveals the id nor finds the session in a store,
-/// and in rare cases two sessions share it.
+/// It is 32 bits of a hash of the id. So it neither reveals the id nor finds the session in a
+/// store, and in rare cases two sessions share it.
 ///
 /// ```
 /// use tower_login_timeout::{KeyPrefix, SessionKey};

@@ -37,9 +37,10 @@ const OUTCOMES: [Outcome; 12] = [
 /// | `login_timeout_sessions_total` | `event` | `began`, `rotated`, `ended` |
 /// | `login_timeout_store_errors_total` | `kind` | `timeout`, `failure` |
 ///
-/// No label holds anything else, so there are 17 time series for each process. All of them are there
-/// from the start, at zero. The outcomes are those of [`Outcome`](crate::Outcome). A request counts when the layer decides about it. A store that
-/// fails later, while a log-in or log-out is recorded, counts in `login_timeout_store_errors_total`.
+/// No label holds anything else, so there are 17 time series for each process. All of them are
+/// there from the start, at zero. The outcomes are those of [`Outcome`](crate::Outcome). A request
+/// counts when the layer decides about it. A store that fails later, while a log-in or log-out is
+/// recorded, counts in `login_timeout_store_errors_total`.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -13,6 +13,8 @@ pub(crate) mod detached;
 pub(crate) mod error;
 pub(crate) mod lifecycle;
 pub(crate) mod memory;
+#[cfg(feature = "_shared")]
+pub(crate) mod random;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 #[cfg(feature = "_shared")]

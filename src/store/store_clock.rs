@@ -23,10 +23,10 @@ const SAMPLES: usize = 3;
 /// It counts from the store's time with a monotonic timer. The node's own wall clock is never read,
 /// so a step of the wall clock, by NTP or by hand, does not show.
 ///
-/// The store is asked before the clock is created and every 10 seconds after that. Its answer counts
-/// as of the middle of the round trip, so the clock is off by half a round trip at most. An answer
-/// that agrees with the clock within this error changes nothing. While the store fails, the timer
-/// goes on. Clones show the same time, and the measuring ends with the last of them.
+/// The store is asked before the clock is created and every 10 seconds after that. Its answer
+/// counts as of the middle of the round trip, so the clock is off by half a round trip at most. An
+/// answer that agrees with the clock within this error changes nothing. While the store fails, the
+/// timer goes on. Clones show the same time, and the measuring ends with the last of them.
 ///
 /// While the machine is suspended, the timer stands still on most systems. After that the clock is
 /// behind until the next measurement, for 10 seconds at most. In this time a session that has

@@ -98,8 +98,8 @@ async fn redis_cluster_keeps_the_contract() {
 
 /// Checks that a log-out on one node is seen by the other.
 ///
-/// The near caches of both nodes never ask the store again by themselves, so only the log of changes
-/// can tell.
+/// The near caches of both nodes never ask the store again by themselves, so only the log of
+/// changes can tell.
 async fn a_log_out_is_seen_by_the_other_node(url: &str) {
     let node = async || {
         CachedStore::builder(AnyStore::connect(url).await.unwrap())

@@ -120,8 +120,8 @@ impl Model {
         }
     }
 
-    /// Compares an answer with the model's. An id that was replaced long ago has ended. Whether it is also
-    /// remembered as revoked is open.
+    /// Compares an answer with the model's. An id that was replaced long ago has ended. Whether it
+    /// is also remembered as revoked is open.
     fn assert_agrees(&self, id: usize, answer: &str, verdict: &str, step: &Step) {
         let is_long_replaced = |session: &Session| {
             session

@@ -127,7 +127,8 @@ async fn a_fail_over_to_a_replica_that_is_behind_is_told() -> Result {
     Ok(())
 }
 
-/// The new master's clock is behind, so that it gives an entry the id of one that it never received.
+/// The new master's clock is behind, so that it gives an entry the id of one that it never
+/// received.
 #[tokio::test]
 async fn another_entry_with_the_same_id_is_told() -> Result {
     let server = one();

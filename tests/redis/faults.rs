@@ -210,8 +210,8 @@ async fn sessions_survive_a_dead_and_a_frozen_master_behind_sentinels() -> Resul
         "the revocation is undone"
     );
 
-    // The old master starts as a master, and the Sentinels make it a replica some seconds later. Only
-    // then it has what it missed: on a busy disk, its last writes may not be in its own file.
+    // The old master starts as a master, and the Sentinels make it a replica some seconds later.
+    // Only then it has what it missed: on a busy disk, its last writes may not be in its own file.
     watched.servers[0].restart();
     assert!(
         poll(PATIENCE, || follows(&watched.servers[0])),

@@ -69,9 +69,9 @@ impl Database {
 
     /// Reads a list of the server that has ids of connections.
     async fn ids(&self, sql: &str) -> BTreeSet<i64> {
-        // MariaDB now and then closes the connection that reads this list, with "Got an error writing
-        // communication packets" in its log. So it is not the connection that holds the locks, and
-        // the list is read again.
+        // MariaDB now and then closes the connection that reads this list, with "Got an error
+        // writing communication packets" in its log. So it is not the connection that holds the
+        // locks, and the list is read again.
         for _ in 0..3 {
             let ids = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
             match ids.fetch_all(&self.counter).await {

@@ -313,8 +313,8 @@ pub async fn another_node_sweeps_when_the_first_is_gone<D: Operator>(database: &
     let clock = ManualClock::at(later(NOON, 10));
     old(&first).await;
     sweep_until(database, "heir", &first, &clock, 0).await;
-    // Another node holds the claim for an hour from now on. A sweep of the first store that is still
-    // under way can then not remove the next row.
+    // Another node holds the claim for an hour from now on. A sweep of the first store that is
+    // still under way can then not remove the next row.
     database
         .run("UPDATE heir_sweep SET sweeper = -1, held_until = held_until + 3600000")
         .await;

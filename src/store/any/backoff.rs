@@ -1,16 +1,16 @@
 //! How long to wait before the next attempt to connect.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
+
+use crate::store::random::jittered;
 
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// Waits that double up to five seconds.
 ///
-/// Each is shortened by a random part of up to a half, so that many nodes do not come at once when
-/// a server starts again.
+/// A random part of up to a half is left out, so that many nodes do not come at once when a server
+/// starts again.
 pub(super) struct Backoff(Duration);
 
 impl Backoff {
@@ -21,9 +21,7 @@ impl Backoff {
     pub(super) fn next(&mut self) -> Duration {
         let wait = self.0;
         self.0 = (wait * 2).min(LONGEST);
-        // Each `RandomState` gives another number.
-        let random = RandomState::new().build_hasher().finish() % 1_024;
-        wait - wait * random as u32 / 2_048
+        jittered(wait)
     }
 }
 

@@ -1,11 +1,11 @@
 //! The pauses between attempts to connect.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use redis::{ErrorKind, RedisError};
 
 use super::error::is_about_credentials;
+use crate::store::random::jittered;
 
 /// How pauses grow after one kind of failure: the first, the longest, and by which factor.
 struct Growth {
@@ -51,7 +51,7 @@ impl Backoff {
         let growth = growth_after(error);
         let longer = self.0.min(growth.longest).mul_f64(growth.factor);
         self.0 = longer.clamp(growth.first, growth.longest);
-        self.0.mul_f64(0.5 + 0.5 * random_fraction())
+        jittered(self.0)
     }
 }
 
@@ -63,16 +63,6 @@ fn growth_after(error: &RedisError) -> Growth {
         ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => DOWN,
         _ => REFUSING,
     }
-}
-
-/// Returns a random number from 0 to 1.
-pub(super) fn random_fraction() -> f64 {
-    random() as f64 / u64::MAX as f64
-}
-
-/// Returns a random number. Each `RandomState` has keys of its own, and the first ones are random.
-pub(super) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 #[cfg(test)]
@@ -125,21 +115,6 @@ mod tests {
             let most = outage / 4 + DOWN.first + Duration::from_micros(1);
             assert!(longest.0 <= most, "{:?} after {outage:?}", longest.0);
             outage += longest.0;
-        }
-    }
-
-    #[test]
-    fn nodes_do_not_wait_equally_long() {
-        let wrong = RedisError::from((ErrorKind::AuthenticationFailed, "wrong password"));
-        let pauses: Vec<_> = (0..100)
-            .map(|_| Backoff::default().pause_after(&wrong))
-            .collect();
-        let quarters = |pause: &Duration| (pause.as_millis() - 500) / 126;
-        for quarter in 0..4 {
-            assert!(
-                pauses.iter().any(|pause| quarters(pause) == quarter),
-                "{pauses:?}"
-            );
         }
     }
 }

@@ -8,10 +8,10 @@ use redis::{
     RedisResult, cmd,
 };
 
-use super::backoff::random;
 use super::endpoint::MonitoredMaster;
 use super::time_limit::within;
 use super::transport::Transport;
+use crate::store::random::random;
 
 /// A server's host and port.
 type Address = (String, u16);

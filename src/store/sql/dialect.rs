@@ -89,7 +89,8 @@ pub struct Statements {
     pub(super) begin: SqlStr,
     /// The values of a due touch, in the order of `DueTouch::values`.
     pub(super) touch: SqlStr,
-    /// The values of `row::changed`. Writes nothing if the row has changed by anything but activity.
+    /// The values of `row::changed`. Writes nothing if the row has changed by anything but
+    /// activity.
     pub(super) change: SqlStr,
     /// The time of removal, key.
     pub(super) revoke: SqlStr,

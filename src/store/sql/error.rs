@@ -156,8 +156,8 @@ const TOO_SLOW: &str = "the database did not finish a statement in time: look fo
 const READ_ONLY: &str = "the database is read-only: its connections are closed, and the next ones may \
                          lead to the new primary server";
 
-/// Returns whether a table, a column or an index is missing. PostgreSQL and MySQL report that by code, SQLite
-/// by text.
+/// Returns whether a table, a column or an index is missing. PostgreSQL and MySQL report that by
+/// code, SQLite by text.
 fn is_about_the_table(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else {
         return false;

@@ -23,10 +23,10 @@ use super::dialect::Dialect;
 use super::error::{Consequence, SqlError};
 use super::log_row::LogRow;
 use super::pool::ConnectionPool;
-use super::reconnect::jittered;
 use super::row::Row;
 use super::settings::{Protocol, statement_timeout};
 use super::value::Value;
+use crate::store::random::jittered;
 
 /// How often a statement is repeated that conflicted with another transaction.
 const REPETITIONS: u32 = 3;

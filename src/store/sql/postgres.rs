@@ -182,9 +182,10 @@ impl Dialect for Postgres {
                     logged_until = {logged_until}
                 WHERE id = $2"#
             )),
-            // `now()` is the start of the transaction, which is before the snapshot. Another server,
-            // or the same one after a restart, has another start. Each of the order and the upper
-            // bound makes the planner use the index even where it knows nothing about the table.
+            // `now()` is the start of the transaction, which is before the snapshot. Another
+            // server, or the same one after a restart, has another start. Each of the order and the
+            // upper bound makes the planner use the index even where it knows nothing about the
+            // table.
             log: text(format!(
                 r#"SELECT answer.now, answer.server, changed.id
                 FROM (

@@ -1,7 +1,6 @@
 //! The backoff between attempts to connect.
 
 use std::future::{Future, poll_fn};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +9,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
+
+use crate::store::random::jittered;
 
 /// The backoff after the first failure.
 const FIRST: Duration = Duration::from_millis(50);
@@ -138,20 +139,13 @@ impl Reconnect {
 }
 
 /// Returns the longest time to wait after so many failures.
-pub(super) fn backoff(reason: Reason, failures: u32) -> Duration {
+fn backoff(reason: Reason, failures: u32) -> Duration {
     let (first, longest) = match reason {
         Reason::Unreachable => (FIRST, LONGEST),
         Reason::LoginRefused => (FIRST_AFTER_LOGIN, LONGEST_AFTER_LOGIN),
     };
     let factor = 2_u32.saturating_pow(failures);
     first.saturating_mul(factor).min(longest)
-}
-
-/// Returns a random time from the upper half of the range up to `longest`.
-pub(super) fn jittered(longest: Duration) -> Duration {
-    // Each `RandomState` has other keys, so its hash of nothing is a random number.
-    let random = RandomState::new().build_hasher().finish() as u32;
-    longest / 2 + (longest / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]
@@ -206,16 +200,5 @@ mod tests {
                 "{reason:?}: {attempts} in a minute"
             );
         }
-    }
-
-    #[test]
-    fn nodes_wait_for_different_times() {
-        let times: std::collections::BTreeSet<_> = (0..50).map(|_| jittered(LONGEST)).collect();
-        assert!(times.len() > 40, "{times:?}");
-        assert!(
-            times
-                .iter()
-                .all(|time| (LONGEST / 2..=LONGEST).contains(time))
-        );
     }
 }

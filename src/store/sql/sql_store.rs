@@ -25,8 +25,9 @@ use crate::store::shared_store::SharedStore;
 ///
 /// The store has one table with one row of about 60 bytes for each session. Beside the primary key
 /// it has one index, for the log of changes, which no touch changes. The name of the table is
-/// `session_activity`, or is set by [`with_table`](SqlStore::with_table) or the URL. A second table, with the suffix `_sweep`, has
-/// one row, which says which node removes old rows. [`migrate`](SqlStore::migrate) creates both.
+/// `session_activity`, or is set by [`with_table`](SqlStore::with_table) or the URL. A second
+/// table, with the suffix `_sweep`, has one row, which says which node removes old rows.
+/// [`migrate`](SqlStore::migrate) creates both.
 ///
 /// - **A check** is one `SELECT`. If the policy's `touch_every` has passed since the last activity,
 ///   one `UPDATE` follows. It moves the last activity only if the row is still the live session

@@ -14,14 +14,13 @@
 //! the sweep do not become more with the number of nodes. When the node that sweeps is gone, its
 //! claim runs out by the clock of the database, and another node begins a new round.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::reconnect::jittered;
 use crate::session::time::{Timestamp, whole_millis};
+use crate::store::random::{jittered, random};
 
 /// The number of rows in a page.
 pub(super) const PAGE: usize = 1000;
@@ -63,8 +62,7 @@ pub(super) enum Pace {
 impl Default for Sweep {
     fn default() -> Self {
         Self {
-            // Each `RandomState` has other keys, so its hash of nothing is a random number.
-            sweeper: (RandomState::new().build_hasher().finish() >> 1) as i64,
+            sweeper: (random() >> 1) as i64,
             due: AtomicU64::default(),
             seen: AtomicU64::default(),
             after: Mutex::default(),

@@ -34,8 +34,9 @@ impl Kind {
 /// The id that the sites with cookie jars give to the user. It is not written as it is.
 pub const ID: &str = "QUJD+/=";
 
-/// A site: `/login` begins a session, `/logout` ends it, `/rolling` sends the cookie again, and any other path answers with
-/// what the handler sees of the session. `/login`, `/logout`, `/rolling` and `/static` are exempt.
+/// A site: `/login` begins a session, `/logout` ends it, `/rolling` sends the cookie again, and any
+/// other path answers with what the handler sees of the session. `/login`, `/logout`, `/rolling`
+/// and `/static` are exempt.
 pub struct Site {
     router: Router,
     pub tracker: Tracker,

@@ -138,8 +138,8 @@ async fn a_log_out_beside_a_planted_cookie_ends_the_session() {
             let line = spelling.replace("{}", &cookie);
             let answer = site.ask("POST", "/logout", &[line.as_bytes()]).await;
             let after = site.get(&format!("sid={cookie}")).await;
-            // On an exempt path, an application sees the first id only. If that is the planted one, it
-            // may not know that it has anything to remove.
+            // On an exempt path, an application sees the first id only. If that is the planted one,
+            // it may not know that it has anything to remove.
             assert!(answer.cookie.is_some() || !spelling.starts_with("sid={}"));
             if answer.cookie.is_some() {
                 assert_eq!(after.status, 440, "{kind:?}: {spelling}");
