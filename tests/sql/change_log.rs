@@ -10,7 +10,7 @@ use tower_login_timeout::{
     SharedStore, SqlDatabase, SqlStore, Timestamp,
 };
 
-use super::suite::{Inside, NOON, SECOND, Subject, begin, eventually, later, policy};
+use super::suite::{Inside, NOON, SECOND, Subject, begin_for_good, eventually, later, policy};
 
 /// The largest number of keys in one answer.
 const MAX_CHANGES: usize = 10_000;
@@ -107,7 +107,7 @@ async fn begin_quietly<DB: SqlDatabase>(store: &SqlStore<DB>, id: &str) -> Sessi
 /// Begins a session, and starts it anew, which is a change.
 async fn start_anew<DB: SqlDatabase>(store: &SqlStore<DB>, id: &str) -> SessionKey {
     begin_quietly(store, id).await;
-    begin(store, id, NOON).await
+    begin_for_good(store, id, NOON).await
 }
 
 /// Changes the limits of a live session.
@@ -141,7 +141,7 @@ pub async fn the_log_holds_changes_and_no_activity<I: Nodes>(subject: &Subject<I
     for id in quiet {
         begin_quietly(store, id).await;
     }
-    begin(store, "new", NOON).await;
+    begin_for_good(store, "new", NOON).await;
     let [touched, gathered, revoked, changed, not_changed] = quiet.map(SessionKey::of);
     store.touch(touched, touch).await.unwrap().unwrap();
     let found = store.touch_many(vec![(gathered, touch)]).await.unwrap();
@@ -165,7 +165,7 @@ pub async fn the_log_holds_changes_and_no_activity<I: Nodes>(subject: &Subject<I
     assert!(follower.read().await.contains(&changed));
     let created = start_anew(store, "created").await;
     assert!(follower.read().await.contains(&created));
-    begin(store, "not changed", NOON).await;
+    begin_for_good(store, "not changed", NOON).await;
     follower.read().await;
     let all = keys(["revoked", "changed", "created", "not changed"]);
     assert_eq!(follower.seen, all);

@@ -18,7 +18,7 @@ use crate::common::databases::{Held, Shared, mariadb_url, start_mariadb};
 use crate::common::servers::Server;
 use crate::sql::change_log::follow_many_changes;
 use crate::sql::operations::{Operator, operations_of_every_server, with_settings};
-use crate::sql::suite::{NOON, SECOND, begin, eventually, hex, later, policy};
+use crate::sql::suite::{NOON, SECOND, begin, begin_for_good, eventually, hex, later, policy};
 
 static SERVER: Shared = Shared::new(start_server);
 
@@ -246,7 +246,7 @@ async fn a_stricter_isolation_level_of_the_server_changes_nothing() {
     for (number, store) in [own, given].into_iter().enumerate() {
         conformance::check(&store).await;
         conformance::check_shared(&store).await;
-        let key = begin(&store, &format!("strict {number}"), NOON).await;
+        let key = begin_for_good(&store, &format!("strict {number}"), NOON).await;
         let id = Database::literal(key);
         let hold = format!("BEGIN; UPDATE strict SET keep_until = keep_until + 1 WHERE id = {id}");
         database.run(hold).await;

@@ -23,7 +23,7 @@ use crate::sql::operations::{
     Operator, application_pool, operations_of_every_server, with_settings,
 };
 use crate::sql::suite::{
-    NOON, SECOND, begin, eventually, hex, later, one_connection, policy, soon,
+    NOON, SECOND, begin, begin_for_good, eventually, hex, later, one_connection, policy, soon,
 };
 
 static SERVER: Shared = Shared::new(start_postgresql);
@@ -452,7 +452,7 @@ async fn a_stricter_isolation_level_of_the_server_changes_nothing() {
         for (number, store) in [own, given].into_iter().enumerate() {
             conformance::check(&store).await;
             conformance::check_shared(&store).await;
-            let key = begin(&store, &format!("strict {level} {number}"), NOON).await;
+            let key = begin_for_good(&store, &format!("strict {level} {number}"), NOON).await;
             let mut callers = JoinSet::new();
             for caller in 0..16_u64 {
                 let store = store.clone();
@@ -621,7 +621,8 @@ async fn a_changed_password_does_not_flood_the_server() {
     assert!(attempts <= 10 * 5, "{attempts} attempts");
     database.run("ALTER ROLE app PASSWORD 'secret'").await;
     for store in &stores {
-        eventually("the node is back", SECOND * 20, async || {
+        // The last wait after a refused password may be half a minute.
+        eventually("the node is back", SECOND * 40, async || {
             store.load(SessionKey::of("any")).await.is_ok()
         })
         .await;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Pool, pool::PoolOptions};
 use tower_login_timeout::{
     Activity, ActivityStore, Clock, Limits, ManualClock, Policy, SessionKey, SharedStore,
-    SqlDatabase, SqlError, SqlStore, SystemClock, Timestamp, Verdict,
+    SqlDatabase, SqlError, SqlStore, Timestamp, Verdict,
 };
 
 pub const NOON: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
@@ -188,7 +188,7 @@ pub fn policy(idle: u64, touch_every: u64) -> Policy {
         .unwrap()
 }
 
-/// Creates a session that began at that moment. It is not swept while the test runs.
+/// Creates a session that began at that moment.
 pub async fn begin<S: ActivityStore<Error = SqlError>>(
     store: &S,
     id: &str,
@@ -196,8 +196,21 @@ pub async fn begin<S: ActivityStore<Error = SqlError>>(
 ) -> SessionKey {
     let key = SessionKey::of(id);
     let activity = Activity::began(at);
-    let tomorrow = SystemClock.now().saturating_add(SECOND * 24 * 3600);
-    store.create(key, activity, tomorrow).await.unwrap();
+    let keep_until = Policy::default().keep_until(&activity);
+    store.create(key, activity, keep_until).await.unwrap();
+    key
+}
+
+/// Creates a session that began at that moment. Its record is never swept, however long the test
+/// takes.
+pub async fn begin_for_good<S: ActivityStore<Error = SqlError>>(
+    store: &S,
+    id: &str,
+    at: Timestamp,
+) -> SessionKey {
+    let key = SessionKey::of(id);
+    let activity = Activity::began(at);
+    store.create(key, activity, Timestamp::MAX).await.unwrap();
     key
 }
 
@@ -488,7 +501,8 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
             .map(|number| SessionKey::of(number.to_string()))
             .collect();
         let activity = Activity::began(NOON);
-        for keys in keys.chunks(50) {
+        // Not too many wait for the disk at once: each has its time limit.
+        for keys in keys.chunks(10) {
             let created = keys
                 .iter()
                 .map(|key| tokio::spawn(self.store.create(*key, activity, Timestamp::MAX)));
