@@ -65,12 +65,10 @@ impl Random {
     }
 }
 
-async fn costs_at_most(crowd: Crowd, most: f64) {
+async fn costs_at_most(name: &str, crowd: Crowd, most: f64) {
     let operations = crowd.operations_for_each_request().await;
-    println!(
-        "every {:?}, {} nodes, touch_every {:?}: {operations:.4}",
-        crowd.every, crowd.nodes, crowd.touch_every
-    );
+    // `scripts/bench-peers` reads it.
+    println!("pace {name} {operations:.4}");
     assert!(operations <= most, "{operations} operations a request");
 }
 
@@ -83,7 +81,7 @@ macro_rules! paces {
                 nodes: $nodes,
                 touch_every: $seconds * SECOND,
             };
-            costs_at_most(crowd, $most).await;
+            costs_at_most(stringify!($name), crowd, $most).await;
         }
     )*};
 }

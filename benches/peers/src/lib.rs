@@ -8,6 +8,7 @@
 //! stall          the longest requests while sessions expire
 //! loopback       the requests per second of a whole server
 //! redis          the same with Redis behind the server
+//! pace           the store operations of a request at the pace of people, in virtual time
 //! build_cost     the cost to the build of a small application
 //! ```
 #![warn(unreachable_pub)]
@@ -23,6 +24,7 @@ pub mod jar;
 pub mod loopback;
 pub mod machine;
 pub mod memory;
+pub mod pace;
 pub mod processes;
 pub mod redis;
 pub mod report;

@@ -4,6 +4,7 @@ use Bound::{AtLeast, AtMost, Below};
 
 use crate::effort::Effort;
 use crate::figures::{Figures, plain};
+use crate::pace::PACES;
 
 enum Bound {
     AtLeast(f64),
@@ -125,6 +126,14 @@ pub(super) fn goals(figures: &Figures, effort: Effort) -> Vec<Vec<String>> {
         "",
         Below(0.05),
     );
+    for pace in PACES {
+        add(
+            &format!("store operations of a request, CachedStore, {}", pace.words),
+            &pace.figure().replace('*', "*-cached"),
+            "",
+            AtMost(pace.most),
+        );
+    }
     for (what, unit) in [("crates", "crates"), ("seconds", "s"), ("size", "kB")] {
         for peer in ["tower-sessions", "axum_session"] {
             if let Some(theirs) = figures.median(&format!("build.{peer}.{what}")) {

@@ -9,6 +9,7 @@ use crate::charts::Chart;
 use crate::contenders::Contender;
 use crate::effort::Effort;
 use crate::figures::{Figures, plain};
+use crate::pace::PACES;
 use crate::{Failure, machine, redis};
 
 mod goals;
@@ -167,6 +168,14 @@ fn raw(page: &mut String, figures: &Figures, effort: Effort) {
             ("records asked for", "redis.*.asked"),
             ("reads", "redis.*.reads"),
         ],
+    );
+    let figures_of_paces = PACES.map(|pace| (pace.words, pace.figure()));
+    add(
+        "Store operations of a request at the pace of people, in virtual time; 1 without a near cache",
+        &["ours-cached"],
+        &figures_of_paces
+            .each_ref()
+            .map(|(words, figure)| (*words, &**figure)),
     );
     add(
         "Cost to the build of a small axum application",
