@@ -11,6 +11,7 @@ mod common;
 
 mod proxies {
     mod alternating;
+    mod chaos;
     mod frozen;
     pub(crate) mod nginx;
     pub(crate) mod proxy;
