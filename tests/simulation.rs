@@ -1,0 +1,31 @@
+//! The simulation: sites with users, nodes, a network and a store, in which everything that can go
+//! wrong does, judged answer by answer.
+
+#![allow(unreachable_pub, reason = "a program exports nothing")]
+
+mod simulation {
+    mod agenda;
+    mod bounds;
+    mod browser;
+    mod clock;
+    mod days;
+    mod describe;
+    mod facts;
+    mod handler;
+    mod judge;
+    mod link;
+    mod log;
+    mod mishaps;
+    mod node;
+    mod plan;
+    mod random;
+    mod run;
+    mod seeds;
+    mod server;
+    mod settings;
+    mod shorten;
+    mod site;
+    mod trouble;
+    mod witness;
+    mod world;
+}

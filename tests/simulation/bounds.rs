@@ -1,0 +1,48 @@
+//! The limits of a policy, as its documentation puts them.
+
+use std::time::Duration;
+
+use tower_login_timeout::Policy;
+
+/// The limits of a policy, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// After so long without a request, a session is over.
+    pub idle_at_most: i64,
+    /// Up to so long without a request, it is live.
+    pub idle_at_least: i64,
+    pub absolute: i64,
+    overlap: i64,
+    pub touch_every: i64,
+    pub store_timeout: u64,
+}
+
+impl Bounds {
+    pub fn of(policy: &Policy) -> Self {
+        let touch_every = millis(policy.touch_every());
+        let idle = millis(policy.idle());
+        // A session may end up to `touch_every` early, or as much late, as the policy says.
+        let (early, late) = if policy.is_never_early() {
+            (0, touch_every)
+        } else {
+            (touch_every, 0)
+        };
+        Self {
+            idle_at_most: idle + late,
+            idle_at_least: idle - early,
+            absolute: millis(policy.absolute()),
+            overlap: millis(policy.rotation_overlap()),
+            touch_every,
+            store_timeout: millis(policy.store_timeout()) as u64,
+        }
+    }
+
+    /// Returns whether an id that was replaced at the one reading has ended at the other.
+    pub fn is_past_overlap(&self, replaced: i64, now: i64) -> bool {
+        (now - replaced).max(0) >= self.overlap
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    duration.as_millis() as i64
+}

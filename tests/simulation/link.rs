@@ -1,0 +1,349 @@
+//! The network between a node and the shared store.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use tower_login_timeout::{
+    Activity, ActivityStore, Change, Changes, LogPosition, Revocations, SessionKey, SharedStore,
+    Timestamp, Touch,
+};
+
+use super::describe::described;
+use super::random::Random;
+use super::server::{Operation, Reply};
+use super::settings::LogKind;
+use super::trouble::Fate;
+use super::world::World;
+
+/// The connection of one node, from its start to its stop. It is the store as the node sees it.
+///
+/// A message that was sent arrives, or does not, whatever becomes of its sender.
+#[derive(Clone)]
+pub struct Link(Arc<Connection>);
+
+struct Connection {
+    world: Arc<World>,
+    node: usize,
+    is_up: AtomicBool,
+}
+
+/// Says that the store cannot be reached.
+#[derive(Debug)]
+pub struct Unreachable;
+
+/// A message on its way, and the place where its answer is waited for.
+struct Message {
+    world: Arc<World>,
+    node: usize,
+    operation: Operation,
+    answer: Arc<Answer>,
+    /// When its sender gives up.
+    deadline: Option<u64>,
+    random: Random,
+}
+
+#[derive(Default)]
+struct Answer(Mutex<Answered>);
+
+#[derive(Default)]
+enum Answered {
+    #[default]
+    NotYet,
+    /// Somebody waits.
+    Awaited(Waker),
+    Now(Result<Reply, Unreachable>),
+    /// What comes later is thrown away.
+    Taken,
+}
+
+impl Link {
+    pub fn new(world: Arc<World>, node: usize) -> Self {
+        Self(Arc::new(Connection {
+            world,
+            node,
+            is_up: AtomicBool::new(true),
+        }))
+    }
+
+    /// Cuts the connection for good: the node is dead.
+    pub fn cut(&self) {
+        self.0.is_up.store(false, Ordering::Relaxed);
+    }
+
+    /// Asks the store for its time.
+    pub async fn time(&self) -> Result<Timestamp, Unreachable> {
+        match self.ask(Operation::Time).await? {
+            Reply::Time(time) => Ok(time),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    async fn record(&self, operation: Operation) -> Result<Option<Activity>, Unreachable> {
+        match self.ask(operation).await? {
+            Reply::Record(found) => Ok(found),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    /// Asks for a change, and announces it in a second step where the store wants it so.
+    async fn change_and_announce(
+        &self,
+        key: SessionKey,
+        operation: Operation,
+    ) -> Result<Reply, Unreachable> {
+        let reply = self.ask(operation).await?;
+        let settings = &self.0.world.settings.store;
+        if matches!(settings.log, LogKind::SecondStep { .. }) {
+            self.ask(Operation::Announce(key)).await?;
+        }
+        Ok(reply)
+    }
+
+    async fn ask(&self, operation: Operation) -> Result<Reply, Unreachable> {
+        let answer = Arc::new(Answer::default());
+        if self.0.is_up.load(Ordering::Relaxed) {
+            let Connection { world, node, .. } = &*self.0;
+            Message::send(world, *node, operation, &answer);
+        }
+        std::future::poll_fn(|context| answer.poll(context)).await
+    }
+}
+
+impl Message {
+    fn send(world: &Arc<World>, node: usize, operation: Operation, answer: &Arc<Answer>) {
+        let now = world.agenda.now();
+        let random = Random::of(&[world.seed, now, node as u64, operation.hash()]);
+        let mut message = Self {
+            world: Arc::clone(world),
+            node,
+            operation,
+            answer: Arc::clone(answer),
+            deadline: world.settings.store.deadline.map(|limit| now + limit),
+            random,
+        };
+        match message.fate() {
+            Fate::Vanishes => message.is_given_up(),
+            Fate::Refused => world.agenda.at(now + 1, move || message.answer.set(Err(Unreachable))),
+            Fate::Arrives(after) => {
+                message.is_given_up_before(now + after);
+                if message.random.percent(1) && message.operation.is_repeatable() {
+                    message.again(after).arrive_at(now + 2 * after + 1);
+                }
+                message.arrive_at(now + after);
+            }
+        }
+    }
+
+    /// The same message once more. Nobody waits for its answer.
+    fn again(&mut self, salt: u64) -> Self {
+        Self {
+            world: Arc::clone(&self.world),
+            node: self.node,
+            operation: self.operation.clone(),
+            answer: Arc::default(),
+            deadline: None,
+            random: Random::of(&[self.random.next(), salt]),
+        }
+    }
+
+    fn arrive_at(self, at: u64) {
+        let world = Arc::clone(&self.world);
+        world.agenda.at(at, move || self.arrive());
+    }
+
+    /// The store begins to carry out the operation.
+    fn arrive(mut self) {
+        let world = Arc::clone(&self.world);
+        let began = world.agenda.now();
+        let takes_time = world.settings.store.log == LogKind::ByTime && self.operation.is_write();
+        if !takes_time {
+            return self.carry_out(began);
+        }
+        let crashes = world.server.lock().unwrap().crashes;
+        if let Fate::Arrives(takes) = self.fate() {
+            self.is_given_up_before(began + takes);
+            world.agenda.at(began + takes, move || {
+                let crashed = self.world.server.lock().unwrap().crashes > crashes;
+                if !crashed {
+                    self.carry_out(began);
+                }
+            });
+        } else {
+            self.is_given_up();
+        }
+    }
+
+    /// The store carries out the operation, and answers.
+    fn carry_out(mut self, began: u64) {
+        let world = Arc::clone(&self.world);
+        let now = world.agenda.now();
+        if world.troubles.is_down(now) {
+            return self.is_given_up();
+        }
+        let reply = {
+            let mut facts = world.facts.lock().unwrap();
+            let mut server = world.server.lock().unwrap();
+            server.run(&self.operation, began, now, &mut facts)
+        };
+        world.trace(|| {
+            let facts = world.facts.lock().unwrap();
+            described(&self.operation, &reply, self.node, &facts)
+        });
+        match self.fate() {
+            Fate::Vanishes => self.is_given_up(),
+            Fate::Refused => self.answer.set(Err(Unreachable)),
+            Fate::Arrives(after) => {
+                self.is_given_up_before(now + after);
+                world.agenda.at(now + after, move || self.answer.set(Ok(reply)));
+            }
+        }
+    }
+
+    /// No answer comes: the sender gives up at its deadline, if it has one.
+    fn is_given_up(&self) {
+        self.is_given_up_before(u64::MAX);
+    }
+
+    /// The answer does not come before that time.
+    fn is_given_up_before(&self, at: u64) {
+        if let Some(deadline) = self.deadline.filter(|deadline| *deadline < at) {
+            let answer = Arc::clone(&self.answer);
+            self.world.agenda.at(deadline, move || answer.set(Err(Unreachable)));
+        }
+    }
+
+    fn fate(&mut self) -> Fate {
+        let World {
+            troubles,
+            settings,
+            agenda,
+            ..
+        } = &*self.world;
+        troubles.fate(self.node, agenda.now(), settings.latency, &mut self.random)
+    }
+}
+
+impl Answer {
+    fn set(&self, reply: Result<Reply, Unreachable>) {
+        let mut answered = self.0.lock().unwrap();
+        if matches!(*answered, Answered::NotYet | Answered::Awaited(_)) {
+            let before = std::mem::replace(&mut *answered, Answered::Now(reply));
+            drop(answered);
+            if let Answered::Awaited(waker) = before {
+                waker.wake();
+            }
+        }
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<Result<Reply, Unreachable>> {
+        let mut answered = self.0.lock().unwrap();
+        match std::mem::replace(&mut *answered, Answered::Taken) {
+            Answered::Now(reply) => Poll::Ready(reply),
+            Answered::NotYet | Answered::Awaited(_) | Answered::Taken => {
+                *answered = Answered::Awaited(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+type Asking<T> = Pin<Box<dyn Future<Output = Result<T, Unreachable>> + Send>>;
+
+impl ActivityStore for Link {
+    type Error = Unreachable;
+    type Future<T: Send + 'static> = Asking<T>;
+
+    fn create(&self, key: SessionKey, activity: Activity, keep_until: Timestamp) -> Asking<()> {
+        let link = self.clone();
+        Box::pin(async move {
+            let create = Operation::Create(key, activity, keep_until);
+            link.change_and_announce(key, create).await.map(|_| ())
+        })
+    }
+
+    fn begin(
+        &self,
+        key: SessionKey,
+        activity: Activity,
+        keep_until: Timestamp,
+    ) -> Asking<Activity> {
+        let link = self.clone();
+        Box::pin(async move {
+            let begin = Operation::Begin(key, activity, keep_until);
+            link.record(begin).await?.ok_or(Unreachable)
+        })
+    }
+
+    fn load(&self, key: SessionKey) -> Asking<Option<Activity>> {
+        let link = self.clone();
+        Box::pin(async move { link.record(Operation::Load(key)).await })
+    }
+
+    fn touch(&self, key: SessionKey, touch: Touch) -> Asking<Option<Activity>> {
+        let link = self.clone();
+        Box::pin(async move { link.record(Operation::Touch(key, touch)).await })
+    }
+
+    fn change(&self, key: SessionKey, change: Change) -> Asking<Option<Activity>> {
+        let link = self.clone();
+        Box::pin(async move {
+            let change = Operation::Change(key, change);
+            match link.change_and_announce(key, change).await? {
+                Reply::Record(found) => Ok(found),
+                other => unreachable!("{other:?}"),
+            }
+        })
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Asking<Option<Activity>> {
+        let link = self.clone();
+        Box::pin(async move {
+            let revoke = Operation::Revoke(key, keep_until);
+            match link.change_and_announce(key, revoke).await? {
+                Reply::Record(found) => Ok(found),
+                other => unreachable!("{other:?}"),
+            }
+        })
+    }
+}
+
+impl SharedStore for Link {
+    fn touch_many(
+        &self,
+        touches: Vec<(SessionKey, Touch)>,
+    ) -> Asking<Vec<(SessionKey, Activity)>> {
+        let link = self.clone();
+        Box::pin(async move {
+            match link.ask(Operation::TouchMany(touches)).await? {
+                Reply::Records(found) => Ok(found),
+                other => unreachable!("{other:?}"),
+            }
+        })
+    }
+
+    fn changes_since(&self, position: Option<LogPosition>) -> Asking<Changes> {
+        let link = self.clone();
+        Box::pin(async move {
+            match link.ask(Operation::ChangesSince(position)).await? {
+                Reply::Changes(changes) => Ok(changes),
+                other => unreachable!("{other:?}"),
+            }
+        })
+    }
+
+    fn revocations(&self) -> Revocations {
+        Revocations::never()
+    }
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the store cannot be reached")
+    }
+}
+
+impl Error for Unreachable {}
