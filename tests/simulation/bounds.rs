@@ -1,10 +1,10 @@
-//! The limits of a policy, as its documentation puts them.
+//! The limits of a policy and of a near cache, as their documentation puts them.
 
 use std::time::Duration;
 
-use tower_login_timeout::Policy;
+use super::settings::Settings;
 
-/// The limits of a policy, in milliseconds.
+/// The limits of a policy and of a near cache, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// After so long without a request, a session is over.
@@ -15,10 +15,16 @@ pub struct Bounds {
     overlap: i64,
     pub touch_every: i64,
     pub store_timeout: u64,
+    /// How late gathered activity is in the store, while that works.
+    pub written_within: u64,
 }
 
+/// How long a few operations take at most, while the store works.
+const PROMPT: u64 = 600;
+
 impl Bounds {
-    pub fn of(policy: &Policy) -> Self {
+    pub fn of(settings: &Settings) -> Self {
+        let policy = &settings.policy;
         let touch_every = millis(policy.touch_every());
         let idle = millis(policy.idle());
         // A session may end up to `touch_every` early, or as much late, as the policy says.
@@ -34,6 +40,7 @@ impl Bounds {
             overlap: millis(policy.rotation_overlap()),
             touch_every,
             store_timeout: millis(policy.store_timeout()) as u64,
+            written_within: settings.near.flush_every + PROMPT,
         }
     }
 

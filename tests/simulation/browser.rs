@@ -185,7 +185,7 @@ impl Open {
         }
         let mut facts = world.facts.lock().unwrap();
         let now = world.agenda.now();
-        facts.visits[number].state = VisitState::Closed;
+        facts.answered(number);
         let visit = &facts.visits[number];
         match (answer.status().as_u16(), reason) {
             (200, None) => {
@@ -229,7 +229,7 @@ fn recorded(world: &World, facts: &mut Facts, number: usize, now: u64) {
     }
     let instance = visit.instance;
     match visit.effect {
-        Effect::None => {}
+        Effect::None | Effect::Shares { .. } => {}
         Effect::Begins { id } => facts.surely_began(id),
         Effect::Replaces { .. } => facts.surely_replaced(number, now),
         Effect::Ends => {

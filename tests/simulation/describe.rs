@@ -31,7 +31,11 @@ impl Words<'_> {
                 let touches = touches.iter().map(|(key, touch)| self.touch(key, touch));
                 touches.collect::<Vec<_>>().join(", ")
             }
-            Operation::Change(key, change) => format!("change {} by {change:?}", self.name(key)),
+            Operation::Change(key, change) => {
+                let change = format!("{change:?}");
+                let kind = change.split_once("kind: ").map_or("", |(_, kind)| kind);
+                format!("change {} by {kind}", self.name(key))
+            }
             Operation::Revoke(key, _) => format!("revoke {}", self.name(key)),
             Operation::Announce(key) => format!("announce {}", self.name(key)),
             Operation::ChangesSince(_) => "changes".to_owned(),

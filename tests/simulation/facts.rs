@@ -39,10 +39,14 @@ pub struct Id {
     pub activity: Vec<Active>,
     /// The earliest reading at which the application may have given the session another id.
     pub replaced: Option<i64>,
-    /// The same for certain, and when it was recorded.
+    /// The latest such reading.
+    replaced_last: i64,
+    /// At which reading it was replaced at the latest, and when that was recorded.
     pub surely_replaced: Option<(i64, u64)>,
     /// When the store marked the record as revoked.
     pub revoked_at: Option<u64>,
+    /// Whether the session had perhaps ended when the application gave it this id.
+    pub late: bool,
     /// Whether the store lost the record, or an earlier state of it came back.
     pub lost: bool,
     /// The latest reading at which the application issued the id again. If the store had lost it,
@@ -139,6 +143,8 @@ pub enum Effect {
     Begins { id: usize },
     /// The new id was never issued before.
     Replaces { old: usize, new: usize, reading: i64 },
+    /// Another request may have given the session the same new id.
+    Shares { old: usize, new: usize },
     /// It ends the session under every id that the request presented.
     Ends,
 }
@@ -160,7 +166,7 @@ impl Facts {
             by_key: HashMap::new(),
             crashed: None,
             lost: None,
-            bounds: Bounds::of(&settings.policy),
+            bounds: Bounds::of(settings),
         }
     }
 
@@ -178,8 +184,10 @@ impl Facts {
             latest: i64::MIN / 2,
             activity: Vec::new(),
             replaced: None,
+            replaced_last: i64::MIN,
             surely_replaced: None,
             revoked_at: None,
+            late: false,
             lost: false,
             reissued: i64::MIN / 2,
         });
@@ -258,12 +266,35 @@ impl Facts {
         let replaced = replaced.filter(|since| is_past(*since));
         let surely_replaced = surely_replaced.filter(|(since, _)| is_past(*since));
         self.may_have_replaced(old, reading);
-        if self.ids[new].issued != Issued::Never {
+        let was_live = match kind {
+            Kind::Active => self.was_live_until(checked, reading),
+            Kind::Passive | Kind::Exempt => self.was_live_until(self.last_active(old), reading),
+        };
+        let is_ahead = self.ids[old].latest - reading > self.bounds.idle_at_least;
+        let age = self.session(old).map_or(0, |session| reading - session.created);
+        let is_old = age >= self.bounds.absolute;
+        let is_late = !was_live || is_ahead || is_old || replaced.is_some();
+        let mut latest = self.ids[old].latest;
+        if !matches!(self.ids[new].issued, Issued::Never | Issued::Unchecked) {
+            // Nobody knows which of several requests began the id.
+            let id = &mut self.ids[new];
+            id.latest = id.latest.max(latest.max(reading));
+            id.activity.clear();
+            id.late |= is_late;
+            self.visits[number].effect = Effect::Shares { old, new };
+            return;
+        }
+        if self.session(old).is_none() {
             return;
         }
         self.visits[number].effect = Effect::Replaces { old, new, reading };
-        let mut latest = self.ids[old].latest;
-        let mut activity = self.ids[old].activity.clone();
+        // What other nodes have gathered and not written yet is not taken along.
+        let is_known = |active: &&Active| match active.written {
+            Written::WithCheck(by) if by == instance => true,
+            _ => active.at + self.bounds.written_within < now,
+        };
+        let activity = self.ids[old].activity.iter().filter(is_known);
+        let mut activity: Vec<_> = activity.copied().collect();
         let may_be_live = reading - latest < self.bounds.idle_at_most && surely_replaced.is_none();
         if kind == Kind::Active && may_be_live {
             latest = latest.max(reading);
@@ -273,13 +304,12 @@ impl Facts {
                 at: now,
                 written,
             };
-            let is_live = self.was_live_until(checked, reading) && replaced.is_none();
-            activity.extend(is_live.then_some(active));
+            activity.extend((!is_late).then_some(active));
         }
         let (session, lost) = (self.ids[old].session, self.ids[old].lost);
         self.sessions[session].ids += 1;
         let id = &mut self.ids[new];
-        id.issued = Issued::Perhaps;
+        (id.issued, id.late) = (Issued::Perhaps, is_late);
         (id.session, id.activity, id.latest) = (session, activity, latest);
         (id.replaced, id.surely_replaced, id.lost) = (replaced, surely_replaced, lost);
     }
@@ -330,12 +360,24 @@ impl Facts {
 
     /// The session has ended for certain.
     pub fn ended(&mut self, id: usize, ended: Ended) {
-        let lost = self.ids[id].lost;
+        // A store that does not know the id cannot find the session's other ids by it.
+        let is_known = self.ids[id].issued == Issued::Surely && !self.ids[id].lost;
         if let Some(session) = self.sessions.get_mut(self.ids[id].session)
+            && is_known
             && !session.lost
-            && !lost
         {
             session.ended.get_or_insert(ended);
+        }
+    }
+
+    /// A response was answered. Activity under the old id may have come along until now.
+    pub fn answered(&mut self, number: usize) {
+        let visit = &mut self.visits[number];
+        visit.state = VisitState::Closed;
+        if let Effect::Replaces { old, new, .. } | Effect::Shares { old, new } = visit.effect {
+            let latest = self.ids[old].latest;
+            let id = &mut self.ids[new];
+            id.latest = id.latest.max(latest);
         }
     }
 
@@ -355,10 +397,9 @@ impl Facts {
         if !is_live || self.ids[old].lost {
             return;
         }
-        let sure = &mut self.ids[old].surely_replaced;
-        if sure.is_none_or(|(earlier, _)| reading < earlier) {
-            *sure = Some((reading, now));
-        }
+        // Of several changes at once, the first one that is recorded counts.
+        let old = &mut self.ids[old];
+        old.surely_replaced.get_or_insert((old.replaced_last, now));
     }
 
     pub fn surely_began(&mut self, id: usize) {
@@ -426,14 +467,21 @@ impl Facts {
         in_time
     }
 
-    /// Returns whether a session that was checked and active at the one reading was certainly live
-    /// at the other.
+    /// Returns the last reading at which the session was active, as far as is certain.
+    fn last_active(&self, id: usize) -> i64 {
+        let created = self.session(id).map_or(i64::MIN / 2, |session| session.created);
+        let active = self.ids[id].activity.iter().map(|active| active.reading);
+        active.fold(created, i64::max)
+    }
+
+    /// Returns whether a session that was active at the one reading was certainly live at the other.
     fn was_live_until(&self, checked: i64, reading: i64) -> bool {
         reading - checked < self.bounds.idle_at_least.min(SHORT)
     }
 
     fn may_have_replaced(&mut self, old: usize, reading: i64) {
-        let replaced = &mut self.ids[old].replaced;
-        *replaced = Some(replaced.map_or(reading, |earlier| earlier.min(reading)));
+        let old = &mut self.ids[old];
+        old.replaced = Some(old.replaced.map_or(reading, |first| first.min(reading)));
+        old.replaced_last = old.replaced_last.max(reading);
     }
 }

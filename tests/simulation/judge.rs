@@ -9,8 +9,6 @@ use super::facts::{Active, Facts, Id, Issued, Visit, Written};
 use super::settings::{Cache, Settings};
 use super::trouble::Troubles;
 
-/// How late an operation of a node that is well ends, and a gathered touch is written.
-const PROMPT: u64 = 600;
 /// A near cache believes an entry for a minute at most, whatever the log of changes says.
 const BELIEVED: u64 = 60_000;
 /// After a trouble, a flush that hangs may delay the next one.
@@ -59,10 +57,12 @@ impl Judge<'_> {
 
     /// A request was refused for this reason. It presented these ids.
     pub fn refused(&self, visit: &Visit, reason: &str) -> Verdict {
-        let is_over = |id: &usize| self.may_be_over(visit, &self.facts.ids[*id], reason);
+        let presented: Vec<&Id> = visit.presented.iter().map(|id| &self.facts.ids[*id]).collect();
+        // Where several ids are presented, the reason is that of the first one that has ended.
+        let reason = if presented.len() > 1 && reason != "conflicting" { "unknown" } else { reason };
         let is_right = match reason {
-            "conflicting" => visit.presented.len() > 1,
-            _ => visit.presented.iter().all(is_over),
+            "conflicting" => presented.iter().any(|id| id.session != presented[0].session),
+            _ => presented.iter().all(|id| self.may_be_over(visit, id, reason)),
         };
         holds(is_right, "a live session is never answered 440")
     }
@@ -101,7 +101,8 @@ impl Judge<'_> {
         };
         // Activity of an id that was replaced too long ago does not count.
         let is_surely_active = |active: &&Active| {
-            !is_past(active.reading) && self.is_written(active, visit)
+            let counts = active.at < visit.sent && !is_past(active.reading);
+            counts && self.is_written(active, visit)
         };
         let active = id.activity.iter().filter(is_surely_active);
         let active = active.map(|active| active.reading).max();
@@ -110,26 +111,29 @@ impl Judge<'_> {
         let absolute = now - session.created >= self.bounds.absolute;
         let replaced = is_past(now);
         let future = id.latest - now > self.bounds.idle_at_least;
-        let any = idle || absolute || replaced || future || session.log_out_asked;
+        // Which of several reasons is named is not promised.
+        let is_ended = replaced || session.log_out_asked || id.late;
         match reason {
-            "idle" => idle,
-            "absolute" => absolute,
-            "revoked" => session.log_out_asked || (session.lost && id.replaced.is_some()),
+            "idle" => idle || is_ended,
+            "absolute" => absolute || is_ended,
+            "future" => future || is_ended,
             "replaced" => replaced,
-            "future" => future,
-            _ => any || id.lost || id.issued != Issued::Surely,
+            "revoked" => is_ended || (session.lost && id.replaced.is_some()),
+            _ => {
+                let is_known = id.issued == Issued::Surely && !id.lost;
+                idle || absolute || future || is_ended || !is_known
+            }
         }
     }
 
     /// Says whether this activity is certainly known where this request is checked.
     fn is_written(&self, active: &Active, visit: &Visit) -> bool {
-        let (by, prompt) = match active.written {
+        let by = match active.written {
             Written::Already => return true,
             Written::WithCheck(by) if !self.is_near(self.node_of(by)) => return true,
-            Written::WithCheck(by) => (by, PROMPT + self.settings.near.flush_every),
-            Written::AfterResponse(by) => (by, 2 * PROMPT + self.settings.near.flush_every),
+            Written::WithCheck(by) | Written::AfterResponse(by) => by,
         };
-        let written = active.at + prompt;
+        let written = active.at + self.bounds.written_within;
         let until = written.min(visit.sent);
         let is_known = written <= visit.sent || by == visit.instance;
         let is_alive = self.facts.instances[by].killed.is_none_or(|at| at > until);

@@ -58,7 +58,7 @@ impl World {
             server: Mutex::new(Server::new(settings.store.log)),
             witness: Mutex::new(Witness::new(tracing)),
             tracing,
-            bounds: Bounds::of(&settings.policy),
+            bounds: Bounds::of(&settings),
             settings,
         })
     }
