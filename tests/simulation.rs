@@ -17,8 +17,10 @@ mod simulation {
     mod log;
     mod mishaps;
     mod node;
+    mod noting;
     mod plan;
     mod random;
+    mod replacing;
     mod run;
     mod seeds;
     mod server;

@@ -78,7 +78,10 @@ pub fn send(world: &Arc<World>, mut request: Request) {
 pub fn running(world: &World, node: usize) -> Option<Running> {
     let nodes = world.nodes.lock().unwrap();
     let (before, from) = nodes.split_at(node);
-    let mut running = from.iter().chain(before).filter_map(|node| node.running.clone());
+    let mut running = from
+        .iter()
+        .chain(before)
+        .filter_map(|node| node.running.clone());
     running.next()
 }
 
@@ -129,7 +132,9 @@ impl Open {
             Patience::Polls(polls) => self.poll_times(polls).await,
             Patience::Millis(millis) => {
                 let answer = self.poll_times(u64::MAX);
-                timeout(Duration::from_millis(millis), answer).await.unwrap_or(None)
+                timeout(Duration::from_millis(millis), answer)
+                    .await
+                    .unwrap_or(None)
             }
         };
         match answer {
@@ -162,7 +167,7 @@ impl Open {
         let Self { world, number, .. } = self;
         world.count("answers", "none, since the client hung up or the node died");
         world.trace(|| format!("request {number} is given up"));
-        world.facts.lock().unwrap().visits[number].state = VisitState::Closed;
+        world.facts.lock().unwrap().answered(number);
     }
 
     fn answered(self, answer: Response<ResponseBody<()>>) {
@@ -176,7 +181,10 @@ impl Open {
         let reason = reason.map(|expired| expired.reason().as_str());
         world.trace(|| {
             let reason = reason.unwrap_or_default();
-            format!("request {number} has its answer: {} {reason}", answer.status().as_u16())
+            format!(
+                "request {number} has its answer: {} {reason}",
+                answer.status().as_u16()
+            )
         });
         for line in answer.headers().get_all(SET_COOKIE) {
             let value = line.to_str().unwrap().strip_prefix("sid=").unwrap();
@@ -199,10 +207,13 @@ impl Open {
             }
             (503, None) => {
                 let is_recording = visit.responded.is_some();
-                world.count("answers", match is_recording {
-                    true => "503, since the response could not be recorded",
-                    false => "503, since the session could not be checked",
-                });
+                world.count(
+                    "answers",
+                    match is_recording {
+                        true => "503, since the response could not be recorded",
+                        false => "503, since the session could not be checked",
+                    },
+                );
                 world.judge(&facts, |judge| judge.unavailable(visit, now));
                 world.judge(&facts, |judge| match is_recording {
                     true => judge.recorded_in_time(visit, now),
@@ -223,15 +234,17 @@ fn recorded(world: &World, facts: &mut Facts, number: usize, now: u64) {
         return;
     };
     let is_told = world.settings.policy.store_failure() == StoreFailure::Reject;
-    let is_calm = world.troubles.is_calm(visit.node, responded.saturating_sub(1_000), now);
+    let is_calm = world
+        .troubles
+        .is_calm(visit.node, responded.saturating_sub(1_000), now);
     if !is_told && !is_calm {
         return;
     }
     let instance = visit.instance;
     match visit.effect {
-        Effect::None | Effect::Shares { .. } => {}
+        Effect::None | Effect::Shares(_) => {}
         Effect::Begins { id } => facts.surely_began(id),
-        Effect::Replaces { .. } => facts.surely_replaced(number, now),
+        Effect::Replaces(replacing) => facts.surely_replaced(replacing, now),
         Effect::Ends => {
             for id in visit.presented.clone() {
                 let ended = Ended { at: now, instance };

@@ -19,7 +19,7 @@ pub enum NodeClock {
 /// A clock that is wrong.
 pub struct OwnClock {
     began: Instant,
-    /// How far it is ahead at the beginning, in milliseconds. A step changes it.
+    /// How far it is ahead at the beginning, in milliseconds. It can be set.
     ahead: AtomicI64,
     /// How much it gains, in millionths.
     drift: i64,
@@ -50,9 +50,9 @@ impl OwnClock {
         }
     }
 
-    /// Sets the clock forward, or back.
-    pub fn step(&self, by: i64) {
-        self.ahead.fetch_add(by, Ordering::Relaxed);
+    /// Sets the clock so far ahead of the true time, not counting its drift.
+    pub fn set(&self, ahead: i64) {
+        self.ahead.store(ahead, Ordering::Relaxed);
     }
 
     fn now(&self) -> Timestamp {

@@ -74,8 +74,14 @@ impl Day<'_> {
         let idle = policy.idle().as_millis() as u64;
         let about = [idle, idle - policy.touch_every().as_millis() as u64];
         match self.random.below(200) {
-            0 => self.random.pick(&about).saturating_add_signed(self.random.around(2)),
-            1 => self.random.pick(&about).saturating_add_signed(self.random.around(3_000)),
+            0 => self
+                .random
+                .pick(&about)
+                .saturating_add_signed(self.random.around(2)),
+            1 => self
+                .random
+                .pick(&about)
+                .saturating_add_signed(self.random.around(3_000)),
             2 => self.random.between(idle / 2, 2 * idle),
             3..20 => self.random.below(50),
             _ => {

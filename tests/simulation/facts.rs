@@ -5,15 +5,10 @@
 
 use std::collections::HashMap;
 
-use tower_login_timeout::{Activity, SessionKey};
+use tower_login_timeout::SessionKey;
 
 use super::bounds::Bounds;
-use super::clock::EPOCH;
-use super::server::WriteKind;
 use super::settings::Settings;
-
-/// So long after a check, nothing is known for certain of what it wrote.
-const SHORT: i64 = 25_000;
 
 /// What truly happened.
 pub struct Facts {
@@ -22,9 +17,9 @@ pub struct Facts {
     pub visits: Vec<Visit>,
     pub instances: Vec<Instance>,
     by_key: HashMap<SessionKey, usize>,
-    bounds: Bounds,
+    pub bounds: Bounds,
     /// When the store crashed last, and when it lost something last.
-    crashed: Option<u64>,
+    pub crashed: Option<u64>,
     pub lost: Option<u64>,
 }
 
@@ -37,10 +32,8 @@ pub struct Id {
     pub latest: i64,
     /// Requests that were activity for certain, once they are written.
     pub activity: Vec<Active>,
-    /// The earliest reading at which the application may have given the session another id.
-    pub replaced: Option<i64>,
-    /// The latest such reading.
-    replaced_last: i64,
+    /// Every time that the application may have given the session another id in place of this one.
+    pub replaced: Vec<Replaced>,
     /// At which reading it was replaced at the latest, and when that was recorded.
     pub surely_replaced: Option<(i64, u64)>,
     /// When the store marked the record as revoked.
@@ -64,6 +57,14 @@ pub enum Issued {
     Surely,
     /// The application issued it in a request that could not be checked.
     Unchecked,
+}
+
+/// A change of an id, which may have been recorded.
+#[derive(Clone, Copy)]
+pub struct Replaced {
+    pub reading: i64,
+    /// The request whose response changed the id.
+    pub by: usize,
 }
 
 /// A session, under all its ids.
@@ -140,13 +141,23 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     None,
-    Begins { id: usize },
+    Begins {
+        id: usize,
+    },
     /// The new id was never issued before.
-    Replaces { old: usize, new: usize, reading: i64 },
+    Replaces(Replacing),
     /// Another request may have given the session the same new id.
-    Shares { old: usize, new: usize },
+    Shares(Replacing),
     /// It ends the session under every id that the request presented.
     Ends,
+}
+
+/// A change of an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replacing {
+    pub old: usize,
+    pub new: usize,
+    pub reading: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,8 +194,7 @@ impl Facts {
             session: usize::MAX,
             latest: i64::MIN / 2,
             activity: Vec::new(),
-            replaced: None,
-            replaced_last: i64::MIN,
+            replaced: Vec::new(),
             surely_replaced: None,
             revoked_at: None,
             late: false,
@@ -192,6 +202,11 @@ impl Facts {
             reissued: i64::MIN / 2,
         });
         self.ids.len() - 1
+    }
+
+    /// Returns the id with this key.
+    pub fn with_key(&self, key: SessionKey) -> Option<usize> {
+        self.by_key.get(&key).copied()
     }
 
     /// Returns the name of the id with this key.
@@ -204,284 +219,19 @@ impl Facts {
         self.sessions.get(self.ids[id].session)
     }
 
-    /// A request was sent. Returns its number.
-    pub fn sent(&mut self, mut visit: Visit) -> usize {
-        if visit.kind == Kind::Active {
-            for id in visit.presented.clone() {
-                visit.in_time |= self.may_be_active(id, visit.reading);
-            }
-        }
-        self.visits.push(visit);
-        self.visits.len() - 1
-    }
-
-    /// A request reached the application, which sees this id. `checked` says whether the layer has
-    /// found its session live.
-    pub fn reached(&mut self, number: usize, id: Option<usize>, checked: bool, now: u64) {
-        let visit = &mut self.visits[number];
-        visit.reached = Some(now);
-        if let (Some(id), true, Kind::Active) = (id, checked, visit.kind) {
-            let (reading, instance, sent) = (visit.reading, visit.instance, visit.sent);
-            self.may_be_active(id, reading);
-            // An answer from before a crash says nothing of what the store knows after it.
-            if self.crashed.is_none_or(|crashed| crashed < sent) {
-                self.ids[id].activity.push(Active {
-                    reading,
-                    at: now,
-                    written: Written::WithCheck(instance),
-                });
-            }
-        }
-    }
-
-    /// The application began a session with its response.
-    pub fn begins(&mut self, number: usize, new: usize, reading: i64) {
-        self.visits[number].effect = Effect::Begins { id: new };
-        self.sessions.push(Session {
-            created: reading,
-            log_out_asked: false,
-            ended: None,
-            ids: 1,
-            lost: false,
-        });
-        let id = &mut self.ids[new];
-        id.session = self.sessions.len() - 1;
-        id.issued = Issued::Perhaps;
-        id.latest = reading;
-    }
-
-    /// The application gave a session another id with its response.
-    pub fn replaces(&mut self, number: usize, old: usize, new: usize, reading: i64) {
-        let visit = &mut self.visits[number];
-        let (kind, now) = (visit.kind, visit.responded.unwrap_or(visit.sent));
-        let checked = visit.reading;
-        let instance = visit.instance;
-        // An id that was replaced too long ago has ended. Then so has the new one.
-        let Id {
-            replaced,
-            surely_replaced,
-            ..
-        } = self.ids[old];
-        let is_past = |since| self.bounds.is_past_overlap(since, reading);
-        let replaced = replaced.filter(|since| is_past(*since));
-        let surely_replaced = surely_replaced.filter(|(since, _)| is_past(*since));
-        self.may_have_replaced(old, reading);
-        let was_live = match kind {
-            Kind::Active => self.was_live_until(checked, reading),
-            Kind::Passive | Kind::Exempt => self.was_live_until(self.last_active(old), reading),
-        };
-        let is_ahead = self.ids[old].latest - reading > self.bounds.idle_at_least;
-        let age = self.session(old).map_or(0, |session| reading - session.created);
-        let is_old = age >= self.bounds.absolute;
-        let is_late = !was_live || is_ahead || is_old || replaced.is_some();
-        let mut latest = self.ids[old].latest;
-        if !matches!(self.ids[new].issued, Issued::Never | Issued::Unchecked) {
-            // Nobody knows which of several requests began the id.
-            let id = &mut self.ids[new];
-            id.latest = id.latest.max(latest.max(reading));
-            id.activity.clear();
-            id.late |= is_late;
-            self.visits[number].effect = Effect::Shares { old, new };
-            return;
-        }
-        if self.session(old).is_none() {
-            return;
-        }
-        self.visits[number].effect = Effect::Replaces { old, new, reading };
-        // What other nodes have gathered and not written yet is not taken along.
-        let is_known = |active: &&Active| match active.written {
-            Written::WithCheck(by) if by == instance => true,
-            _ => active.at + self.bounds.written_within < now,
-        };
-        let activity = self.ids[old].activity.iter().filter(is_known);
-        let mut activity: Vec<_> = activity.copied().collect();
-        let may_be_live = reading - latest < self.bounds.idle_at_most && surely_replaced.is_none();
-        if kind == Kind::Active && may_be_live {
-            latest = latest.max(reading);
-            let written = Written::WithCheck(instance);
-            let active = Active {
-                reading,
-                at: now,
-                written,
-            };
-            activity.extend((!is_late).then_some(active));
-        }
-        let (session, lost) = (self.ids[old].session, self.ids[old].lost);
-        self.sessions[session].ids += 1;
-        let id = &mut self.ids[new];
-        (id.issued, id.late) = (Issued::Perhaps, is_late);
-        (id.session, id.activity, id.latest) = (session, activity, latest);
-        (id.replaced, id.surely_replaced, id.lost) = (replaced, surely_replaced, lost);
-    }
-
-    /// The application gave another id to a session that could not be checked.
-    pub fn issued_unchecked(&mut self, new: usize) {
-        let id = &mut self.ids[new];
-        if id.issued == Issued::Never {
-            id.issued = Issued::Unchecked;
-        }
-    }
-
-    /// The application issued an id again, in place of a live one or of none.
-    pub fn reissued(&mut self, again: usize, old: Option<usize>, reading: i64) {
-        if let Some(old) = old {
-            self.may_have_replaced(old, reading);
-        }
-        let latest = &mut self.ids[again].reissued;
-        *latest = reading.max(*latest);
-    }
-
-    /// A response that took long was ready. The session may have been active until then.
-    pub fn was_active_again(&mut self, number: usize, id: usize, reading: i64, now: u64) {
-        let Visit {
-            instance,
-            kind,
-            reading: checked,
-            ..
-        } = self.visits[number];
-        let is_long = reading - checked > self.bounds.touch_every.max(1_000);
-        let is_live = self.was_live_until(checked, reading);
-        if kind == Kind::Active && self.may_be_active(id, reading) && is_long && is_live {
-            let written = Written::AfterResponse(instance);
-            self.ids[id].activity.push(Active {
-                reading,
-                at: now,
-                written,
-            });
-        }
-    }
-
-    /// Somebody asked to end the session.
-    pub fn log_out_asked(&mut self, id: usize) {
-        if let Some(session) = self.sessions.get_mut(self.ids[id].session) {
-            session.log_out_asked = true;
-        }
-    }
-
-    /// The session has ended for certain.
-    pub fn ended(&mut self, id: usize, ended: Ended) {
-        // A store that does not know the id cannot find the session's other ids by it.
-        let is_known = self.ids[id].issued == Issued::Surely && !self.ids[id].lost;
-        if let Some(session) = self.sessions.get_mut(self.ids[id].session)
-            && is_known
-            && !session.lost
-        {
-            session.ended.get_or_insert(ended);
-        }
-    }
-
-    /// A response was answered. Activity under the old id may have come along until now.
-    pub fn answered(&mut self, number: usize) {
-        let visit = &mut self.visits[number];
-        visit.state = VisitState::Closed;
-        if let Effect::Replaces { old, new, .. } | Effect::Shares { old, new } = visit.effect {
-            let latest = self.ids[old].latest;
-            let id = &mut self.ids[new];
-            id.latest = id.latest.max(latest);
-        }
-    }
-
-    /// A change of the id is recorded for certain. The old id was replaced if the session was live
-    /// for certain then, since the request that asked for the change was activity.
-    pub fn surely_replaced(&mut self, number: usize, now: u64) {
-        let visit = &self.visits[number];
-        let Effect::Replaces { old, new, reading } = visit.effect else {
-            return;
-        };
-        let (waited, kind) = (reading - visit.reading, visit.kind);
-        self.surely_began(new);
-        let age = self.session(old).map_or(0, |session| reading - session.created);
-        let is_live = kind == Kind::Active
-            && (0..self.bounds.idle_at_least).contains(&waited)
-            && age < self.bounds.absolute;
-        if !is_live || self.ids[old].lost {
-            return;
-        }
-        // Of several changes at once, the first one that is recorded counts.
-        let old = &mut self.ids[old];
-        old.surely_replaced.get_or_insert((old.replaced_last, now));
-    }
-
-    pub fn surely_began(&mut self, id: usize) {
-        let id = &mut self.ids[id];
-        if id.issued == Issued::Perhaps {
-            id.issued = Issued::Surely;
-        }
-    }
-
-    /// The store marked a record as revoked.
-    pub fn record_revoked(&mut self, key: SessionKey, now: u64) {
-        if let Some(&id) = self.by_key.get(&key) {
-            self.ids[id].revoked_at.get_or_insert(now);
-        }
-    }
-
-    /// The store crashed.
-    pub fn crashed(&mut self, now: u64) {
-        self.crashed = Some(now);
-    }
-
-    /// The store lost a write, so this is what it knows again.
-    pub fn record_lost(
-        &mut self,
-        key: SessionKey,
-        restored: Option<Activity>,
-        kind: WriteKind,
-        now: u64,
-    ) {
-        let Some(&id) = self.by_key.get(&key) else {
-            return;
-        };
-        self.lost = Some(now);
-        let id = &mut self.ids[id];
-        id.activity.clear();
-        if let Some(restored) = restored {
-            let reading = restored.last_activity().as_unix_millis() as i64 - EPOCH as i64;
-            id.activity.push(Active {
-                reading,
-                at: now,
-                written: Written::Already,
-            });
-        }
-        if kind == WriteKind::Other {
-            id.lost = true;
-            id.surely_replaced = None;
-            if restored.is_none_or(|restored| !restored.is_revoked()) {
-                id.revoked_at = None;
-            }
-            if let Some(session) = self.sessions.get_mut(id.session) {
-                session.lost = true;
-                session.ended = None;
-            }
-        }
-    }
-
-    /// Notes that the session may have been active, unless it had ended by then. Returns whether it
-    /// may.
-    fn may_be_active(&mut self, id: usize, reading: i64) -> bool {
-        let id = &mut self.ids[id];
-        let in_time = reading - id.latest < self.bounds.idle_at_most;
-        if in_time {
-            id.latest = id.latest.max(reading);
-        }
-        in_time
-    }
-
     /// Returns the last reading at which the session was active, as far as is certain.
-    fn last_active(&self, id: usize) -> i64 {
-        let created = self.session(id).map_or(i64::MIN / 2, |session| session.created);
+    pub fn last_active(&self, id: usize) -> i64 {
+        let created = self
+            .session(id)
+            .map_or(i64::MIN / 2, |session| session.created);
         let active = self.ids[id].activity.iter().map(|active| active.reading);
         active.fold(created, i64::max)
     }
+}
 
-    /// Returns whether a session that was active at the one reading was certainly live at the other.
-    fn was_live_until(&self, checked: i64, reading: i64) -> bool {
-        reading - checked < self.bounds.idle_at_least.min(SHORT)
-    }
-
-    fn may_have_replaced(&mut self, old: usize, reading: i64) {
-        let old = &mut self.ids[old];
-        old.replaced = Some(old.replaced.map_or(reading, |first| first.min(reading)));
-        old.replaced_last = old.replaced_last.max(reading);
+impl Id {
+    /// Returns the earliest reading at which the application may have given the session another id.
+    pub fn first_replaced(&self) -> Option<i64> {
+        self.replaced.iter().map(|replaced| replaced.reading).min()
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderValue, Response};
 use tokio::time::sleep;
 use tower_login_timeout::SessionHandle;
 
-use super::facts::{Effect, Ended, Facts, Issued};
+use super::facts::{Effect, Ended, Facts, Issued, Replacing};
 use super::plan::Action;
 use super::settings::Cookies;
 use super::site::Site;
@@ -86,7 +86,7 @@ impl Handler {
                 };
                 let new = facts.id(&name);
                 if self.handle.is_some() {
-                    facts.replaces(number, old, new, reading);
+                    facts.replaces(number, Replacing { old, new, reading });
                 } else {
                     facts.issued_unchecked(new);
                 }
@@ -94,7 +94,7 @@ impl Handler {
             }
             (Action::Reissue(_), _) => self.reissue(facts, reading),
             (_, Some(id)) => {
-                if matches!(self.call.action, Action::Slow(_)) && self.handle.is_some() {
+                if facts.visits[number].reached < Some(now) && self.handle.is_some() {
                     facts.was_active_again(number, id, reading, now);
                 }
                 let is_rolling = self.site.world.settings.cookies == Cookies::Rolling;
@@ -116,7 +116,12 @@ impl Handler {
             return None;
         }
         if self.id != Some(again) {
-            facts.reissued(again, self.id.filter(|_| self.handle.is_some()), reading);
+            facts.reissued(
+                self.call.number,
+                again,
+                self.id.filter(|_| self.handle.is_some()),
+                reading,
+            );
         }
         Some(name)
     }

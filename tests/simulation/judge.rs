@@ -33,18 +33,34 @@ impl Judge<'_> {
         };
         let now = visit.reading;
         let is_seen = |at: u64, by: Option<usize>| at + self.unseen_for(visit, by) < visit.sent;
-        let ended = session.ended.filter(|end| is_seen(end.at, Some(end.instance)));
-        let revoked = id.revoked_at.filter(|at| at + self.unread_for(visit) < visit.sent);
-        let replaced = id.surely_replaced.filter(|(since, at)| {
-            self.bounds.is_past_overlap(*since, now) && is_seen(*at, None)
-        });
-        holds(id.issued != Issued::Unchecked, "nothing begins from a request that was not checked")?;
+        let ended = session
+            .ended
+            .filter(|end| is_seen(end.at, Some(end.instance)));
+        let revoked = id
+            .revoked_at
+            .filter(|at| at + self.unread_for(visit) < visit.sent);
+        let replaced = id
+            .surely_replaced
+            .filter(|(since, at)| self.bounds.is_past_overlap(*since, now) && is_seen(*at, None));
+        holds(
+            id.issued != Issued::Unchecked,
+            "nothing begins from a request that was not checked",
+        )?;
         // An id that the store had lost may begin anew when the application issues it again.
         let anew = if id.lost { id.reissued } else { i64::MIN / 2 };
         let (created, latest) = (session.created.max(anew), id.latest.max(anew));
-        holds(now - created < self.bounds.absolute, "the absolute limit holds")?;
-        holds(visit.in_time || now - latest < self.bounds.idle_at_most, "the idle limit holds")?;
-        holds(ended.is_none() && revoked.is_none(), "nothing revives what has ended")?;
+        holds(
+            now - created < self.bounds.absolute,
+            "the absolute limit holds",
+        )?;
+        holds(
+            visit.in_time || now - latest < self.bounds.idle_at_most,
+            "the idle limit holds",
+        )?;
+        holds(
+            ended.is_none() && revoked.is_none(),
+            "nothing revives what has ended",
+        )?;
         holds(replaced.is_none(), "a replaced id ends after the overlap")
     }
 
@@ -52,17 +68,32 @@ impl Judge<'_> {
     pub fn passed_unchecked(&self, visit: &Visit, now: u64) -> Verdict {
         let may = self.settings.policy.store_failure() == tower_login_timeout::StoreFailure::Allow;
         let failed = !self.is_calm(visit, visit.sent, now);
-        holds(may && failed, "a request passes unchecked only while the store fails")
+        holds(
+            may && failed,
+            "a request passes unchecked only while the store fails",
+        )
     }
 
     /// A request was refused for this reason. It presented these ids.
     pub fn refused(&self, visit: &Visit, reason: &str) -> Verdict {
-        let presented: Vec<&Id> = visit.presented.iter().map(|id| &self.facts.ids[*id]).collect();
+        let presented: Vec<&Id> = visit
+            .presented
+            .iter()
+            .map(|id| &self.facts.ids[*id])
+            .collect();
         // Where several ids are presented, the reason is that of the first one that has ended.
-        let reason = if presented.len() > 1 && reason != "conflicting" { "unknown" } else { reason };
+        let reason = if presented.len() > 1 && reason != "conflicting" {
+            "unknown"
+        } else {
+            reason
+        };
         let is_right = match reason {
-            "conflicting" => presented.iter().any(|id| id.session != presented[0].session),
-            _ => presented.iter().all(|id| self.may_be_over(visit, id, reason)),
+            "conflicting" => presented
+                .iter()
+                .any(|id| id.session != presented[0].session),
+            _ => presented
+                .iter()
+                .all(|id| self.may_be_over(visit, id, reason)),
         };
         holds(is_right, "a live session is never answered 440")
     }
@@ -70,23 +101,35 @@ impl Judge<'_> {
     /// A request was answered 503: for want of a check, or of a record of what the response changes.
     pub fn unavailable(&self, visit: &Visit, now: u64) -> Verdict {
         let since = visit.responded.unwrap_or(visit.sent);
-        holds(!self.is_calm(visit, since, now), "a store that works is never answered 503")
+        holds(
+            !self.is_calm(visit, since, now),
+            "a store that works is never answered 503",
+        )
     }
 
     /// A check ended: the application was called, or the request refused.
     pub fn checked_in_time(&self, visit: &Visit, now: u64) -> Verdict {
         let steps = visit.presented.len().max(1) as u64;
         let limit = steps * self.bounds.store_timeout + 1;
-        holds(now - visit.sent <= limit, "a request is checked, or answered 503, in time")
+        holds(
+            now - visit.sent <= limit,
+            "a request is checked, or answered 503, in time",
+        )
     }
 
     /// What a response changes was recorded, or was not, in so many steps at most.
     pub fn recorded_in_time(&self, visit: &Visit, now: u64) -> Verdict {
-        let ids = visit.presented.iter().filter_map(|id| self.facts.session(*id));
+        let ids = visit
+            .presented
+            .iter()
+            .filter_map(|id| self.facts.session(*id));
         let steps = 16 + 3 * ids.map(|session| session.ids as u64).sum::<u64>();
         let limit = steps * self.bounds.store_timeout;
         let since = visit.responded.unwrap_or(now);
-        holds(now - since <= limit, "a response is recorded, or answered 503, in time")
+        holds(
+            now - since <= limit,
+            "a response is recorded, or answered 503, in time",
+        )
     }
 
     /// Says whether the session of this id may be over for this reason, or an unknown one.
@@ -97,7 +140,7 @@ impl Judge<'_> {
         let now = visit.reading;
         let is_past = |reading| {
             let past = |since| self.bounds.is_past_overlap(since, reading);
-            id.replaced.is_some_and(past)
+            id.first_replaced().is_some_and(past)
         };
         // Activity of an id that was replaced too long ago does not count.
         let is_surely_active = |active: &&Active| {
@@ -118,7 +161,7 @@ impl Judge<'_> {
             "absolute" => absolute || is_ended,
             "future" => future || is_ended,
             "replaced" => replaced,
-            "revoked" => is_ended || (session.lost && id.replaced.is_some()),
+            "revoked" => is_ended || (session.lost && !id.replaced.is_empty()),
             _ => {
                 let is_known = id.issued == Issued::Surely && !id.lost;
                 idle || absolute || future || is_ended || !is_known
@@ -137,7 +180,10 @@ impl Judge<'_> {
         let until = written.min(visit.sent);
         let is_known = written <= visit.sent || by == visit.instance;
         let is_alive = self.facts.instances[by].killed.is_none_or(|at| at > until);
-        let is_whole = self.facts.lost.is_none_or(|lost| lost + BELIEVED < active.at);
+        let is_whole = self
+            .facts
+            .lost
+            .is_none_or(|lost| lost + BELIEVED < active.at);
         let since = active.at.saturating_sub(RECOVERY);
         is_known && is_alive && is_whole && self.troubles.is_calm(self.node_of(by), since, until)
     }
@@ -155,7 +201,11 @@ impl Judge<'_> {
 
     /// The same for a change whose writer may have died before it announced it.
     fn unread_for(&self, visit: &Visit) -> u64 {
-        if self.is_near(visit.node) { BELIEVED } else { 0 }
+        if self.is_near(visit.node) {
+            BELIEVED
+        } else {
+            0
+        }
     }
 
     fn is_near(&self, node: usize) -> bool {
@@ -169,7 +219,8 @@ impl Judge<'_> {
     /// Says whether nothing was wrong in this time, or just before: what was asked then may be
     /// waited for.
     fn is_calm(&self, visit: &Visit, since: u64, now: u64) -> bool {
-        self.troubles.is_calm(visit.node, since.saturating_sub(1_000), now)
+        self.troubles
+            .is_calm(visit.node, since.saturating_sub(1_000), now)
     }
 }
 

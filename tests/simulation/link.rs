@@ -127,7 +127,9 @@ impl Message {
         };
         match message.fate() {
             Fate::Vanishes => message.is_given_up(),
-            Fate::Refused => world.agenda.at(now + 1, move || message.answer.set(Err(Unreachable))),
+            Fate::Refused => world
+                .agenda
+                .at(now + 1, move || message.answer.set(Err(Unreachable))),
             Fate::Arrives(after) => {
                 message.is_given_up_before(now + after);
                 if message.random.percent(1) && message.operation.is_repeatable() {
@@ -198,7 +200,9 @@ impl Message {
             Fate::Refused => self.answer.set(Err(Unreachable)),
             Fate::Arrives(after) => {
                 self.is_given_up_before(now + after);
-                world.agenda.at(now + after, move || self.answer.set(Ok(reply)));
+                world
+                    .agenda
+                    .at(now + after, move || self.answer.set(Ok(reply)));
             }
         }
     }
@@ -212,7 +216,9 @@ impl Message {
     fn is_given_up_before(&self, at: u64) {
         if let Some(deadline) = self.deadline.filter(|deadline| *deadline < at) {
             let answer = Arc::clone(&self.answer);
-            self.world.agenda.at(deadline, move || answer.set(Err(Unreachable)));
+            self.world
+                .agenda
+                .at(deadline, move || answer.set(Err(Unreachable)));
         }
     }
 
@@ -312,10 +318,7 @@ impl ActivityStore for Link {
 }
 
 impl SharedStore for Link {
-    fn touch_many(
-        &self,
-        touches: Vec<(SessionKey, Touch)>,
-    ) -> Asking<Vec<(SessionKey, Activity)>> {
+    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Asking<Vec<(SessionKey, Activity)>> {
         let link = self.clone();
         Box::pin(async move {
             match link.ask(Operation::TouchMany(touches)).await? {

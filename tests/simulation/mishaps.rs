@@ -3,7 +3,7 @@
 use super::plan::{Mishap, Step, What};
 use super::random::Random;
 use super::server::MOST_UNSYNCED;
-use super::settings::{ClockSettings, Settings};
+use super::settings::{ClockSettings, MOST_AHEAD, Settings};
 use super::trouble::{Trouble, TroubleKind};
 
 /// Draws what goes wrong until that time. Every tenth site has no mishap at all.
@@ -38,9 +38,9 @@ fn mishap(random: &mut Random, settings: &Settings, at: u64) -> Option<Mishap> {
         },
         6 => match settings.nodes[node].clock {
             ClockSettings::FollowsStore => return None,
-            ClockSettings::Own { ahead, .. } => Mishap::Step {
+            ClockSettings::Own { .. } => Mishap::Step {
                 node,
-                by: random.around(ahead.abs().max(1_000)),
+                ahead: random.around(MOST_AHEAD),
             },
         },
         _ => Mishap::Trouble(trouble(random, node, at)),

@@ -174,7 +174,10 @@ pub fn stop(world: &Arc<World>, node: usize, down: u64) {
             true => Ok(()),
             false => Err("a flush ends in the time that it is given"),
         });
-        let is_well = killed.is_none() || !world.troubles.is_calm(node, began.saturating_sub(15_000), now);
+        let is_well = killed.is_none()
+            || !world
+                .troubles
+                .is_calm(node, began.saturating_sub(15_000), now);
         world.judge(&facts, |_| match is_well {
             true => Ok(()),
             false => Err("a flush to a store that works succeeds"),

@@ -25,7 +25,10 @@ pub struct Step {
 pub enum What {
     Request(Request),
     /// An administrator ends the session that this user's browser holds.
-    Revoke { user: usize, node: usize },
+    Revoke {
+        user: usize,
+        node: usize,
+    },
     Mishap(Mishap),
 }
 
@@ -94,13 +97,25 @@ pub enum Patience {
 pub enum Mishap {
     Trouble(Trouble),
     /// The store loses what it wrote in the last so many milliseconds, and is down for a while.
-    Crash { loses: u64, down: u64 },
+    Crash {
+        loses: u64,
+        down: u64,
+    },
     /// A node dies, and is started again after a while.
-    Kill { node: usize, down: u64 },
+    Kill {
+        node: usize,
+        down: u64,
+    },
     /// A node is told to stop, and is started again after a while.
-    Stop { node: usize, down: u64 },
-    /// A node's clock is set forward or back.
-    Step { node: usize, by: i64 },
+    Stop {
+        node: usize,
+        down: u64,
+    },
+    /// A node's clock is set so far ahead of the true time.
+    Step {
+        node: usize,
+        ahead: i64,
+    },
 }
 
 impl Plan {

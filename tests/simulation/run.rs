@@ -56,12 +56,19 @@ fn take(world: &Arc<World>, step: Step) {
 
 /// An administrator ends the session of this user's browser.
 fn revoke(world: &Arc<World>, user: usize, node: usize) {
-    let cookie = world.browsers.lock().unwrap()[user].cookie().map(str::to_owned);
+    let cookie = world.browsers.lock().unwrap()[user]
+        .cookie()
+        .map(str::to_owned);
     let (Some(name), Some(running)) = (cookie, browser::running(world, node)) else {
         return;
     };
     world.count("requests", "log out by an administrator");
-    world.trace(|| format!("an administrator ends {name} at instance {}", running.instance));
+    world.trace(|| {
+        format!(
+            "an administrator ends {name} at instance {}",
+            running.instance
+        )
+    });
     let id = world.facts.lock().unwrap().id(&name);
     let world = Arc::clone(world);
     tokio::spawn(async move {
@@ -83,7 +90,7 @@ fn befall(world: &Arc<World>, mishap: Mishap) {
         }
         Mishap::Kill { node, down } => node::kill(world, node, down),
         Mishap::Stop { node, down } => node::stop(world, node, down),
-        Mishap::Step { node, by } => world.clocks[node].step(by),
+        Mishap::Step { node, ahead } => world.clocks[node].set(ahead),
     }
 }
 
@@ -103,21 +110,34 @@ fn expect_answers(world: &World) {
 
 fn count_settings(world: &World) {
     let settings = &world.settings;
-    let near = settings.nodes.iter().filter(|node| node.cache == Cache::Near).count();
-    world.count("sites", match near {
-        0 => "no near cache",
-        near if near < settings.nodes.len() => "a near cache on some nodes",
-        _ => "a near cache on every node",
-    });
-    world.count("sites", match settings.store.log {
-        LogKind::Stream { .. } => "a log that is a stream",
-        LogKind::SecondStep { .. } => "a log that is written in a second step",
-        LogKind::ByTime => "a log that is read by time",
-    });
-    world.count("sites", match settings.nodes[0].clock {
-        ClockSettings::FollowsStore => "clocks that follow the store",
-        ClockSettings::Own { .. } => "clocks of their own",
-    });
+    let near = settings
+        .nodes
+        .iter()
+        .filter(|node| node.cache == Cache::Near)
+        .count();
+    world.count(
+        "sites",
+        match near {
+            0 => "no near cache",
+            near if near < settings.nodes.len() => "a near cache on some nodes",
+            _ => "a near cache on every node",
+        },
+    );
+    world.count(
+        "sites",
+        match settings.store.log {
+            LogKind::Stream { .. } => "a log that is a stream",
+            LogKind::SecondStep { .. } => "a log that is written in a second step",
+            LogKind::ByTime => "a log that is read by time",
+        },
+    );
+    world.count(
+        "sites",
+        match settings.nodes[0].clock {
+            ClockSettings::FollowsStore => "clocks that follow the store",
+            ClockSettings::Own { .. } => "clocks of their own",
+        },
+    );
 }
 
 impl What {

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use tower_login_timeout::{
-    Activity, Change, Changes, LogPosition, SessionKey, Timestamp, Touch,
-};
+use tower_login_timeout::{Activity, Change, Changes, LogPosition, SessionKey, Timestamp, Touch};
 
 use super::clock::timestamp;
 use super::facts::Facts;

@@ -6,6 +6,9 @@ use tower_login_timeout::{Policy, StoreFailure};
 
 use super::random::Random;
 
+/// How far a clock is off at most. So two clocks differ by a minute at most.
+pub const MOST_AHEAD: i64 = 29_900;
+
 /// What a site is like. Times are in milliseconds.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -98,7 +101,7 @@ impl Settings {
                     drift: random.around(50),
                 },
                 _ => ClockSettings::Own {
-                    ahead: random.around(60_000),
+                    ahead: random.around(MOST_AHEAD),
                     drift: random.around(200),
                 },
             },

@@ -51,7 +51,11 @@ impl Site {
         let seen: Vec<_> = cookie.into_iter().flat_map(ids).collect();
         let number = call.number;
         world.trace(|| {
-            let checked = if handle.is_some() { "live" } else { "unchecked" };
+            let checked = if handle.is_some() {
+                "live"
+            } else {
+                "unchecked"
+            };
             format!("  request {number} reached the application, {checked}, with {seen:?}")
         });
         let id = seen.first().map(|name| facts.id(name));
@@ -59,7 +63,9 @@ impl Site {
         let visit = &facts.visits[number];
         let is_one = seen.len() <= 1 && id.is_none_or(|id| visit.presented.contains(&id));
         let key = seen.first().map(SessionKey::of);
-        let is_checked = handle.as_ref().is_none_or(|handle| Some(handle.key()) == key);
+        let is_checked = handle
+            .as_ref()
+            .is_none_or(|handle| Some(handle.key()) == key);
         world.judge(&facts, |_| match is_one && is_checked {
             true => Ok(()),
             false => Err("the application sees the session that was checked, or none"),
@@ -90,6 +96,7 @@ impl Site {
 
 /// Returns the session ids in a `Cookie` header.
 fn ids(cookie: &str) -> impl Iterator<Item = &str> {
-    cookie.split(';').filter_map(|pair| pair.trim().strip_prefix("sid="))
+    cookie
+        .split(';')
+        .filter_map(|pair| pair.trim().strip_prefix("sid="))
 }
-

@@ -1,0 +1,179 @@
+//! How facts are noted: requests and their answers, and what the store does.
+
+use tower_login_timeout::{Activity, SessionKey};
+
+use super::clock::EPOCH;
+use super::facts::{
+    Active, Effect, Ended, Facts, Issued, Kind, Session, Visit, VisitState, Written,
+};
+use super::server::WriteKind;
+
+/// So long after a check, nothing is known for certain of what it wrote.
+const SHORT: i64 = 25_000;
+
+impl Facts {
+    /// A request was sent. Returns its number.
+    pub fn sent(&mut self, mut visit: Visit) -> usize {
+        if visit.kind == Kind::Active {
+            for id in visit.presented.clone() {
+                visit.in_time |= self.may_be_active(id, visit.reading);
+            }
+        }
+        self.visits.push(visit);
+        self.visits.len() - 1
+    }
+
+    /// A request reached the application, which sees this id. `checked` says whether the layer has
+    /// found its session live.
+    pub fn reached(&mut self, number: usize, id: Option<usize>, checked: bool, now: u64) {
+        let visit = &mut self.visits[number];
+        visit.reached = Some(now);
+        if let (Some(id), true, Kind::Active) = (id, checked, visit.kind) {
+            let (reading, instance, sent) = (visit.reading, visit.instance, visit.sent);
+            self.may_be_active(id, reading);
+            // An answer from before a crash says nothing of what the store knows after it.
+            if self.crashed.is_none_or(|crashed| crashed < sent) {
+                self.ids[id].activity.push(Active {
+                    reading,
+                    at: now,
+                    written: Written::WithCheck(instance),
+                });
+            }
+        }
+    }
+
+    /// The application began a session with its response.
+    pub fn begins(&mut self, number: usize, new: usize, reading: i64) {
+        self.visits[number].effect = Effect::Begins { id: new };
+        self.sessions.push(Session {
+            created: reading,
+            log_out_asked: false,
+            ended: None,
+            ids: 1,
+            lost: false,
+        });
+        let id = &mut self.ids[new];
+        id.session = self.sessions.len() - 1;
+        id.issued = Issued::Perhaps;
+        id.latest = reading;
+    }
+
+    /// A response that took long was ready. The session may have been active until then.
+    pub fn was_active_again(&mut self, number: usize, id: usize, reading: i64, now: u64) {
+        let Visit {
+            instance,
+            kind,
+            reading: checked,
+            ..
+        } = self.visits[number];
+        let is_long = reading - checked > self.bounds.touch_every.max(1_000);
+        let is_live = self.was_live_until(checked, reading);
+        if kind == Kind::Active && self.may_be_active(id, reading) && is_long && is_live {
+            let written = Written::AfterResponse(instance);
+            self.ids[id].activity.push(Active {
+                reading,
+                at: now,
+                written,
+            });
+        }
+    }
+
+    /// Somebody asked to end the session.
+    pub fn log_out_asked(&mut self, id: usize) {
+        if let Some(session) = self.sessions.get_mut(self.ids[id].session) {
+            session.log_out_asked = true;
+        }
+    }
+
+    /// The session has ended for certain.
+    pub fn ended(&mut self, id: usize, ended: Ended) {
+        // A store that does not know the id cannot find the session's other ids by it.
+        let is_known = self.ids[id].issued == Issued::Surely && !self.ids[id].lost;
+        if let Some(session) = self.sessions.get_mut(self.ids[id].session)
+            && is_known
+            && !session.lost
+        {
+            session.ended.get_or_insert(ended);
+        }
+    }
+
+    /// A request was answered, or given up.
+    pub fn answered(&mut self, number: usize) {
+        let visit = &mut self.visits[number];
+        visit.state = VisitState::Closed;
+        if let Effect::Replaces(replacing) | Effect::Shares(replacing) = visit.effect {
+            self.may_have_come_along(number, replacing);
+        }
+    }
+
+    /// The session was recorded under this id.
+    pub fn surely_began(&mut self, id: usize) {
+        let id = &mut self.ids[id];
+        if id.issued == Issued::Perhaps {
+            id.issued = Issued::Surely;
+        }
+    }
+
+    /// The store marked a record as revoked.
+    pub fn record_revoked(&mut self, key: SessionKey, now: u64) {
+        if let Some(id) = self.with_key(key) {
+            self.ids[id].revoked_at.get_or_insert(now);
+        }
+    }
+
+    /// The store crashed.
+    pub fn crashed(&mut self, now: u64) {
+        self.crashed = Some(now);
+    }
+
+    /// The store lost a write, so this is what it knows again.
+    pub fn record_lost(
+        &mut self,
+        key: SessionKey,
+        restored: Option<Activity>,
+        kind: WriteKind,
+        now: u64,
+    ) {
+        let Some(id) = self.with_key(key) else {
+            return;
+        };
+        self.lost = Some(now);
+        let id = &mut self.ids[id];
+        id.activity.clear();
+        if let Some(restored) = restored {
+            let reading = restored.last_activity().as_unix_millis() as i64 - EPOCH as i64;
+            id.activity.push(Active {
+                reading,
+                at: now,
+                written: Written::Already,
+            });
+        }
+        if kind == WriteKind::Other {
+            id.lost = true;
+            id.surely_replaced = None;
+            if restored.is_none_or(|restored| !restored.is_revoked()) {
+                id.revoked_at = None;
+            }
+            if let Some(session) = self.sessions.get_mut(id.session) {
+                session.lost = true;
+                session.ended = None;
+            }
+        }
+    }
+
+    /// Notes that the session may have been active, unless it had ended by then. Returns whether it
+    /// may.
+    pub fn may_be_active(&mut self, id: usize, reading: i64) -> bool {
+        let id = &mut self.ids[id];
+        let in_time = reading - id.latest < self.bounds.idle_at_most;
+        if in_time {
+            id.latest = id.latest.max(reading);
+        }
+        in_time
+    }
+
+    /// Returns whether a session that was active at the one reading was certainly live at the other.
+    pub fn was_live_until(&self, checked: i64, reading: i64) -> bool {
+        reading - checked < self.bounds.idle_at_least.min(SHORT)
+    }
+}
