@@ -1,226 +1,141 @@
 //! The reference model: which answers the documentation allows.
 //!
-//! Each guarantee has one sentence, which names it in a report. The documented bounds are the only
-//! tolerance: how late a near cache may see a change, how late it writes activity, `touch_every`,
-//! the rotation overlap, and what a crash of the store may lose.
+//! Each guarantee is one sentence, by which a report names it. `tolerance.rs` says what the
+//! documentation leaves open.
+
+use tower_login_timeout::StoreFailure;
 
 use super::bounds::Bounds;
-use super::facts::{Active, Facts, Id, Issued, Visit, Written};
-use super::settings::{Cache, Settings};
-use super::trouble::Troubles;
-
-/// A near cache believes an entry for a minute at most, whatever the log of changes says.
-const BELIEVED: u64 = 60_000;
-/// After a trouble, a flush that hangs may delay the next one.
-const RECOVERY: u64 = 30_000;
+use super::facts::{Facts, Id, Issued, Visit};
+use super::tolerance::Tolerance;
 
 /// Says which guarantee was broken.
 pub type Verdict = Result<(), &'static str>;
 
 pub struct Judge<'a> {
     pub facts: &'a Facts,
-    pub settings: &'a Settings,
-    pub troubles: &'a Troubles,
     pub bounds: Bounds,
+    pub store_failure: StoreFailure,
+    pub tolerance: Tolerance<'a>,
 }
 
 impl Judge<'_> {
     /// A request was checked, and the application sees this id.
     pub fn passed(&self, visit: &Visit, id: usize) -> Verdict {
-        let id = &self.facts.ids[id];
-        let Some(session) = self.facts.sessions.get(id.session) else {
-            return Err("an unknown id never reaches the application");
-        };
-        let now = visit.reading;
-        let is_seen = |at: u64, by: Option<usize>| at + self.unseen_for(visit, by) < visit.sent;
-        let ended = session
+        let (id, now) = (&self.facts.ids[id], visit.reading);
+        let session = self.facts.sessions.get(id.session);
+        let session = session.ok_or("an unknown id never reaches the application")?;
+        let is_seen =
+            |at: u64, by: Option<usize>| at + self.tolerance.unseen_for(visit, id, by) < visit.sent;
+        let is_unread = |at: u64| at + self.tolerance.unread_for(visit) >= visit.sent;
+        let has_ended = session
             .ended
-            .filter(|end| is_seen(end.at, Some(end.instance)));
-        let revoked = id
-            .revoked_at
-            .filter(|at| at + self.unread_for(visit) < visit.sent);
-        let replaced = id
-            .surely_replaced
-            .filter(|(since, at)| self.bounds.is_past_overlap(*since, now) && is_seen(*at, None));
-        holds(
-            id.issued != Issued::Unchecked,
-            "nothing begins from a request that was not checked",
-        )?;
+            .is_some_and(|end| is_seen(end.at, Some(end.instance)))
+            || !id.revoked_at.is_none_or(is_unread);
+        let is_replaced = id.surely_replaced.is_some_and(|(since, at)| {
+            self.bounds.is_past_overlap(since, now) && is_seen(at, None)
+        });
         // An id that the store had lost may begin anew when the application issues it again.
         let anew = if id.lost { id.reissued } else { i64::MIN / 2 };
-        let (created, latest) = (session.created.max(anew), id.latest.max(anew));
-        holds(
-            now - created < self.bounds.absolute,
-            "the absolute limit holds",
-        )?;
-        holds(
-            visit.in_time || now - latest < self.bounds.idle_at_most,
-            "the idle limit holds",
-        )?;
-        holds(
-            ended.is_none() && revoked.is_none(),
-            "nothing revives what has ended",
-        )?;
-        holds(replaced.is_none(), "a replaced id ends after the overlap")
+        let age = now - session.created.max(anew);
+        let idle = now - id.latest.max(anew);
+        let is_in_time = visit.in_time || idle < self.bounds.idle_at_most;
+        let is_checked = id.issued != Issued::Unchecked;
+        holds(is_checked, "nothing begins from an unchecked request")?;
+        holds(age < self.bounds.absolute, "the absolute limit holds")?;
+        holds(is_in_time, "the idle limit holds")?;
+        holds(!has_ended, "nothing revives what has ended")?;
+        holds(!is_replaced, "a replaced id ends after the overlap")
     }
 
     /// A request was not checked, and passed all the same.
     pub fn passed_unchecked(&self, visit: &Visit, now: u64) -> Verdict {
-        let may = self.settings.policy.store_failure() == tower_login_timeout::StoreFailure::Allow;
-        let failed = !self.is_calm(visit, visit.sent, now);
+        let is_allowed = self.store_failure == StoreFailure::Allow;
+        let has_failed = !self.tolerance.is_calm(visit, visit.sent, now);
         holds(
-            may && failed,
-            "a request passes unchecked only while the store fails",
+            is_allowed && has_failed,
+            "only a failing store lets requests pass unchecked",
         )
     }
 
-    /// A request was refused for this reason. It presented these ids.
+    /// A request was refused for this reason.
     pub fn refused(&self, visit: &Visit, reason: &str) -> Verdict {
-        let presented: Vec<&Id> = visit
+        let ids: Vec<&Id> = visit
             .presented
             .iter()
             .map(|id| &self.facts.ids[*id])
             .collect();
-        // Where several ids are presented, the reason is that of the first one that has ended.
-        let reason = if presented.len() > 1 && reason != "conflicting" {
-            "unknown"
-        } else {
-            reason
-        };
         let is_right = match reason {
-            "conflicting" => presented
-                .iter()
-                .any(|id| id.session != presented[0].session),
-            _ => presented
-                .iter()
-                .all(|id| self.may_be_over(visit, id, reason)),
+            "conflicting" => ids.iter().any(|id| id.session != ids[0].session),
+            // The reason is that of the first one that has ended.
+            _ if ids.len() > 1 => ids.iter().all(|id| self.may_be_over(visit, id, "unknown")),
+            _ => ids.iter().all(|id| self.may_be_over(visit, id, reason)),
         };
         holds(is_right, "a live session is never answered 440")
     }
 
-    /// A request was answered 503: for want of a check, or of a record of what the response changes.
+    /// A request was answered 503: for want of a check, or of a record of what the response does.
     pub fn unavailable(&self, visit: &Visit, now: u64) -> Verdict {
         let since = visit.responded.unwrap_or(visit.sent);
-        holds(
-            !self.is_calm(visit, since, now),
-            "a store that works is never answered 503",
-        )
+        let has_failed = !self.tolerance.is_calm(visit, since, now);
+        holds(has_failed, "a store that works is never answered 503")
     }
 
-    /// A check ended: the application was called, or the request refused.
+    /// A check ended: the application was called, or the request answered.
     pub fn checked_in_time(&self, visit: &Visit, now: u64) -> Verdict {
         let steps = visit.presented.len().max(1) as u64;
-        let limit = steps * self.bounds.store_timeout + 1;
-        holds(
-            now - visit.sent <= limit,
-            "a request is checked, or answered 503, in time",
-        )
+        let is_in_time = now - visit.sent <= steps * self.bounds.store_timeout + 1;
+        holds(is_in_time, "a request is checked, or answered 503, in time")
     }
 
-    /// What a response changes was recorded, or was not, in so many steps at most.
+    /// What a response does was recorded, or was not.
     pub fn recorded_in_time(&self, visit: &Visit, now: u64) -> Verdict {
-        let ids = visit
+        let sessions = visit
             .presented
             .iter()
             .filter_map(|id| self.facts.session(*id));
-        let steps = 16 + 3 * ids.map(|session| session.ids as u64).sum::<u64>();
-        let limit = steps * self.bounds.store_timeout;
-        let since = visit.responded.unwrap_or(now);
+        let steps = 16 + 3 * sessions.map(|session| session.ids as u64).sum::<u64>();
+        let took = now - visit.responded.unwrap_or(now);
+        let is_in_time = took <= steps * self.bounds.store_timeout;
         holds(
-            now - since <= limit,
+            is_in_time,
             "a response is recorded, or answered 503, in time",
         )
     }
 
-    /// Says whether the session of this id may be over for this reason, or an unknown one.
+    /// Returns whether the id may be over for this reason. Which of several is named is not
+    /// promised.
     fn may_be_over(&self, visit: &Visit, id: &Id, reason: &str) -> bool {
+        let (bounds, now) = (&self.bounds, visit.reading);
         let Some(session) = self.facts.sessions.get(id.session) else {
             return true;
         };
-        let now = visit.reading;
-        let is_past = |reading| {
-            let past = |since| self.bounds.is_past_overlap(since, reading);
-            id.first_replaced().is_some_and(past)
+        let is_past = |now: i64| {
+            let replaced = id.first_replaced();
+            replaced.is_some_and(|since| bounds.is_past_overlap(since, now))
         };
         // Activity of an id that was replaced too long ago does not count.
-        let is_surely_active = |active: &&Active| {
+        let active = id.activity.iter().filter(|active| {
             let counts = active.at < visit.sent && !is_past(active.reading);
-            counts && self.is_written(active, visit)
-        };
-        let active = id.activity.iter().filter(is_surely_active);
-        let active = active.map(|active| active.reading).max();
-        let active = active.unwrap_or(session.created).max(session.created);
-        let idle = now - active >= self.bounds.idle_at_least;
-        let absolute = now - session.created >= self.bounds.absolute;
-        let replaced = is_past(now);
-        let future = id.latest - now > self.bounds.idle_at_least;
-        // Which of several reasons is named is not promised.
-        let is_ended = replaced || session.log_out_asked || id.late;
+            counts && self.tolerance.is_written(active, visit)
+        });
+        let active = active
+            .map(|active| active.reading)
+            .fold(session.created, i64::max);
+        let idle = now - active >= bounds.idle_at_least;
+        let absolute = now - session.created >= bounds.absolute;
+        let future = id.latest - now > bounds.idle_at_least;
+        let is_ended = is_past(now) || session.log_out_asked || id.late;
+        let is_known = id.issued == Issued::Surely && !id.lost;
         match reason {
             "idle" => idle || is_ended,
             "absolute" => absolute || is_ended,
             "future" => future || is_ended,
-            "replaced" => replaced,
+            "replaced" => is_past(now),
+            // What a crash has lost may break the ring of a session's ids.
             "revoked" => is_ended || (session.lost && !id.replaced.is_empty()),
-            _ => {
-                let is_known = id.issued == Issued::Surely && !id.lost;
-                idle || absolute || future || is_ended || !is_known
-            }
+            _ => idle || absolute || future || is_ended || !is_known,
         }
-    }
-
-    /// Says whether this activity is certainly known where this request is checked.
-    fn is_written(&self, active: &Active, visit: &Visit) -> bool {
-        let by = match active.written {
-            Written::Already => return true,
-            Written::WithCheck(by) if !self.is_near(self.node_of(by)) => return true,
-            Written::WithCheck(by) | Written::AfterResponse(by) => by,
-        };
-        let written = active.at + self.bounds.written_within;
-        let until = written.min(visit.sent);
-        let is_known = written <= visit.sent || by == visit.instance;
-        let is_alive = self.facts.instances[by].killed.is_none_or(|at| at > until);
-        let is_whole = self
-            .facts
-            .lost
-            .is_none_or(|lost| lost + BELIEVED < active.at);
-        let since = active.at.saturating_sub(RECOVERY);
-        is_known && is_alive && is_whole && self.troubles.is_calm(self.node_of(by), since, until)
-    }
-
-    /// For how long a change may be unseen where this request is checked.
-    fn unseen_for(&self, visit: &Visit, by: Option<usize>) -> u64 {
-        let near = &self.settings.near;
-        let since = visit.sent.saturating_sub(near.max_stale_on_error);
-        match () {
-            () if !self.is_near(visit.node) || by == Some(visit.instance) => 0,
-            () if self.troubles.is_calm(visit.node, since, visit.sent) => near.max_staleness,
-            () => near.max_stale_on_error,
-        }
-    }
-
-    /// The same for a change whose writer may have died before it announced it.
-    fn unread_for(&self, visit: &Visit) -> u64 {
-        if self.is_near(visit.node) {
-            BELIEVED
-        } else {
-            0
-        }
-    }
-
-    fn is_near(&self, node: usize) -> bool {
-        self.settings.nodes[node].cache == Cache::Near
-    }
-
-    fn node_of(&self, instance: usize) -> usize {
-        self.facts.instances[instance].node
-    }
-
-    /// Says whether nothing was wrong in this time, or just before: what was asked then may be
-    /// waited for.
-    fn is_calm(&self, visit: &Visit, since: u64, now: u64) -> bool {
-        self.troubles
-            .is_calm(visit.node, since.saturating_sub(1_000), now)
     }
 }
 

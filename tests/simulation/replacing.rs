@@ -23,6 +23,7 @@ impl Facts {
             self.ids[new].activity.clear();
         }
         self.ids[new].late |= is_late;
+        self.may_have_come_along(number, replacing);
     }
 
     /// The application gave another id to a session that could not be checked.

@@ -1,21 +1,23 @@
 //! The search for the shortest plan that still breaks a guarantee.
 
+use std::time::{Duration, Instant};
+
 use super::plan::{Plan, Step};
 use super::run::run;
 use super::witness::Tracing;
 
-/// How many runs the search may take.
-const MOST_RUNS: usize = 600;
+/// How long the search may take.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Returns a plan with as few steps as can be found that breaks this guarantee too.
 pub fn shortened(plan: &Plan, guarantee: &'static str) -> Plan {
     let mut search = Search {
         best: plan.clone(),
         guarantee,
-        runs: 0,
+        began: Instant::now(),
     };
     let mut pieces = 2;
-    while pieces <= search.best.steps.len().max(1) && search.runs < MOST_RUNS {
+    while pieces <= search.best.steps.len().max(1) && !search.is_over() {
         if search.leave_out_one_of(pieces) {
             pieces = 2.max(pieces / 2);
         } else if pieces == search.best.steps.len() {
@@ -30,7 +32,7 @@ pub fn shortened(plan: &Plan, guarantee: &'static str) -> Plan {
 struct Search {
     best: Plan,
     guarantee: &'static str,
-    runs: usize,
+    began: Instant,
 }
 
 impl Search {
@@ -41,7 +43,7 @@ impl Search {
         let size = self.best.steps.len().div_ceil(pieces);
         // From the end: what happens after the failure is never needed.
         let mut end = self.best.steps.len();
-        while end > 0 && self.runs < MOST_RUNS {
+        while end > 0 && !self.is_over() {
             let start = end.saturating_sub(size);
             let steps = &self.best.steps;
             let rest: Vec<Step> = [&steps[..start], &steps[end..]].concat();
@@ -53,9 +55,12 @@ impl Search {
         is_shorter
     }
 
+    fn is_over(&self) -> bool {
+        self.began.elapsed() > LONGEST
+    }
+
     /// Keeps these steps if they break the guarantee.
     fn breaks(&mut self, steps: Vec<Step>) -> bool {
-        self.runs += 1;
         let plan = Plan {
             steps,
             ..self.best.clone()

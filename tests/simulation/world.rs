@@ -14,6 +14,7 @@ use super::node::Node;
 use super::plan::Plan;
 use super::server::Server;
 use super::settings::{ClockSettings, Settings};
+use super::tolerance::Tolerance;
 use super::trouble::Troubles;
 use super::witness::{Tracing, Witness};
 
@@ -67,9 +68,13 @@ impl World {
     pub fn judge(&self, facts: &Facts, ask: impl FnOnce(Judge<'_>) -> Verdict) {
         let judge = Judge {
             facts,
-            settings: &self.settings,
-            troubles: &self.troubles,
             bounds: self.bounds,
+            store_failure: self.settings.policy.store_failure(),
+            tolerance: Tolerance {
+                facts,
+                settings: &self.settings,
+                troubles: &self.troubles,
+            },
         };
         if let Err(guarantee) = ask(judge)
             && self.witness.lock().unwrap().broken.is_none()
