@@ -75,6 +75,14 @@ impl Agenda {
         self.queue.lock().unwrap().is_stopped
     }
 
+    /// Forgets what has not happened yet.
+    pub fn clear(&self) {
+        // What an event refers to may have a last word, which is noted here. So nothing is dropped
+        // under the lock.
+        let events = std::mem::take(&mut self.queue.lock().unwrap().events);
+        drop(events);
+    }
+
     /// Has everything done at its time, up to this one, unless the run is stopped.
     pub async fn run(&self, until: u64) {
         let mut sleep = pin!(sleep_until(self.began));

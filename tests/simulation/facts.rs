@@ -9,6 +9,7 @@ use tower_login_timeout::SessionKey;
 
 use super::bounds::Bounds;
 use super::settings::Settings;
+use super::trouble::Troubles;
 
 /// What truly happened.
 pub struct Facts {
@@ -18,6 +19,7 @@ pub struct Facts {
     pub instances: Vec<Instance>,
     by_key: HashMap<SessionKey, usize>,
     pub bounds: Bounds,
+    pub troubles: Troubles,
     /// When the store crashed last, and when it lost something last.
     pub crashed: Option<u64>,
     pub lost: Option<u64>,
@@ -107,6 +109,8 @@ pub enum Written {
 /// A node from its start to its stop.
 pub struct Instance {
     pub node: usize,
+    /// When its clock was set last.
+    pub clock_set: Option<u64>,
     /// When it stopped, or was killed.
     pub gone: Option<u64>,
     /// When it was gone, if it had not written what it had gathered.
@@ -168,7 +172,7 @@ pub enum VisitState {
 }
 
 impl Facts {
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings, troubles: Troubles) -> Self {
         Self {
             ids: Vec::new(),
             sessions: Vec::new(),
@@ -178,6 +182,7 @@ impl Facts {
             crashed: None,
             lost: None,
             bounds: Bounds::of(settings),
+            troubles,
         }
     }
 

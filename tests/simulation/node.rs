@@ -94,8 +94,12 @@ fn run(world: &Arc<World>, node: usize, starts: u64, link: Link, clock: NodeCloc
     }
     let instance = {
         let mut facts = world.facts.lock().unwrap();
-        let (gone, killed) = (None, None);
-        facts.instances.push(Instance { node, gone, killed });
+        facts.instances.push(Instance {
+            node,
+            clock_set: None,
+            gone: None,
+            killed: None,
+        });
         facts.instances.len() - 1
     };
     world.trace(|| format!("node {node} runs"));

@@ -121,6 +121,15 @@ impl Facts {
         }
     }
 
+    /// A clock was set.
+    pub fn clock_set(&mut self, node: usize, now: u64) {
+        for instance in &mut self.instances {
+            if instance.node == node {
+                instance.clock_set = Some(now);
+            }
+        }
+    }
+
     /// The store crashed.
     pub fn crashed(&mut self, now: u64) {
         self.crashed = Some(now);

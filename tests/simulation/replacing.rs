@@ -1,6 +1,7 @@
 //! How changes of ids are noted.
 
 use super::facts::{Active, Effect, Facts, Issued, Kind, Replaced, Replacing, Written};
+use super::tolerance::{BELIEVED, RECOVERY};
 
 impl Facts {
     /// The application gave a session another id with its response.
@@ -123,6 +124,12 @@ impl Facts {
             replaced.by != number && self.bounds.is_past_overlap(replaced.reading, reading)
         };
         let is_replaced = old.replaced.iter().any(is_past);
-        !was_live || is_ahead || age >= self.bounds.absolute || is_replaced
+        // A near cache may know of activity that the store has lost, or was not told.
+        let now = visit.responded.unwrap_or(visit.sent);
+        let since = now.saturating_sub(RECOVERY);
+        let is_calm = self.troubles.is_calm(visit.node, since, now);
+        let is_whole = self.lost.is_none_or(|lost| lost + BELIEVED < now);
+        let is_told = is_calm && is_whole;
+        !was_live || is_ahead || age >= self.bounds.absolute || is_replaced || !is_told
     }
 }

@@ -41,8 +41,9 @@ pub fn run(plan: &Plan, tracing: Tracing) -> Witness {
         }
         world
     });
-    // Tasks that still run refer to the world.
+    // Tasks, nodes and events refer to the world, which refers to them.
     drop(runtime);
+    world.end();
     world.take_witness()
 }
 
@@ -90,7 +91,11 @@ fn befall(world: &Arc<World>, mishap: Mishap) {
         }
         Mishap::Kill { node, down } => node::kill(world, node, down),
         Mishap::Stop { node, down } => node::stop(world, node, down),
-        Mishap::Step { node, ahead } => world.clocks[node].set(ahead),
+        Mishap::Step { node, ahead } => {
+            world.clocks[node].set(ahead);
+            let now = world.agenda.now();
+            world.facts.lock().unwrap().clock_set(node, now);
+        }
     }
 }
 

@@ -2,13 +2,12 @@
 
 use super::facts::{Active, Facts, Id, Visit, Written};
 use super::settings::{Cache, Settings};
-use super::trouble::Troubles;
 
 /// A near cache believes an entry for a minute at most, whatever the log of changes says.
-const BELIEVED: u64 = 60_000;
+pub const BELIEVED: u64 = 60_000;
 
 /// So long after a trouble, a flush that hangs may still delay the next one.
-const RECOVERY: u64 = 30_000;
+pub const RECOVERY: u64 = 30_000;
 
 /// What is asked shortly before a trouble may be waited for, or fail, in it.
 const BEFORE: u64 = 1_000;
@@ -17,7 +16,6 @@ const BEFORE: u64 = 1_000;
 pub struct Tolerance<'a> {
     pub facts: &'a Facts,
     pub settings: &'a Settings,
-    pub troubles: &'a Troubles,
 }
 
 impl Tolerance<'_> {
@@ -33,7 +31,7 @@ impl Tolerance<'_> {
         let is_own = by == Some(visit.instance) && id.replaced.is_empty();
         match () {
             () if !self.is_near(visit.node) || is_own => 0,
-            () if self.troubles.is_calm(visit.node, since, until) => near.max_staleness,
+            () if self.facts.troubles.is_calm(visit.node, since, until) => near.max_staleness,
             () => near.max_stale_on_error,
         }
     }
@@ -55,9 +53,12 @@ impl Tolerance<'_> {
             Written::WithCheck(by) | Written::AfterResponse(by) => by,
         };
         let written = active.at + self.facts.bounds.written_within;
-        let is_known = written <= visit.sent || by == visit.instance;
-        let until = written.min(visit.sent);
         let instance = &self.facts.instances[by];
+        // A clock that is set forward ends sessions as early as that is far. Activity that is not
+        // written yet does not help.
+        let is_set = instance.clock_set.is_some_and(|at| at >= active.at);
+        let is_known = written <= visit.sent || (by == visit.instance && !is_set);
+        let until = written.min(visit.sent);
         let is_alive = instance.killed.is_none_or(|at| at > until);
         // A near cache may believe that the store knows what it has lost.
         let is_whole = self
@@ -65,14 +66,14 @@ impl Tolerance<'_> {
             .lost
             .is_none_or(|lost| lost + BELIEVED < active.at);
         let since = active.at.saturating_sub(RECOVERY);
-        let is_calm = self.troubles.is_calm(instance.node, since, until);
+        let is_calm = self.facts.troubles.is_calm(instance.node, since, until);
         is_known && is_alive && is_whole && is_calm
     }
 
     /// Returns whether the store worked for the node of this request.
     pub fn is_calm(&self, visit: &Visit, since: u64, until: u64) -> bool {
         let since = since.saturating_sub(BEFORE);
-        self.troubles.is_calm(visit.node, since, until)
+        self.facts.troubles.is_calm(visit.node, since, until)
     }
 
     fn is_near(&self, node: usize) -> bool {

@@ -55,7 +55,7 @@ impl World {
             nodes: Mutex::new(settings.nodes.iter().map(|_| Node::default()).collect()),
             clocks: clocks.collect(),
             browsers: Mutex::new((0..users).map(|_| Browser::default()).collect()),
-            facts: Mutex::new(Facts::new(&settings)),
+            facts: Mutex::new(Facts::new(&settings, plan.troubles())),
             server: Mutex::new(Server::new(settings.store.log)),
             witness: Mutex::new(Witness::new(tracing)),
             tracing,
@@ -73,7 +73,6 @@ impl World {
             tolerance: Tolerance {
                 facts,
                 settings: &self.settings,
-                troubles: &self.troubles,
             },
         };
         if let Err(guarantee) = ask(judge)
@@ -96,6 +95,12 @@ impl World {
             let line = format!("{:>9} ms {}", self.agenda.now(), line());
             self.witness.lock().unwrap().add(line);
         }
+    }
+
+    /// Lets go of everything that refers to the world.
+    pub fn end(&self) {
+        self.nodes.lock().unwrap().clear();
+        self.agenda.clear();
     }
 
     /// Takes what was seen.
