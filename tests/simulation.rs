@@ -27,6 +27,7 @@ mod simulation {
     mod settings;
     mod shorten;
     mod site;
+    mod starting;
     mod tolerance;
     mod trouble;
     mod witness;

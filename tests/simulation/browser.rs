@@ -41,6 +41,7 @@ pub fn send(world: &Arc<World>, mut request: Request) {
     let ids = presented(world, &mut request);
     let reissue = match request.action {
         Action::Reissue(ago) => world.browsers.lock().unwrap()[request.user].old_id(ago),
+        Action::Start => world.browsers.lock().unwrap()[request.user].last_id(),
         _ => None,
     };
     let number = note(world, &request, &running, &ids);
@@ -248,7 +249,7 @@ fn recorded(world: &World, facts: &mut Facts, number: usize, now: u64) {
         Effect::Ends => {
             for id in visit.presented.clone() {
                 let ended = Ended { at: now, instance };
-                facts.ended(id, ended);
+                facts.ended(id, responded, ended);
             }
         }
     }
@@ -257,6 +258,10 @@ fn recorded(world: &World, facts: &mut Facts, number: usize, now: u64) {
 impl Browser {
     pub fn cookie(&self) -> Option<&str> {
         self.cookie.as_deref()
+    }
+
+    fn last_id(&self) -> Option<String> {
+        self.cookie.clone().or_else(|| self.old_id(0))
     }
 
     fn old_id(&self, ago: usize) -> Option<String> {
@@ -276,7 +281,7 @@ impl Browser {
 impl Action {
     fn kind(self) -> Kind {
         match self {
-            Self::LogIn | Self::LogOutExempt => Kind::Exempt,
+            Self::LogIn | Self::Start | Self::LogOutExempt => Kind::Exempt,
             Self::Poll | Self::ReplacePassive => Kind::Passive,
             Self::Click
             | Self::Slow(_)
@@ -301,6 +306,7 @@ impl Action {
             Self::Poll => "poll",
             Self::Slow(_) => "slow page",
             Self::LogIn => "log in",
+            Self::Start => "log in with the same id",
             Self::LogOut => "log out",
             Self::LogOutExempt => "log out, exempt",
             Self::Revoke(_) => "log out in the handler",

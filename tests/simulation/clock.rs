@@ -28,7 +28,7 @@ pub struct OwnClock {
 impl NodeClock {
     /// Returns what the clock shows, in milliseconds since the true beginning of the run.
     pub fn reading(&self) -> i64 {
-        self.now().as_unix_millis() as i64 - EPOCH as i64
+        reading_of(self.now())
     }
 }
 
@@ -65,4 +65,9 @@ impl OwnClock {
 /// Returns the moment so many milliseconds after the beginning of the run.
 pub fn timestamp(reading: i64) -> Timestamp {
     Timestamp::from_unix_millis(EPOCH.saturating_add_signed(reading))
+}
+
+/// Returns a moment in milliseconds since the beginning of the run.
+pub fn reading_of(at: Timestamp) -> i64 {
+    at.as_unix_millis() as i64 - EPOCH as i64
 }

@@ -111,7 +111,7 @@ impl Day<'_> {
                 let action = match self.random.below(100) {
                     0..14 => Action::Poll,
                     14..18 => Action::Slow(slow),
-                    18 => Action::LogIn,
+                    18 => self.random.pick(&[Action::LogIn, Action::Start]),
                     _ => Action::Click,
                 };
                 self.request(at, Presents::Own, action);

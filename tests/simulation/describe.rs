@@ -1,8 +1,8 @@
 //! What the store is asked and answers, in words for a trace.
 
-use tower_login_timeout::{Activity, Changed, Changes, SessionKey, Timestamp, Touch};
+use tower_login_timeout::{Activity, Changed, Changes, SessionKey, Touch};
 
-use super::clock::EPOCH;
+use super::clock::{EPOCH, reading_of};
 use super::facts::Facts;
 use super::server::{Operation, Reply};
 
@@ -55,12 +55,12 @@ impl Words<'_> {
                 records.collect::<Vec<_>>().join(", ")
             }
             Reply::Changes(changes) => self.changes(changes),
-            Reply::Time(time) => reading(*time).to_string(),
+            Reply::Time(time) => reading_of(*time).to_string(),
         }
     }
 
     fn touch(&self, key: &SessionKey, touch: &Touch) -> String {
-        let (active, now) = (reading(touch.last_activity()), reading(touch.now()));
+        let (active, now) = (reading_of(touch.last_activity()), reading_of(touch.now()));
         match active {
             active if active < -(EPOCH as i64) / 2 => {
                 format!("touch {} passively at {now}", self.name(key))
@@ -72,9 +72,13 @@ impl Words<'_> {
 
     fn record(&self, activity: &Activity) -> String {
         let (created, last) = (activity.created_at(), activity.last_activity());
-        let mut text = format!("[began {}, active {}", reading(created), reading(last));
+        let mut text = format!(
+            "[began {}, active {}",
+            reading_of(created),
+            reading_of(last)
+        );
         if let Some(at) = activity.replaced_at() {
-            text += &format!(", replaced {}", reading(at));
+            text += &format!(", replaced {}", reading_of(at));
         }
         if let Some(next) = activity.next_id() {
             text += &format!(", next {}", self.name(&next));
@@ -98,9 +102,4 @@ impl Words<'_> {
     fn name(&self, key: &SessionKey) -> &str {
         self.0.name(*key)
     }
-}
-
-/// Returns a moment as a clock's reading: milliseconds since the beginning of the run.
-fn reading(at: Timestamp) -> i64 {
-    at.as_unix_millis() as i64 - EPOCH as i64
 }

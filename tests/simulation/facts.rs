@@ -44,6 +44,10 @@ pub struct Id {
     pub late: bool,
     /// Whether the store lost the record, or an earlier state of it came back.
     pub lost: bool,
+    /// When the application asked to start a session with this id anew, and since when it is
+    /// recorded for certain.
+    pub start_asked: Option<u64>,
+    pub started: Option<u64>,
     /// The latest reading at which the application issued the id again. If the store had lost it,
     /// that began a session.
     pub reissued: i64,
@@ -73,7 +77,8 @@ pub struct Replaced {
 pub struct Session {
     /// The reading at which it began.
     pub created: i64,
-    pub log_out_asked: bool,
+    /// When somebody asked for its end last.
+    pub log_out_asked: Option<u64>,
     pub ended: Option<Ended>,
     pub ids: usize,
     /// Whether the store lost a record of it.
@@ -204,6 +209,8 @@ impl Facts {
             revoked_at: None,
             late: false,
             lost: false,
+            start_asked: None,
+            started: None,
             reissued: i64::MIN / 2,
         });
         self.ids.len() - 1

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::SET_COOKIE;
 use http::{HeaderValue, Response};
 use tokio::time::sleep;
-use tower_login_timeout::SessionHandle;
+use tower_login_timeout::{Limits, SessionHandle};
 
 use super::facts::{Effect, Ended, Facts, Issued, Replacing};
 use super::plan::Action;
@@ -19,7 +19,7 @@ pub struct Call {
     /// Its number among the facts.
     pub number: usize,
     pub action: Action,
-    /// An id that the application may issue again.
+    /// An id that the application may issue or start again.
     pub reissue: Option<String>,
 }
 
@@ -48,14 +48,61 @@ impl Handler {
             let (world, instance) = (&self.site.world, self.site.instance);
             revoke(world, instance, id, handle.revoke()).await;
         }
+        let started = match &self.call.reissue {
+            Some(name) if matches!(self.call.action, Action::Start) => self.start(name).await,
+            _ => None,
+        };
         let world = &self.site.world;
-        let set = self.set_cookie(&mut world.facts.lock().unwrap());
+        let set = started.or(self.set_cookie(&mut world.facts.lock().unwrap()));
         let number = self.call.number;
         world.trace(|| match &set {
             Some(set) => format!("  request {number} is answered, Set-Cookie: sid={set}"),
             None => format!("  request {number} is answered"),
         });
-        response(set.as_deref())
+        self.response(set.as_deref())
+    }
+
+    /// Returns a response that sets the cookie, removes it if the value is empty, or does neither.
+    fn response(&self, set: Option<&str>) -> Response<()> {
+        let mut response = Response::new(());
+        if let Some(value) = set {
+            let line = match value {
+                "" => "sid=; Path=/; Max-Age=0".to_owned(),
+                value => format!("sid={value}; Path=/; HttpOnly"),
+            };
+            let line = HeaderValue::try_from(line).unwrap();
+            response.headers_mut().insert(SET_COOKIE, line);
+            let settings = &self.site.world.settings;
+            if settings.cookies == Cookies::RollingWithLimits {
+                let limits = Limits::default().with_idle(settings.policy.idle()).unwrap();
+                response.extensions_mut().insert(limits);
+            }
+        }
+        response
+    }
+
+    /// Begins a session with this id, whatever became of the one that had it. Returns the id.
+    async fn start(&self, name: &str) -> Option<String> {
+        let world = &self.site.world;
+        let asked = world.agenda.now();
+        let reading = self.site.clock.reading();
+        let id = {
+            let mut facts = world.facts.lock().unwrap();
+            let id = facts.id(name);
+            let is_derived = world.settings.cookies == Cookies::Derived;
+            // The walk of a log-out ends at an id that was started anew. So of a session with
+            // several ids, none is.
+            let is_only_one = facts.session(id).is_some_and(|session| session.ids == 1);
+            if is_derived || !is_only_one || facts.ids[id].issued != Issued::Surely {
+                return None;
+            }
+            facts.start_asked(id, reading, asked);
+            id
+        };
+        self.site.tracker.start(name).await.ok()?;
+        let now = world.agenda.now();
+        world.facts.lock().unwrap().started(id, reading, asked, now);
+        Some(name.to_owned())
     }
 
     /// Notes what the response does. Returns the value of the cookie that it sets.
@@ -74,7 +121,7 @@ impl Handler {
             (Action::LogOut | Action::LogOutExempt, _) => {
                 facts.visits[number].effect = Effect::Ends;
                 for id in facts.visits[number].presented.clone() {
-                    facts.log_out_asked(id);
+                    facts.log_out_asked(id, now);
                     expect_end(&self.site.world, self.site.instance, id, facts);
                 }
                 Some(String::new())
@@ -82,7 +129,7 @@ impl Handler {
             (Action::Replace(_) | Action::ReplacePassive, Some(old)) => {
                 let name = match self.site.world.settings.cookies {
                     Cookies::Derived => format!("{}.", facts.ids[old].name),
-                    Cookies::Plain | Cookies::Rolling => format!("s{}", facts.ids.len()),
+                    _ => format!("s{}", facts.ids.len()),
                 };
                 let new = facts.id(&name);
                 if self.handle.is_some() {
@@ -97,7 +144,8 @@ impl Handler {
                 if facts.visits[number].reached < Some(now) && self.handle.is_some() {
                     facts.was_active_again(number, id, reading, now);
                 }
-                let is_rolling = self.site.world.settings.cookies == Cookies::Rolling;
+                let cookies = self.site.world.settings.cookies;
+                let is_rolling = matches!(cookies, Cookies::Rolling | Cookies::RollingWithLimits);
                 is_rolling.then(|| facts.ids[id].name.clone())
             }
             (_, None) => None,
@@ -134,15 +182,16 @@ pub async fn revoke<E>(
     id: usize,
     revoke: impl Future<Output = Result<bool, E>>,
 ) {
+    let asked = world.agenda.now();
     {
         let mut facts = world.facts.lock().unwrap();
-        facts.log_out_asked(id);
+        facts.log_out_asked(id, asked);
         expect_end(world, instance, id, &facts);
     }
     if let Ok(true) = revoke.await {
         let at = world.agenda.now();
         let ended = Ended { at, instance };
-        world.facts.lock().unwrap().ended(id, ended);
+        world.facts.lock().unwrap().ended(id, asked, ended);
     }
 }
 
@@ -158,21 +207,7 @@ fn expect_end(world: &Arc<World>, instance: usize, id: usize, facts: &Facts) {
         let mut facts = noting.facts.lock().unwrap();
         let by = &facts.instances[instance];
         if by.gone.is_none() && noting.troubles.is_calm(by.node, asked, at) {
-            facts.ended(id, Ended { at, instance });
+            facts.ended(id, asked, Ended { at, instance });
         }
     });
-}
-
-/// Returns a response that sets the cookie, removes it if the value is empty, or does neither.
-fn response(set: Option<&str>) -> Response<()> {
-    let mut response = Response::new(());
-    if let Some(value) = set {
-        let line = match value {
-            "" => "sid=; Path=/; Max-Age=0".to_owned(),
-            value => format!("sid={value}; Path=/; HttpOnly"),
-        };
-        let line = HeaderValue::try_from(line).unwrap();
-        response.headers_mut().insert(SET_COOKIE, line);
-    }
-    response
 }

@@ -125,8 +125,10 @@ impl Judge<'_> {
         let idle = now - active >= bounds.idle_at_least;
         let absolute = now - session.created >= bounds.absolute;
         let future = id.latest - now > bounds.idle_at_least;
-        let is_ended = is_past(now) || session.log_out_asked || id.late;
         let is_known = id.issued == Issued::Surely && !id.lost;
+        let is_started = is_known && id.started.is_some_and(|at| at < visit.sent);
+        let is_starting = id.start_asked.is_some() && !is_started;
+        let is_ended = is_past(now) || session.log_out_asked.is_some() || id.late || is_starting;
         match reason {
             "idle" => idle || is_ended,
             "absolute" => absolute || is_ended,

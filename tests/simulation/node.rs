@@ -16,7 +16,7 @@ use super::clock::NodeClock;
 use super::facts::Instance;
 use super::handler::Call;
 use super::link::Link;
-use super::settings::{Cache, ClockSettings};
+use super::settings::{Cache, ClockSettings, NearSettings};
 use super::site::Site;
 use super::world::World;
 
@@ -103,29 +103,27 @@ fn run(world: &Arc<World>, node: usize, starts: u64, link: Link, clock: NodeCloc
         facts.instances.len() - 1
     };
     world.trace(|| format!("node {node} runs"));
-    let site = Site {
+    let policy = world.settings.policy;
+    let site = |tracker: &Tracker| Site {
         world: Arc::clone(world),
         clock: clock.clone(),
         instance,
+        tracker: tracker.clone(),
     };
-    let near = &world.settings.near;
     let (service, tracker) = match world.settings.nodes[node].cache {
         Cache::None => {
+            let tracker = Tracker::new(policy, link.clone(), clock.clone());
             let layer = layer(world, link.clone(), &clock);
-            (NodeService::Plain(layer.layer(site)), layer.tracker())
+            (NodeService::Plain(layer.layer(site(&tracker))), tracker)
         }
         Cache::Near => {
-            let store = CachedStore::builder(link.clone())
-                .with_max_staleness(Duration::from_millis(near.max_staleness))
-                .with_max_stale_on_error(Duration::from_millis(near.max_stale_on_error))
-                .with_flush_every(Duration::from_millis(near.flush_every))
-                // One shard: with several, the seeded hash of a key would decide which sessions
-                // share one, and runs of one seed would differ.
-                .with_capacity(500)
-                .build()
-                .unwrap();
+            let store = near_cache(&world.settings.near, &link);
+            let tracker = Tracker::new(policy, store.clone(), clock.clone());
             let layer = layer(world, store.clone(), &clock);
-            (NodeService::Near(layer.layer(site), store), layer.tracker())
+            (
+                NodeService::Near(layer.layer(site(&tracker)), store),
+                tracker,
+            )
         }
     };
     world.nodes.lock().unwrap()[node].running = Some(Running {
@@ -136,6 +134,18 @@ fn run(world: &Arc<World>, node: usize, starts: u64, link: Link, clock: NodeCloc
         life: Life(Arc::new(AtomicBool::new(true))),
         link,
     });
+}
+
+fn near_cache(settings: &NearSettings, link: &Link) -> CachedStore<Link> {
+    CachedStore::builder(link.clone())
+        .with_max_staleness(Duration::from_millis(settings.max_staleness))
+        .with_max_stale_on_error(Duration::from_millis(settings.max_stale_on_error))
+        .with_flush_every(Duration::from_millis(settings.flush_every))
+        // One shard: with several, the seeded hash of a key would decide which sessions share one,
+        // and runs of one seed would differ.
+        .with_capacity(500)
+        .build()
+        .unwrap()
 }
 
 fn layer<St: ActivityStore>(

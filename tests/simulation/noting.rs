@@ -2,9 +2,9 @@
 
 use tower_login_timeout::{Activity, SessionKey};
 
-use super::clock::EPOCH;
+use super::clock::reading_of;
 use super::facts::{
-    Active, Effect, Ended, Facts, Issued, Kind, Session, Visit, VisitState, Written,
+    Active, Effect, Ended, Facts, Id, Issued, Kind, Session, Visit, VisitState, Written,
 };
 use super::server::WriteKind;
 
@@ -47,7 +47,7 @@ impl Facts {
         self.visits[number].effect = Effect::Begins { id: new };
         self.sessions.push(Session {
             created: reading,
-            log_out_asked: false,
+            log_out_asked: None,
             ended: None,
             ids: 1,
             lost: false,
@@ -79,14 +79,23 @@ impl Facts {
     }
 
     /// Somebody asked to end the session.
-    pub fn log_out_asked(&mut self, id: usize) {
+    pub fn log_out_asked(&mut self, id: usize, now: u64) {
         if let Some(session) = self.sessions.get_mut(self.ids[id].session) {
-            session.log_out_asked = true;
+            session.log_out_asked = Some(now);
         }
     }
 
-    /// The session has ended for certain.
-    pub fn ended(&mut self, id: usize, ended: Ended) {
+    /// The session has ended for certain, as somebody asked at that time.
+    pub fn ended(&mut self, id: usize, asked: u64, ended: Ended) {
+        let Id {
+            start_asked,
+            started,
+            ..
+        } = self.ids[id];
+        // A start that was under way then may have come after the end.
+        if start_asked.is_some() && started.is_none_or(|started| started >= asked) {
+            return;
+        }
         // A store that does not know the id cannot find the session's other ids by it.
         let is_known = self.ids[id].issued == Issued::Surely && !self.ids[id].lost;
         if let Some(session) = self.sessions.get_mut(self.ids[id].session)
@@ -111,6 +120,13 @@ impl Facts {
         let id = &mut self.ids[id];
         if id.issued == Issued::Perhaps {
             id.issued = Issued::Surely;
+        }
+    }
+
+    /// The store wrote a record anew.
+    pub fn record_created(&mut self, key: SessionKey) {
+        if let Some(id) = self.with_key(key) {
+            self.ids[id].revoked_at = None;
         }
     }
 
@@ -150,7 +166,7 @@ impl Facts {
         let id = &mut self.ids[id];
         id.activity.clear();
         if let Some(restored) = restored {
-            let reading = restored.last_activity().as_unix_millis() as i64 - EPOCH as i64;
+            let reading = reading_of(restored.last_activity());
             id.activity.push(Active {
                 reading,
                 at: now,
@@ -166,6 +182,9 @@ impl Facts {
             if let Some(session) = self.sessions.get_mut(id.session) {
                 session.lost = true;
                 session.ended = None;
+                // What is there again may be a session that had the id before.
+                let created = restored.map(|restored| reading_of(restored.created_at()));
+                session.created = created.map_or(session.created, |at| at.max(session.created));
             }
         }
     }

@@ -78,6 +78,8 @@ pub enum Action {
     Replace(u64),
     /// Another id. The request is passive.
     ReplacePassive,
+    /// A new session with the id that the browser holds, or held last. It is exempt.
+    Start,
     /// The `Set-Cookie` of an id that this browser held so many ids ago.
     Reissue(usize),
 }

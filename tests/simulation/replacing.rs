@@ -124,12 +124,20 @@ impl Facts {
             replaced.by != number && self.bounds.is_past_overlap(replaced.reading, reading)
         };
         let is_replaced = old.replaced.iter().any(is_past);
+        let is_starting = old.late
+            || old.start_asked >= Some(visit.sent)
+            || (old.start_asked.is_some() && old.started.is_none());
         // A near cache may know of activity that the store has lost, or was not told.
         let now = visit.responded.unwrap_or(visit.sent);
         let since = now.saturating_sub(RECOVERY);
         let is_calm = self.troubles.is_calm(visit.node, since, now);
         let is_whole = self.lost.is_none_or(|lost| lost + BELIEVED < now);
         let is_told = is_calm && is_whole;
-        !was_live || is_ahead || age >= self.bounds.absolute || is_replaced || !is_told
+        !was_live
+            || is_ahead
+            || age >= self.bounds.absolute
+            || is_replaced
+            || is_starting
+            || !is_told
     }
 }

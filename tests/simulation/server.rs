@@ -93,6 +93,7 @@ impl Server {
                 };
                 self.write(key, before, after, WriteKind::Other, now);
                 self.note(key, began, now);
+                facts.record_created(key);
                 Reply::Done
             }
             Operation::Begin(key, activity, keep_until) => {

@@ -78,6 +78,8 @@ pub enum Cookies {
     Plain,
     /// With every response.
     Rolling,
+    /// With every response, and limits that are those of the policy.
+    RollingWithLimits,
     /// As `Plain`. The new id follows from the old one, so requests at once are given the same.
     Derived,
 }
@@ -129,6 +131,7 @@ impl Settings {
                 Cookies::Plain,
                 Cookies::Plain,
                 Cookies::Rolling,
+                Cookies::RollingWithLimits,
                 Cookies::Derived,
             ]),
         }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use http::header::COOKIE;
 use http::{Request, Response};
 use tower::Service;
-use tower_login_timeout::{SessionHandle, SessionKey};
+use tower_login_timeout::{SessionHandle, SessionKey, Tracker};
 
 use super::clock::NodeClock;
 use super::facts::Kind;
@@ -21,6 +21,7 @@ pub struct Site {
     pub world: Arc<World>,
     pub clock: NodeClock,
     pub instance: usize,
+    pub tracker: Tracker,
 }
 
 impl Service<Request<Call>> for Site {
