@@ -126,7 +126,7 @@ impl Facts {
         let is_replaced = old.replaced.iter().any(is_past);
         let is_starting = old.late
             || old.start_asked >= Some(visit.sent)
-            || (old.start_asked.is_some() && old.started.is_none());
+            || (old.start_asked.is_some() && (old.started.is_none() || old.lost));
         // A near cache may know of activity that the store has lost, or was not told.
         let now = visit.responded.unwrap_or(visit.sent);
         let since = now.saturating_sub(RECOVERY);
