@@ -4,8 +4,8 @@ use super::plan::{Action, Patience, Presents, Request, Step, What};
 use super::random::Random;
 use super::settings::Settings;
 
-/// The shortest run. It is longer than most absolute timeouts.
-const SHORTEST: u64 = 15 * 60_000;
+/// How long a day is. Most are longer than most absolute timeouts.
+const LENGTHS: [u64; 3] = [5 * 60_000, 15 * 60_000, 25 * 60_000];
 
 /// How a user behaves.
 struct Habits {
@@ -23,11 +23,11 @@ struct Habits {
 
 /// Draws the days of as many users as it takes for so many requests.
 pub fn draw(random: &mut Random, settings: &Settings, requests: usize) -> Vec<Step> {
+    let length = random.pick(&LENGTHS);
     let pace = random.pick(&[500, 1_000, 2_000, 2_000, 4_000]);
-    let users = (requests as u64 * pace / SHORTEST).clamp(2, 60) as usize;
-    let last = requests as u64 * pace / users as u64;
-    let mut steps = Vec::with_capacity(requests + requests / 4);
-    for user in 0..users {
+    let mut steps = Vec::with_capacity(2 * requests);
+    let mut user = 0;
+    while steps.len() < requests {
         let habits = Habits {
             pace,
             ends: random.pick(&[0, 0, 1, 4]),
@@ -38,20 +38,19 @@ pub fn draw(random: &mut Random, settings: &Settings, requests: usize) -> Vec<St
         };
         let mut day = Day {
             user,
-            users,
             habits,
             settings,
             random,
             steps: &mut steps,
         };
-        day.spend(last);
+        day.spend(length);
+        user += 1;
     }
     steps
 }
 
 struct Day<'a> {
     user: usize,
-    users: usize,
     habits: Habits,
     settings: &'a Settings,
     random: &'a mut Random,
@@ -171,7 +170,7 @@ impl Day<'_> {
             0 => Presents::Guess(self.random.next()),
             1 => Presents::OwnAndOld(old),
             2 => Presents::Two {
-                other: self.random.below(self.users as u64) as usize,
+                other: self.random.below(self.user as u64 + 1) as usize,
             },
             3 => return self.request(at, Presents::Own, Action::Reissue(old)),
             _ => Presents::Old(old),
