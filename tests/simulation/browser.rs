@@ -36,7 +36,7 @@ struct Open {
 /// Sends a request, to its node or to the next one that runs.
 pub fn send(world: &Arc<World>, mut request: Request) {
     let Some(mut running) = running(world, request.node) else {
-        return world.count("requests", "not sent, since no node runs");
+        return world.count("not sent", "no node runs");
     };
     let ids = presented(world, &mut request);
     let reissue = match request.action {

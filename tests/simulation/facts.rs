@@ -32,6 +32,8 @@ pub struct Id {
     pub session: usize,
     /// The latest reading at which the session may have been active under this id.
     pub latest: i64,
+    /// The readings of requests that seem to have come too late to be activity.
+    pub too_late: Vec<i64>,
     /// Requests that were activity for certain, once they are written.
     pub activity: Vec<Active>,
     /// Every time that the application may have given the session another id in place of this one.
@@ -203,6 +205,7 @@ impl Facts {
             issued: Issued::Never,
             session: usize::MAX,
             latest: i64::MIN / 2,
+            too_late: Vec::new(),
             activity: Vec::new(),
             replaced: Vec::new(),
             surely_replaced: None,

@@ -126,13 +126,17 @@ impl Message {
             random,
         };
         match message.fate() {
-            Fate::Vanishes => message.is_given_up(),
+            Fate::Vanishes => {
+                world.count("messages", "lost on the way to the store");
+                message.is_given_up();
+            }
             Fate::Refused => world
                 .agenda
                 .at(now + 1, move || message.answer.set(Err(Unreachable))),
             Fate::Arrives(after) => {
                 message.is_given_up_before(now + after);
                 if message.random.percent(1) && message.operation.is_repeatable() {
+                    world.count("messages", "carried out twice");
                     message.again(after).arrive_at(now + 2 * after + 1);
                 }
                 message.arrive_at(now + after);
@@ -196,10 +200,16 @@ impl Message {
             described(&self.operation, &reply, self.node, &facts)
         });
         match self.fate() {
-            Fate::Vanishes => self.is_given_up(),
+            Fate::Vanishes => {
+                world.count("messages", "lost on the way back");
+                self.is_given_up();
+            }
             Fate::Refused => self.answer.set(Err(Unreachable)),
             Fate::Arrives(after) => {
                 self.is_given_up_before(now + after);
+                if Arc::strong_count(&self.answer) == 1 {
+                    world.count("messages", "answered after the caller gave up");
+                }
                 world
                     .agenda
                     .at(now + after, move || self.answer.set(Ok(reply)));

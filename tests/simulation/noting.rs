@@ -7,6 +7,7 @@ use super::facts::{
     Active, Effect, Ended, Facts, Id, Issued, Kind, Session, Visit, VisitState, Written,
 };
 use super::server::WriteKind;
+use super::tolerance::BELIEVED;
 
 /// So long after a check, nothing is known for certain of what it wrote.
 const SHORT: i64 = 25_000;
@@ -31,8 +32,7 @@ impl Facts {
         if let (Some(id), true, Kind::Active) = (id, checked, visit.kind) {
             let (reading, instance, sent) = (visit.reading, visit.instance, visit.sent);
             self.may_be_active(id, reading);
-            // An answer from before a crash says nothing of what the store knows after it.
-            if self.crashed.is_none_or(|crashed| crashed < sent) {
+            if self.is_certain(id, sent) {
                 self.ids[id].activity.push(Active {
                     reading,
                     at: now,
@@ -64,10 +64,11 @@ impl Facts {
             instance,
             kind,
             reading: checked,
+            sent,
             ..
         } = self.visits[number];
         let is_long = reading - checked > self.bounds.touch_every.max(1_000);
-        let is_live = self.was_live_until(checked, reading);
+        let is_live = self.was_live_until(checked, reading) && self.is_certain(id, sent);
         if kind == Kind::Active && self.may_be_active(id, reading) && is_long && is_live {
             let written = Written::AfterResponse(instance);
             self.ids[id].activity.push(Active {
@@ -192,12 +193,34 @@ impl Facts {
     /// Notes that the session may have been active, unless it had ended by then. Returns whether it
     /// may.
     pub fn may_be_active(&mut self, id: usize, reading: i64) -> bool {
+        let idle = self.bounds.idle_at_most;
         let id = &mut self.ids[id];
-        let in_time = reading - id.latest < self.bounds.idle_at_most;
-        if in_time {
-            id.latest = id.latest.max(reading);
+        let in_time = reading - id.latest < idle;
+        if !in_time {
+            id.too_late.push(reading);
+            return false;
         }
+        id.latest = id.latest.max(reading);
+        // What came too late may be in time after all, if this one is seen first.
+        id.too_late.sort_unstable();
+        id.too_late.retain(|reading| {
+            let in_time = reading - id.latest < idle;
+            if in_time {
+                id.latest = id.latest.max(*reading);
+            }
+            !in_time
+        });
         in_time
+    }
+
+    /// Returns whether a request that was sent then says for certain what the store knows.
+    ///
+    /// An answer from before a crash does not. Nor does one from a near cache that may know a
+    /// session which had the id before.
+    fn is_certain(&self, id: usize, sent: u64) -> bool {
+        let started = self.ids[id].started;
+        self.crashed.is_none_or(|crashed| crashed < sent)
+            && started.is_none_or(|started| started + BELIEVED < sent)
     }
 
     /// Returns whether a session that was active at the one reading was certainly live at the other.

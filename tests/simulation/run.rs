@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use tokio::runtime::Builder;
+use tower_login_timeout::StoreFailure;
 
 use super::browser;
 use super::facts::VisitState;
 use super::handler;
 use super::node;
 use super::plan::{Mishap, Plan, Step, What};
-use super::settings::{Cache, ClockSettings, LogKind};
+use super::settings::{Cache, ClockSettings, Cookies, LogKind};
 use super::witness::{Tracing, Witness};
 use super::world::World;
 
@@ -136,6 +137,24 @@ fn count_settings(world: &World) {
             LogKind::ByTime => "a log that is read by time",
         },
     );
+    let policy = &settings.policy;
+    world.count(
+        "policies",
+        match (policy.touch_every().is_zero(), policy.is_never_early()) {
+            (true, _) => "every request is recorded",
+            (false, true) => "activity is recorded late, and sessions end late",
+            (false, false) => "activity is recorded late, and sessions end early",
+        },
+    );
+    if policy.store_failure() == StoreFailure::Allow {
+        world.count("policies", "a failing store lets requests pass");
+    }
+    if policy.rotation_overlap().is_zero() {
+        world.count("policies", "a replaced id ends at once");
+    }
+    if settings.cookies == Cookies::RollingWithLimits {
+        world.count("policies", "sessions have limits of their own");
+    }
     world.count(
         "sites",
         match settings.nodes[0].clock {

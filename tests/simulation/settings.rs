@@ -141,7 +141,7 @@ impl Settings {
 fn policy(random: &mut Random) -> Policy {
     let seconds = Duration::from_secs;
     let mut builder = Policy::builder()
-        .with_idle(seconds(random.pick(&[60, 100, 180])))
+        .with_idle(seconds(random.pick(&[40, 60, 100, 180])))
         .with_absolute(seconds(random.pick(&[240, 500, 900])))
         .with_touch_every(seconds(random.pick(&[0, 0, 5, 30])))
         .with_rotation_overlap(seconds(random.pick(&[30, 30, 5, 0])))

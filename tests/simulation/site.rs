@@ -75,7 +75,15 @@ impl Site {
             _ if visit.kind == Kind::Exempt => world.count("answers", "passed, exempt"),
             (None, _) => world.count("answers", "passed, without an id"),
             (Some(id), Some(_)) => {
-                world.count("answers", "passed, live");
+                let session = facts.session(id);
+                let has_ended = session.is_some_and(|session| session.ended.is_some());
+                world.count(
+                    "answers",
+                    match has_ended {
+                        true => "passed, since the end was not seen yet",
+                        false => "passed, live",
+                    },
+                );
                 world.judge(&facts, |judge| judge.passed(visit, id));
                 world.judge(&facts, |judge| judge.checked_in_time(visit, now));
             }
