@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tower_login_timeout::{Activity, ActivityStore, Policy, Reason, Timestamp};
+use tower_login_timeout::{
+    Activity, ActivityStore, Change, Limits, Policy, Reason, SessionKey, Timestamp,
+};
 
 use crate::common::scripted::Fault;
 
@@ -136,6 +138,28 @@ async fn load_and_begin_include_what_is_gathered() {
         world.cache.begin(key, other, Timestamp::MAX).await.unwrap(),
         expected
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_session_keeps_activity_that_is_not_written_yet() {
+    let world = World::new();
+    let here = world.begin_hot("here").await;
+    let elsewhere = world.begin_hot("elsewhere").await;
+    sleep(3 * FLUSH_EVERY + FLUSH_EVERY / 2).await;
+    for key in [here, elsewhere] {
+        assert_eq!(world.request_now(key), Some(Ok(())));
+    }
+    let active_at = world.now();
+    let change = Change::set_limits(world.policy, world.now(), Limits::default());
+    world.cache.change(here, change).await.unwrap();
+    let change = Change::replace_id(world.policy, world.now(), None, SessionKey::of("new"));
+    let other = &world.shared.memory;
+    other.change(elsewhere, change).await.unwrap();
+    // The log of changes may be read before the flush, or after it.
+    sleep(2 * FLUSH_EVERY).await;
+    for key in [here, elsewhere] {
+        assert_eq!(world.stored(key).await.last_activity(), active_at);
+    }
 }
 
 #[tokio::test(start_paused = true)]

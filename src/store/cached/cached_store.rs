@@ -190,8 +190,10 @@ impl<R: SharedStore> ActivityStore for CachedStore<R> {
     ) -> CachedFuture<()> {
         let cache = self.cache();
         CachedFuture::boxed(async move {
-            let _forget = ForgetOnDrop::new(Arc::clone(&cache), cache.hashed(key));
+            let hashed = cache.hashed(key);
+            let _forget = ForgetOnDrop::new(Arc::clone(&cache), hashed);
             let created = cache.shared.create(key, activity, keep_until).await;
+            cache.shard(hashed).drop_activity(hashed);
             created.map_err(Into::into)
         })
     }
@@ -241,8 +243,10 @@ impl<R: SharedStore> ActivityStore for CachedStore<R> {
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> CachedFuture<Option<Activity>> {
         let cache = self.cache();
         CachedFuture::boxed(async move {
-            let _forget = ForgetOnDrop::new(Arc::clone(&cache), cache.hashed(key));
+            let hashed = cache.hashed(key);
+            let _forget = ForgetOnDrop::new(Arc::clone(&cache), hashed);
             let revoked = cache.shared.revoke(key, keep_until).await;
+            cache.shard(hashed).drop_activity(hashed);
             revoked.map_err(Into::into)
         })
     }

@@ -193,11 +193,20 @@ impl Shard {
         }
     }
 
-    /// Forgets the session, and discards the answers about it that are still under way.
+    /// Forgets the record of the session, and discards the answers about it that are still under
+    /// way.
+    ///
+    /// Gathered activity stays, since the session may live on with another id or other limits. If
+    /// it has ended, the shared store does not apply the activity.
     pub(super) fn forget(&self, key: HashedKey) {
         let mut contents = self.lock();
         contents.generation += 1;
-        contents.remove(key);
+        contents.remove_entry(key);
+    }
+
+    /// Drops the gathered activity of the session, which has ended or begins anew.
+    pub(super) fn drop_activity(&self, key: HashedKey) {
+        self.lock().gathered.remove(&key.key);
     }
 
     /// Has every session checked before it is served again, and discards the answers that are still
@@ -320,8 +329,13 @@ impl Contents {
             .find_mut(key.hash, |entry| entry.key == key.key)
     }
 
+    /// Removes the session, which is over.
     fn remove(&mut self, key: HashedKey) {
         self.gathered.remove(&key.key);
+        self.remove_entry(key);
+    }
+
+    fn remove_entry(&mut self, key: HashedKey) {
         let entry = self
             .entries
             .find_entry(key.hash, |entry| entry.key == key.key);
