@@ -20,7 +20,8 @@ use crate::session::time::Timestamp;
 use crate::store::activity_store::ActivityStore;
 use crate::store::detached::Detached;
 use crate::store::error::StoreError;
-use crate::store::lifecycle::{self, Rotation};
+use crate::store::lifecycle;
+use crate::store::rotation::Rotation;
 use crate::store::timeout::WithTimeout;
 
 pin_project! {

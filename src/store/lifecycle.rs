@@ -1,4 +1,4 @@
-//! The end and the rotation of a session that may have several ids.
+//! The end of a session that may have several ids.
 //!
 //! A session's ids form a ring: each record names the next one ([`Activity::next_id`]). The ring is
 //! changed and walked with operations on one record each, so that stores need no transactions and
@@ -11,12 +11,9 @@
 use std::collections::HashSet;
 
 use crate::session::activity::Activity;
-use crate::session::change::Change;
 use crate::session::key::SessionKey;
-use crate::session::limits::Limits;
 use crate::session::policy::Policy;
 use crate::session::time::Timestamp;
-use crate::session::verdict::Verdict;
 use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::store::timeout::WithTimeout;
@@ -24,14 +21,7 @@ use crate::store::timeout::WithTimeout;
 /// How many ids of one session a log-out walks through. Ids that were replaced long ago leave the
 /// ring, but each still names the one that followed it. So from the id of the log-in, there are as
 /// many as the application has handed out.
-const MOST_IDS: usize = 1 << 16;
-
-/// How many long replaced ids a rotation takes out of the ring. It inserts one, so the ring shrinks
-/// while there are more.
-const MOST_SKIPPED: usize = 4;
-
-/// How often a rotation starts again because another one of the same session came first.
-const MOST_ATTEMPTS: usize = 8;
+pub(super) const MOST_IDS: usize = 1 << 16;
 
 /// Ends the session under all its ids. Returns the record that the given one had, if the store knew
 /// it.
@@ -63,194 +53,4 @@ pub(crate) async fn end<St: ActivityStore>(
         next = before.next_id();
     }
     Ok(Some(first))
-}
-
-/// A rotation: the application gives a live session a new id.
-pub(crate) struct Rotation {
-    pub(crate) old: SessionKey,
-    pub(crate) new: SessionKey,
-    /// The session's limits from now on, if the application set any.
-    pub(crate) limits: Option<Limits>,
-    pub(crate) now: Timestamp,
-    /// When the request was active that caused it, unless it was passive.
-    pub(crate) active_at: Option<Timestamp>,
-}
-
-impl Rotation {
-    /// Continues the session under the new id, as old as it is. If the session has ended meanwhile,
-    /// so has the new id. Returns whether this call made the new id one of a live session.
-    pub(crate) async fn record<St: ActivityStore>(
-        &self,
-        store: &St,
-        policy: &Policy,
-    ) -> Result<bool, StoreError> {
-        let timeout = policy.store_timeout();
-        let load = |key| WithTimeout::new(store.load(key), timeout);
-        // A record that is gone has ended: the new id stays unknown.
-        let Some(old) = load(self.old).await? else {
-            return Ok(false);
-        };
-        if old.next_id() == Some(self.new) {
-            return Ok(false);
-        }
-        let is_live = self.is_live(&old, policy);
-        let behind = self.behind(&old, store, policy).await?;
-        let continued = self.continued(&old, is_live, behind.last().copied());
-        let begin = store.begin(self.new, continued, policy.keep_until(&continued));
-        let found = WithTimeout::new(begin, timeout).await?;
-        let is_ours = found == continued;
-        let behind = match found.next_id() {
-            _ if is_ours => behind,
-            // Another request gave the session this id already, and may have failed before it was
-            // in the ring.
-            Some(next) if found.created_at() == old.created_at() => vec![next],
-            Some(_) | None => return Ok(false),
-        };
-        if !is_live || !self.is_live(&found, policy) {
-            return Ok(false);
-        }
-        let mut known = Some(old);
-        for _ in 0..MOST_ATTEMPTS {
-            match self.insert(known.take(), &behind, store, policy).await? {
-                Insertion::Done => return Ok(is_ours),
-                Insertion::Lost => {}
-                Insertion::Ended => {
-                    // The session ended under its old id while this was on its way.
-                    end(store, policy, self.new, self.now).await?;
-                    return Ok(false);
-                }
-            }
-        }
-        if is_ours {
-            end(store, policy, self.new, self.now).await?;
-        }
-        Ok(false)
-    }
-
-    /// Puts the new id into the ring, in front of those ids.
-    ///
-    /// The record of the new id names the last of them already, and that is never changed here: two
-    /// requests may be given one new id at once, and the one that is late must not turn it away
-    /// from where the other has put it. So if other ids have come in between, the new one is put
-    /// behind those.
-    async fn insert<St: ActivityStore>(
-        &self,
-        mut known: Option<Activity>,
-        behind: &[SessionKey],
-        store: &St,
-        policy: &Policy,
-    ) -> Result<Insertion, StoreError> {
-        let timeout = policy.store_timeout();
-        let mut at = self.old;
-        let mut created_at = None;
-        for _ in 0..MOST_IDS {
-            let found = match known.take() {
-                Some(found) => Some(found),
-                None => WithTimeout::new(store.load(at), timeout).await?,
-            };
-            let is_same = |found: &Activity| {
-                let created_at = *created_at.get_or_insert(found.created_at());
-                found.created_at() == created_at && !found.is_revoked()
-            };
-            let Some(found) = found.filter(is_same) else {
-                return Ok(Insertion::Ended);
-            };
-            let next = found.next_id().unwrap_or(self.old);
-            if next == self.new {
-                return self.replace_old(store, policy).await;
-            }
-            if behind.contains(&next) {
-                let change = if at == self.old {
-                    Change::replace_id(*policy, self.now, found.next_id(), self.new)
-                } else {
-                    Change::link(*policy, self.now, found.next_id(), self.new)
-                };
-                let before = WithTimeout::new(store.change(at, change), timeout).await?;
-                return match before {
-                    Some(before) if !change.applies_to(&before) => Ok(Insertion::Lost),
-                    Some(_) if at == self.old => Ok(Insertion::Done),
-                    Some(_) => self.replace_old(store, policy).await,
-                    None => Ok(Insertion::Ended),
-                };
-            }
-            at = next;
-        }
-        Ok(Insertion::Lost)
-    }
-
-    /// Marks the old id as replaced, where another rotation has not done so.
-    async fn replace_old<St: ActivityStore>(
-        &self,
-        store: &St,
-        policy: &Policy,
-    ) -> Result<Insertion, StoreError> {
-        let timeout = policy.store_timeout();
-        for _ in 0..MOST_ATTEMPTS {
-            let Some(old) = WithTimeout::new(store.load(self.old), timeout).await? else {
-                break;
-            };
-            let Some(next) = old.next_id().filter(|_| old.replaced_at().is_none()) else {
-                break;
-            };
-            let replace = Change::replace_id(*policy, self.now, Some(next), next);
-            let before = WithTimeout::new(store.change(self.old, replace), timeout).await?;
-            if before.is_none_or(|before| replace.applies_to(&before)) {
-                break;
-            }
-        }
-        Ok(Insertion::Done)
-    }
-
-    fn is_live(&self, activity: &Activity, policy: &Policy) -> bool {
-        let verdict = policy.decide(Some(*activity), self.now);
-        matches!(verdict, Verdict::Active { .. })
-    }
-
-    /// Returns the record of the new id. If the session has ended, so has the new id.
-    fn continued(&self, old: &Activity, is_live: bool, next: Option<SessionKey>) -> Activity {
-        if !is_live {
-            return old.with_next_id(next);
-        }
-        let active = self.active_at.map_or(*old, |at| old.active_at(at));
-        let limits = self.limits.unwrap_or(old.limits());
-        Activity::began(old.created_at())
-            .active_at(active.last_activity())
-            .with_limits(limits)
-            .with_next_id(next)
-    }
-
-    /// Returns the ids in front of which the new one comes: those that were replaced long ago and
-    /// leave the ring, and the next one that stays.
-    async fn behind<St: ActivityStore>(
-        &self,
-        old: &Activity,
-        store: &St,
-        policy: &Policy,
-    ) -> Result<Vec<SessionKey>, StoreError> {
-        let mut next = old.next_id().unwrap_or(self.old);
-        let mut behind = vec![next];
-        for _ in 0..MOST_SKIPPED {
-            if next == self.old {
-                break;
-            }
-            let load = WithTimeout::new(store.load(next), policy.store_timeout());
-            next = match load.await? {
-                Some(found) if !policy.is_long_replaced(&found, self.now) => break,
-                Some(found) => found.next_id().unwrap_or(self.old),
-                None => self.old,
-            };
-            behind.push(next);
-        }
-        Ok(behind)
-    }
-}
-
-/// The outcome of putting a new id into the ring.
-enum Insertion {
-    /// It is in the ring.
-    Done,
-    /// Another rotation came first. It is worth another attempt.
-    Lost,
-    /// The session has ended.
-    Ended,
 }

@@ -17,6 +17,7 @@ pub(crate) mod memory;
 pub(crate) mod random;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+pub(crate) mod rotation;
 #[cfg(feature = "_shared")]
 pub(crate) mod shared_store;
 #[cfg(feature = "_sql")]
