@@ -163,10 +163,11 @@ impl Rotation {
         matches!(verdict, Verdict::Active { .. })
     }
 
-    /// Returns the record of the new id. If the session has ended, so has the new id.
+    /// Returns the record of the new id. If the old one has ended, so has the new one, whatever the
+    /// clocks of other nodes say, since it is not in the ring.
     fn continued(&self, old: &Activity, is_live: bool, next: Option<SessionKey>) -> Activity {
         if !is_live {
-            return old.with_next_id(next);
+            return old.revoked().with_next_id(next);
         }
         let active = self.active_at.map_or(*old, |at| old.active_at(at));
         let limits = self.limits.unwrap_or(old.limits());
