@@ -63,25 +63,29 @@ impl Rotation {
             Some(next) if found.created_at() == old.created_at() => vec![next],
             Some(_) | None => return Ok(false),
         };
+        if old.is_revoked() && self.is_live(&found, policy) {
+            // Another request was given this id and failed before it was in the ring. So the
+            // log-out did not find it.
+            end(store, policy, self.new, self.now).await?;
+        }
         if !is_live || !self.is_live(&found, policy) {
             return Ok(false);
         }
-        let mut known = Some(old);
-        for _ in 0..MOST_ATTEMPTS {
-            match self.insert(known.take(), &behind, store, policy).await? {
-                Insertion::Done => return Ok(is_ours),
-                Insertion::Lost => {}
-                Insertion::Ended => {
-                    // The session ended under its old id while this was on its way.
-                    end(store, policy, self.new, self.now).await?;
-                    return Ok(false);
-                }
+        match self.insert(old, behind, store, policy).await? {
+            Insertion::Done => Ok(is_ours),
+            Insertion::Ended => {
+                // The session ended under its old id while this was on its way.
+                end(store, policy, self.new, self.now).await?;
+                Ok(false)
             }
+            Insertion::Failed if is_ours => {
+                // A log-out would not find it. The session goes on under its other ids.
+                let keep_until = policy.keep_revoked_until(self.now);
+                WithTimeout::new(store.revoke(self.new, keep_until), timeout).await?;
+                Ok(false)
+            }
+            Insertion::Failed => Ok(false),
         }
-        if is_ours {
-            end(store, policy, self.new, self.now).await?;
-        }
-        Ok(false)
     }
 
     /// Puts the new id into the ring, in front of those ids.
@@ -92,47 +96,57 @@ impl Rotation {
     /// behind those.
     async fn insert<St: ActivityStore>(
         &self,
-        mut known: Option<Activity>,
-        behind: &[SessionKey],
+        old: Activity,
+        mut behind: Vec<SessionKey>,
         store: &St,
         policy: &Policy,
     ) -> Result<Insertion, StoreError> {
         let timeout = policy.store_timeout();
-        let mut at = self.old;
-        let mut created_at = None;
+        let (mut at, mut found) = (self.old, Some(old));
+        let mut walked = HashSet::from([at]);
         for _ in 0..MOST_IDS {
-            let found = match known.take() {
-                Some(found) => Some(found),
-                None => WithTimeout::new(store.load(at), timeout).await?,
-            };
-            let is_same = |found: &Activity| {
-                let created_at = *created_at.get_or_insert(found.created_at());
-                found.created_at() == created_at && !found.is_revoked()
-            };
-            let Some(found) = found.filter(is_same) else {
+            let is_same =
+                |found: &Activity| found.created_at() == old.created_at() && !found.is_revoked();
+            let Some(here) = found.filter(is_same) else {
                 return Ok(Insertion::Ended);
             };
-            let next = found.next_id().unwrap_or(self.old);
+            let next = here.next_id().unwrap_or(self.old);
             if next == self.new {
                 return self.replace_old(store, policy).await;
             }
             if behind.contains(&next) {
                 let change = if at == self.old {
-                    Change::replace_id(*policy, self.now, found.next_id(), self.new)
+                    Change::replace_id(*policy, self.now, here.next_id(), self.new)
                 } else {
-                    Change::link(*policy, self.now, found.next_id(), self.new)
+                    Change::link(*policy, self.now, here.next_id(), self.new)
                 };
-                let before = WithTimeout::new(store.change(at, change), timeout).await?;
-                return match before {
-                    Some(before) if !change.applies_to(&before) => Ok(Insertion::Lost),
-                    Some(_) if at == self.old => Ok(Insertion::Done),
-                    Some(_) => self.replace_old(store, policy).await,
-                    None => Ok(Insertion::Ended),
-                };
+                match WithTimeout::new(store.change(at, change), timeout).await? {
+                    // Another rotation came first. The walk goes on from here.
+                    Some(before) if before.next_id() != here.next_id() => {}
+                    Some(before) if before.is_revoked() => return Ok(Insertion::Ended),
+                    Some(before) if !change.applies_to(&before) => return Ok(Insertion::Failed),
+                    Some(_) if at == self.old => return Ok(Insertion::Done),
+                    Some(_) => return self.replace_old(store, policy).await,
+                    None => return Ok(Insertion::Ended),
+                }
+            } else {
+                if !walked.insert(next) {
+                    // Another rotation has taken those ids out of the ring. But each still names
+                    // the one that followed it.
+                    let last = *behind.last().unwrap_or(&self.old);
+                    let last = WithTimeout::new(store.load(last), timeout).await?;
+                    let follower = last.and_then(|last| last.next_id());
+                    let Some(follower) = follower.filter(|next| !behind.contains(next)) else {
+                        return Ok(Insertion::Failed);
+                    };
+                    behind.push(follower);
+                    walked.clear();
+                }
+                at = next;
             }
-            at = next;
+            found = WithTimeout::new(store.load(at), timeout).await?;
         }
-        Ok(Insertion::Lost)
+        Ok(Insertion::Failed)
     }
 
     /// Marks the old id as replaced, where another rotation has not done so.
@@ -207,8 +221,8 @@ impl Rotation {
 enum Insertion {
     /// It is in the ring.
     Done,
-    /// Another rotation came first. It is worth another attempt.
-    Lost,
     /// The session has ended.
     Ended,
+    /// The ring is broken, or the place for the new id is in it no more.
+    Failed,
 }

@@ -446,6 +446,34 @@ async fn an_id_whose_rotation_failed_half_way_and_is_issued_again_ends_with_its_
 }
 
 #[tokio::test]
+async fn a_rotation_that_crosses_one_that_shortens_the_ring_leaves_one_ring() {
+    let store = ScriptedStore::default();
+    let site = Site::with_store(policy().with_rotation_overlap(IDLE / 8), store.clone());
+    site.start("a").await;
+    site.setting(request("/", "a"), &["sid=b"]).await;
+    // The first rotation still finds `a` in the ring. The second one takes it out.
+    site.clock.advance(IDLE / 4 - MILLISECOND);
+    let go = Arc::new(Notify::new());
+    store.set(Operation::Change, Fault::Waits(Arc::clone(&go)));
+    let first = site.setting(request("/", "b"), &["sid=c"]);
+    let second = async {
+        tokio::task::yield_now().await;
+        store.heal();
+        site.clock.advance(MILLISECOND);
+        site.setting(request("/", "b"), &["sid=d"]).await;
+        go.notify_one();
+    };
+    tokio::join!(first, second);
+    for id in ["b", "c", "d"] {
+        assert_eq!(site.status(id).await, 200, "{id}");
+    }
+    site.layer.tracker().revoke("d").await.unwrap();
+    for id in ["b", "c", "d"] {
+        assert_eq!(reason(&site.ask("/", id).await), "revoked", "{id}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_begins_from_a_session_that_could_not_be_checked() {
     let store = ScriptedStore::default();
     let policy = policy().with_store_failure(StoreFailure::Allow);

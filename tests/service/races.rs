@@ -117,6 +117,22 @@ async fn an_id_that_is_issued_in_place_of_an_ended_one_has_ended_on_every_clock(
 }
 
 #[tokio::test]
+async fn a_slow_rotation_does_not_revive_with_an_id_whose_rotation_failed_half_way() {
+    let store = ScriptedStore::default();
+    let site = Site::with_store(policy(), store.clone());
+    site.start("a").await;
+    meanwhile(&site, "/report", "a", Some("sid=b"), async || {
+        store.set(Operation::Change, Fault::Fails);
+        let failed = site.setting(request("/", "a"), &["sid=b"]).await;
+        assert_eq!(failed.status(), 503);
+        store.heal();
+        site.layer.tracker().revoke("a").await.unwrap();
+    })
+    .await;
+    assert_eq!(reason(&site.ask("/", "b").await), "revoked");
+}
+
+#[tokio::test]
 async fn a_slow_rotation_does_not_revive_the_id_that_a_quick_one_began() {
     let site = Site::new(policy());
     site.start("a").await;

@@ -5,11 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use tokio::task::yield_now;
+use tokio::task::{JoinSet, yield_now};
 use tower_login_timeout::{
     Activity, ActivityStore, Change, MemoryStore, SessionKey, Timestamp, Touch,
 };
 
+use crate::common::scripted::{Fault, ScriptedStore};
 use crate::common::site::{Site, policy, request};
 
 const SCHEDULES: u64 = 2_000;
@@ -75,6 +76,31 @@ async fn rotations_that_cross_leave_every_id_of_the_session_live_and_in_reach() 
         for id in &issued {
             assert_eq!(site.status(id).await, 440, "seed {seed}: {id} by {any}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_of_rotations_leaves_every_id_live_and_in_reach() {
+    let store = ScriptedStore::default();
+    let site = Arc::new(Site::with_store(policy(), store.clone()));
+    site.start("old").await;
+    // Each operation takes one turn, so the requests take their steps side by side.
+    store.set_all(Fault::Yields);
+    let ids: Vec<String> = (0..40).map(|number| format!("new{number}")).collect();
+    let mut rotations = JoinSet::new();
+    for id in &ids {
+        let (site, set) = (Arc::clone(&site), format!("sid={id}"));
+        rotations.spawn(async move { site.setting(request("/", "old"), &[&set]).await });
+    }
+    for response in rotations.join_all().await {
+        assert_eq!(response.status(), 200);
+    }
+    for id in &ids {
+        assert_eq!(site.status(id).await, 200, "{id}");
+    }
+    assert!(site.layer.tracker().revoke("new0").await.unwrap());
+    for id in &ids {
+        assert_eq!(site.status(id).await, 440, "{id}");
     }
 }
 
