@@ -155,10 +155,22 @@ impl<St: ActivityStore> Recording<St> {
             return Self::of_late_activity(config, state);
         };
         let change = Change::set_limits(config.policy, config.clock.now(), limits);
+        let late = late_activity(config, state);
         let config = Arc::clone(config);
         Some(Self::log_in(&Arc::clone(&config), async move {
             let before = config.with_timeout(config.store.change(key, change));
-            let after = before.await?.map(|before| change.applied_to(before));
+            let mut after = before.await?.map(|before| change.applied_to(before));
+            if let Some((key, now)) = late {
+                let touch = config.policy.touch(now);
+                match config.with_timeout(config.store.touch(key, touch)).await {
+                    Ok(before) => after = before.map(|before| touch.applied_to(before)),
+                    Err(error) => {
+                        let operation = StoreOperation::Activity;
+                        let observers = &config.observers;
+                        observers.store_failed(operation, Cause::Response, &error);
+                    }
+                }
+            }
             Ok(Recorded::GoesOn(after.unwrap_or(activity)))
         }))
     }
@@ -182,20 +194,10 @@ impl<St: ActivityStore> Recording<St> {
 
     /// Starts the write of activity that lasted until now, if it lasted long enough.
     fn of_late_activity(config: &Config<St>, state: &SessionState) -> Option<Self> {
-        // A service that did not wait took no time, as far as a session is concerned: the clock is
-        // read once for it.
-        let SessionState::Live(live) = state else {
-            return None;
-        };
-        if live.reply == Reply::Immediate {
-            return None;
-        }
-        let now = config.clock.now();
-        live.is_due_again(&config.policy, now).then(|| {
-            let touch = config.store.touch(live.key, config.policy.touch(now));
-            let touch = config.with_timeout(touch);
-            Self::Touch { touch, now }
-        })
+        let (key, now) = late_activity(config, state)?;
+        let touch = config.store.touch(key, config.policy.touch(now));
+        let touch = config.with_timeout(touch);
+        Some(Self::Touch { touch, now })
     }
 
     fn log_in(
@@ -227,6 +229,25 @@ impl<St: ActivityStore> Recording<St> {
             }
         })
     }
+}
+
+/// Returns the id of the session and the time now, if answering took so long that the session was
+/// active again.
+fn late_activity<St: ActivityStore>(
+    config: &Config<St>,
+    state: &SessionState,
+) -> Option<(SessionKey, Timestamp)> {
+    // A service that did not wait took no time, as far as a session is concerned: the clock is read
+    // once for it.
+    let SessionState::Live(live) = state else {
+        return None;
+    };
+    if live.reply == Reply::Immediate {
+        return None;
+    }
+    let now = config.clock.now();
+    live.is_due_again(&config.policy, now)
+        .then_some((live.key, now))
 }
 
 /// Makes a write report its failure itself, since it may outlive the request.

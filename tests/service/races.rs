@@ -7,7 +7,8 @@ use std::time::Duration;
 use http::Response;
 use tokio::sync::Notify;
 use tower_login_timeout::{
-    ActivityStore, Clock, ManualClock, MemoryStore, SessionHandle, SessionKey, Timestamp, rule,
+    ActivityStore, Clock, Limits, ManualClock, MemoryStore, SessionHandle, SessionKey, Timestamp,
+    rule,
 };
 
 use crate::common::scripted::{Fault, Operation, ScriptedStore};
@@ -130,6 +131,27 @@ async fn a_slow_rotation_does_not_revive_with_an_id_whose_rotation_failed_half_w
     })
     .await;
     assert_eq!(reason(&site.ask("/", "b").await), "revoked");
+}
+
+#[tokio::test]
+async fn a_slow_request_is_activity_at_its_end_also_where_its_response_sets_limits() {
+    let site = Site::new(policy());
+    site.start("a").await;
+    site.send_to(request("/", "a"), |_| {
+        let clock = site.clock.clone();
+        async move {
+            tokio::task::yield_now().await;
+            clock.advance(IDLE / 2);
+            let limits = Limits::default().with_idle(IDLE).unwrap();
+            let response = Response::builder()
+                .header("set-cookie", "sid=a")
+                .extension(limits);
+            response.body(String::new()).unwrap()
+        }
+    })
+    .await;
+    site.clock.advance(IDLE - MILLISECOND);
+    assert_eq!(site.status("a").await, 200);
 }
 
 #[tokio::test]
