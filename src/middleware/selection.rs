@@ -1,5 +1,6 @@
 //! The choice among several ids that one request presents.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::middleware::config::ConfigHandle;
@@ -26,8 +27,8 @@ pub(super) enum Selection {
 /// Looks up the ids, and selects the live one.
 ///
 /// Several live sessions are conflicting, since nobody can say which of them the application would
-/// take. Two ids of one session are not: an application may set its cookie for two paths, and
-/// change it in one.
+/// take. Two ids of one session are not conflicting: an application may set its cookie for two
+/// paths, and change it in one.
 pub(super) async fn select<St: ActivityStore>(
     config: Arc<ConfigHandle<St>>,
     keys: Vec<SessionKey>,
@@ -51,7 +52,7 @@ pub(super) async fn select<St: ActivityStore>(
             Verdict::Active { .. } | Verdict::Begins => {
                 live = match live {
                     None => Some((key, activity)),
-                    Some(other) => match newer_id((key, activity), other) {
+                    Some(first) => match newer_id(&config.store, first, (key, activity)).await? {
                         Some(newer) => Some(newer),
                         None => {
                             let expired = Expired::conflicting(now);
@@ -79,19 +80,38 @@ pub(super) async fn select<St: ActivityStore>(
     }
 }
 
-/// Returns the id that took the other's place, if one of them did.
-fn newer_id(
-    one: (SessionKey, Activity),
-    other: (SessionKey, Activity),
-) -> Option<(SessionKey, Activity)> {
-    let replaces = |new: &(SessionKey, Activity), old: &(SessionKey, Activity)| {
-        old.1.replaced_at().is_some()
-            && old.1.next_id() == Some(new.0)
-            && old.1.created_at() == new.1.created_at()
-    };
-    if replaces(&one, &other) {
-        Some(one)
+/// Returns the id that was replaced later or not at all, if both are ids of one session.
+async fn newer_id<St: ActivityStore>(
+    store: &St,
+    first: (SessionKey, Activity),
+    second: (SessionKey, Activity),
+) -> Result<Option<(SessionKey, Activity)>, BoxError> {
+    let replaced_at = |id: &(SessionKey, Activity)| id.1.replaced_at().unwrap_or(Timestamp::MAX);
+    let newer = if replaced_at(&second) > replaced_at(&first) {
+        second
     } else {
-        replaces(&other, &one).then_some(other)
+        first
+    };
+    let is_one = are_of_one_session(store, first, second).await?;
+    Ok(is_one.then_some(newer))
+}
+
+/// Walks the ring of a session's ids from the one id, and returns whether the other is in it.
+async fn are_of_one_session<St: ActivityStore>(
+    store: &St,
+    (key, activity): (SessionKey, Activity),
+    (other, _): (SessionKey, Activity),
+) -> Result<bool, BoxError> {
+    let mut walked = HashSet::from([key]);
+    let mut next = activity.next_id();
+    while let Some(key) = next
+        && key != other
+        && walked.insert(key)
+    {
+        let found = store.load(key).await.map_err(Into::into)?;
+        // An id that was started anew since is another session, as its age shows.
+        let found = found.filter(|found| found.created_at() == activity.created_at());
+        next = found.and_then(|found| found.next_id());
     }
+    Ok(next == Some(other))
 }

@@ -474,6 +474,28 @@ async fn a_rotation_that_crosses_one_that_shortens_the_ring_leaves_one_ring() {
 }
 
 #[tokio::test]
+async fn two_ids_of_one_session_are_not_conflicting_though_neither_took_the_others_place() {
+    let site = Site::new(policy());
+    site.start("a").await;
+    for new in ["sid=b", "sid=c", "sid=d"] {
+        site.setting(request("/", "a"), &[new]).await;
+    }
+    for (cookies, id) in [
+        ("sid=b; sid=d", "sid=b"),
+        ("sid=d; sid=b", "sid=d"),
+        ("sid=a; sid=b", "sid=b"),
+        ("sid=c; sid=a", "sid=c"),
+    ] {
+        let (status, cookie) = seen(&site, with_cookie("/", cookies.as_bytes())).await;
+        assert_eq!((status, &*cookie), (200, id), "{cookies}");
+    }
+    // Another session that began at the same moment.
+    site.start("e").await;
+    let response = site.send(with_cookie("/", b"sid=b; sid=e")).await;
+    assert_eq!(reason(&response), "conflicting");
+}
+
+#[tokio::test]
 async fn nothing_begins_from_a_session_that_could_not_be_checked() {
     let store = ScriptedStore::default();
     let policy = policy().with_store_failure(StoreFailure::Allow);
