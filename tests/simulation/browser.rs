@@ -239,6 +239,10 @@ fn recorded(world: &World, facts: &mut Facts, number: usize, now: u64) {
         .troubles
         .is_calm(visit.node, responded.saturating_sub(1_000), now);
     if !is_told && !is_calm {
+        // The client may hold an id that the session's other ids do not lead to.
+        if let Effect::Replaces(replacing) | Effect::Shares(replacing) = visit.effect {
+            facts.torn(replacing.old);
+        }
         return;
     }
     let instance = visit.instance;

@@ -83,8 +83,9 @@ pub struct Session {
     pub log_out_asked: Option<u64>,
     pub ended: Option<Ended>,
     pub ids: usize,
-    /// Whether the store lost a record of it.
-    pub lost: bool,
+    /// Whether a log-out may not find all its ids, since the store lost a record, or could not
+    /// record an id that was issued all the same.
+    pub torn: bool,
 }
 
 /// The certain end of a session.
@@ -232,6 +233,13 @@ impl Facts {
 
     pub fn session(&self, id: usize) -> Option<&Session> {
         self.sessions.get(self.ids[id].session)
+    }
+
+    /// Notes that a log-out may not find all ids of the session.
+    pub fn torn(&mut self, id: usize) {
+        if let Some(session) = self.sessions.get_mut(self.ids[id].session) {
+            session.torn = true;
+        }
     }
 
     /// Returns the last reading at which the session was active, as far as is certain.

@@ -60,13 +60,10 @@ impl Judge<'_> {
 
     /// A request was refused for this reason.
     pub fn refused(&self, visit: &Visit, reason: &str) -> Verdict {
-        let ids: Vec<&Id> = visit
-            .presented
-            .iter()
-            .map(|id| &self.facts.ids[*id])
-            .collect();
+        let ids = visit.presented.iter().map(|id| &self.facts.ids[*id]);
+        let ids: Vec<&Id> = ids.collect();
         let is_right = match reason {
-            "conflicting" => ids.iter().any(|id| id.session != ids[0].session),
+            "conflicting" => !self.are_of_one_session(&ids),
             // The reason is that of the first one that has ended.
             _ if ids.len() > 1 => ids.iter().all(|id| self.may_be_over(visit, id, "unknown")),
             _ => ids.iter().all(|id| self.may_be_over(visit, id, reason)),
@@ -103,6 +100,12 @@ impl Judge<'_> {
         )
     }
 
+    fn are_of_one_session(&self, ids: &[&Id]) -> bool {
+        let session = self.facts.sessions.get(ids[0].session);
+        let is_whole = session.is_some_and(|session| !session.torn);
+        is_whole && ids.iter().all(|id| id.session == ids[0].session)
+    }
+
     /// Returns whether the id may be over for this reason. Which of several is named is not
     /// promised.
     fn may_be_over(&self, visit: &Visit, id: &Id, reason: &str) -> bool {
@@ -134,8 +137,7 @@ impl Judge<'_> {
             "absolute" => absolute || is_ended,
             "future" => future || is_ended,
             "replaced" => is_past(now),
-            // What a crash has lost may break the ring of a session's ids.
-            "revoked" => is_ended || (session.lost && !id.replaced.is_empty()),
+            "revoked" => is_ended || (session.torn && !id.replaced.is_empty()),
             _ => idle || absolute || future || is_ended || !is_known,
         }
     }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tower_login_timeout::{
-    Activity, ActivityStore, Change, Changes, LogPosition, Revocations, SessionKey, SharedStore,
-    Timestamp, Touch,
+    Activity, ActivityStore, Change, Changed, Changes, LogPosition, Revocations, SessionKey,
+    SharedStore, Timestamp, Touch,
 };
 
 use super::describe::described;
@@ -195,6 +195,17 @@ impl Message {
             let mut server = world.server.lock().unwrap();
             server.run(&self.operation, began, now, &mut facts)
         };
+        world.count("operations", self.operation.name());
+        if let Reply::Changes(changes) = &reply {
+            world.count(
+                "log of changes",
+                match changes.changed() {
+                    Changed::These(keys) if keys.is_empty() => "nothing has changed",
+                    Changed::These(_) => "some sessions have changed",
+                    _ => "any session may have changed",
+                },
+            );
+        }
         world.trace(|| {
             let facts = world.facts.lock().unwrap();
             described(&self.operation, &reply, self.node, &facts)

@@ -50,7 +50,7 @@ impl Facts {
             log_out_asked: None,
             ended: None,
             ids: 1,
-            lost: false,
+            torn: false,
         });
         let id = &mut self.ids[new];
         id.session = self.sessions.len() - 1;
@@ -101,7 +101,7 @@ impl Facts {
         let is_known = self.ids[id].issued == Issued::Surely && !self.ids[id].lost;
         if let Some(session) = self.sessions.get_mut(self.ids[id].session)
             && is_known
-            && !session.lost
+            && !session.torn
         {
             session.ended.get_or_insert(ended);
         }
@@ -181,7 +181,7 @@ impl Facts {
                 id.revoked_at = None;
             }
             if let Some(session) = self.sessions.get_mut(id.session) {
-                session.lost = true;
+                session.torn = true;
                 session.ended = None;
                 // What is there again may be a session that had the id before.
                 let created = restored.map(|restored| reading_of(restored.created_at()));

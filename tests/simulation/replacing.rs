@@ -66,7 +66,9 @@ impl Facts {
     pub fn surely_replaced(&mut self, replacing: Replacing, now: u64) {
         let Replacing { old, new, .. } = replacing;
         self.surely_began(new);
-        if self.ids[new].late || self.ids[old].lost {
+        // A log-out that came first leaves nothing to replace.
+        let log_out = self.session(old).and_then(|old| old.log_out_asked);
+        if self.ids[new].late || self.ids[old].lost || log_out.is_some() {
             return;
         }
         // Of several changes at once, the first one that is recorded counts.

@@ -20,7 +20,7 @@ impl Facts {
             log_out_asked: log_out_asked.filter(|asked| asked + UNDER_WAY > now),
             ended: None,
             ids: 1,
-            lost: false,
+            torn: false,
         });
         let session = self.sessions.len() - 1;
         let id = &mut self.ids[id];
