@@ -154,3 +154,30 @@ async fn a_revocation_holds_that_comes_while_a_question_fails() {
         "nothing is left to answer with: {answer:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hung_is_asked_again_by_every_session() {
+    let world = World::new();
+    world.begin_hot("first").await;
+    let mut keys = Vec::new();
+    for id in 0..200 {
+        keys.push(world.begin(&id.to_string()).await);
+    }
+    // More sessions than questions at once, so that some are asked in batches. Each turn begins one
+    // that hangs.
+    world.shared.set_all(Fault::Hangs);
+    for _ in 0..20 {
+        let touch = |key: &SessionKey| world.cache.touch(*key, world.policy.touch(world.now()));
+        let requests: Vec<_> = keys.iter().map(touch).map(tokio::spawn).collect();
+        sleep(SECOND).await;
+        for request in &requests {
+            request.abort();
+        }
+        sleep(MILLI).await;
+    }
+    world.shared.heal();
+    for key in keys {
+        let answer = tokio::time::timeout(SECOND, world.request(key)).await;
+        assert_eq!(answer, Ok(Ok(())));
+    }
+}

@@ -5,10 +5,11 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::cache::Cache;
-use super::questions::{Gathered, NoAnswer, Role, SharedFailure, Way};
+use super::questions::{Gathered, NoAnswer, Role, SharedAnswer, SharedFailure, Way};
 use super::shard::{HashedKey, Lookup, Ticket};
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
@@ -167,7 +168,14 @@ impl<R: SharedStore> Cache<R> {
             .iter()
             .map(|(key, (touch, _))| (*key, touch.passive()))
             .collect();
-        let found = self.shared.touch_many(touches).await;
+        let answer = self.shared.touch_many(touches);
+        let callers = questions.values_mut().flat_map(|(_, callers)| callers);
+        let found = tokio::select! {
+            biased;
+            found = answer => found,
+            // A store that hangs must not hold the lane for ever.
+            () = all_gone(callers) => return,
+        };
         let answer = match found {
             Ok(found) => {
                 self.note_success();
@@ -244,6 +252,13 @@ impl<R: SharedStore> Drop for Lane<R> {
         if let Some(batch) = questions.leave() {
             runtime.spawn(Arc::clone(&self.0).ask_in_batches(batch));
         }
+    }
+}
+
+/// Waits until no caller waits any more.
+async fn all_gone(callers: impl Iterator<Item = &mut oneshot::Sender<SharedAnswer>>) {
+    for caller in callers {
+        caller.closed().await;
     }
 }
 
