@@ -15,6 +15,7 @@ mod simulation {
     mod judge;
     mod link;
     mod log;
+    mod message;
     mod mishaps;
     mod node;
     mod noting;
