@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tower_login_timeout::{
-    Activity, ActivityStore, Change, Changes, LogPosition, Revocations, SessionKey, SharedStore,
-    Timestamp, Touch,
+    Activity, ActivityStore, Change, Changes, LogPosition, SessionKey, SharedStore, Timestamp,
+    Touch,
 };
 
 use super::clock::{EPOCH, reading_of};
@@ -182,9 +182,5 @@ impl SharedStore for Link {
                 other => unreachable!("{other:?}"),
             }
         })
-    }
-
-    fn revocations(&self) -> Revocations {
-        Revocations::never()
     }
 }
