@@ -77,6 +77,9 @@ pub enum StoreFailure {
     Reject,
     /// It passes unchecked. While the store is away, nothing expires, and no session begins from
     /// such a request.
+    ///
+    /// A response passes too where a log-in, a new id or a log-out could not be recorded, and the
+    /// client is not told. A log-out may later miss such an id.
     Allow,
 }
 
