@@ -241,6 +241,39 @@ async fn many_questions_at_once_are_few_batches() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_leaves_out_sessions_for_which_nobody_waits_any_more() {
+    let world = World::new();
+    world
+        .begin_hot("another, so that the log is followed")
+        .await;
+    let mut keys = Vec::new();
+    for id in 0..500 {
+        keys.push(world.begin(&id.to_string()).await);
+    }
+    world.shared.set(Operation::Touch, Fault::AnswersLate);
+    let ask =
+        |key: SessionKey| tokio::spawn(world.cache.touch(key, world.policy.touch(world.now())));
+    let (alone, gathered) = keys.split_at(16);
+    let mut requests: Vec<_> = alone.iter().copied().map(ask).collect();
+    settle().await;
+    let mut given_up: Vec<_> = gathered.iter().copied().map(ask).collect();
+    settle().await;
+    requests.extend(given_up.split_off(400));
+    for request in given_up {
+        request.abort();
+    }
+    settle().await;
+    for _ in alone {
+        world.shared.open_gate();
+    }
+    for request in requests {
+        assert!(request.await.unwrap().unwrap().is_some());
+    }
+    let batches: Vec<_> = world.shared.batches().iter().map(Vec::len).collect();
+    assert_eq!(batches, [84]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_click_during_the_question_of_a_poll_is_written() {
     let policy = Policy::builder().with_idle(4 * SECOND).build().unwrap();
     let world = World::with(|builder| builder, policy);
