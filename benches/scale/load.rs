@@ -51,6 +51,7 @@ impl Outcome {
 /// How one request went.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer {
+    pub(crate) number: u64,
     /// When it was due.
     pub(crate) due: Instant,
     pub(crate) micros: u32,
@@ -100,10 +101,16 @@ pub(crate) async fn send_each<S: ActivityStore>(
             let (node, key) = node_and_session(sent);
             let due = start + Duration::from_nanos(sent * 1_000_000_000 / per_second);
             let touch = policy.touch(SystemClock.now());
-            let answered = answered.clone();
+            let (answered, number) = (answered.clone(), sent);
             tokio::spawn(async move {
+                let (found, micros) = ask(&node, key, touch, due).await;
                 // Nobody listens any more only when the run has failed.
-                let _ = answered.send(ask(&node, key, touch, due).await);
+                let _ = answered.send(Answer {
+                    number,
+                    due,
+                    micros,
+                    found,
+                });
             });
             sent += 1;
         }
@@ -118,7 +125,12 @@ pub(crate) async fn send_each<S: ActivityStore>(
     all
 }
 
-async fn ask<S: ActivityStore>(node: &S, key: SessionKey, touch: Touch, due: Instant) -> Answer {
+async fn ask<S: ActivityStore>(
+    node: &S,
+    key: SessionKey,
+    touch: Touch,
+    due: Instant,
+) -> (Found, u32) {
     let found = match timeout(STORE_TIMEOUT, node.touch(key, touch)).await {
         Ok(Ok(Some(_))) => Found::Live,
         Ok(Ok(None)) => Found::Unknown,
@@ -129,7 +141,7 @@ async fn ask<S: ActivityStore>(node: &S, key: SessionKey, touch: Touch, due: Ins
         Err(_) => Found::TimedOut,
     };
     let micros = u32::try_from(due.elapsed().as_micros()).unwrap_or(u32::MAX);
-    Answer { due, micros, found }
+    (found, micros)
 }
 
 /// Prints the first errors, so that a run that fails says why.

@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 use tower_login_timeout::{BoxError, CachedStore, RedisStore};
 
 use crate::common::redis::{Cluster, cli};
+use crate::counting::Counting;
 use crate::crowd::{create_sessions, key, policy};
 use crate::load::{Answer, Found, send, send_each};
 
@@ -18,6 +19,9 @@ const PER_SECOND: u64 = 5_000;
 const ONE_IN: u64 = 10;
 const KILLED_AFTER: Duration = Duration::from_secs(5);
 const RUN: Duration = Duration::from_secs(25);
+/// How long a master may be silent before its replica takes over, in milliseconds. It is longer than
+/// the near cache's `max_staleness`. The default of Redis is 15 seconds.
+const NODE_TIMEOUT: &str = "8000";
 
 pub(crate) fn run() -> Result<(), BoxError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -39,13 +43,26 @@ enum Lost {
 
 async fn measure(lost: Lost) -> Result<(), BoxError> {
     let mut cluster = Cluster::start(MASTERS, 1);
+    for node in &cluster.nodes {
+        cli(
+            node.port(),
+            &["CONFIG", "SET", "cluster-node-timeout", NODE_TIMEOUT],
+        );
+    }
     let first = RedisStore::connect(&cluster.url()).await?;
     let requests = PER_SECOND * RUN.as_secs();
     create_sessions(&first, KNOWN + requests / ONE_IN).await?;
-    let mut nodes = Vec::new();
+    let mut stores = Vec::new();
     for _ in 0..NODES {
-        nodes.push(CachedStore::new(RedisStore::connect(&cluster.url()).await?));
+        stores.push(Counting::over(RedisStore::connect(&cluster.url()).await?));
     }
+    let nodes: Vec<_> = stores.iter().cloned().map(CachedStore::new).collect();
+    let questions = || -> u64 {
+        stores
+            .iter()
+            .map(|store| store.counted().operations())
+            .sum()
+    };
     let policy = policy()?;
     let node_of = |number: u64| nodes[(number % NODES) as usize].clone();
     let known = |number: u64| (node_of(number), key(number % KNOWN));
@@ -56,7 +73,7 @@ async fn measure(lost: Lost) -> Result<(), BoxError> {
         0 => (node_of(number / ONE_IN), key(KNOWN + number / ONE_IN)),
         _ => known(number),
     };
-    let start = Instant::now();
+    let asked = questions();
     let sending = send_each(requests, PER_SECOND, policy, request);
     let killing = async {
         sleep(KILLED_AFTER).await;
@@ -65,11 +82,10 @@ async fn measure(lost: Lost) -> Result<(), BoxError> {
         Instant::now()
     };
     let (answers, killed) = tokio::join!(sending, killing);
-    let is_new = |answer: &Answer| {
-        let number = ((answer.due - start).as_secs_f64() * PER_SECOND as f64).round() as u64;
-        number % ONE_IN == 0
-    };
+    let is_new = |answer: &Answer| answer.number % ONE_IN == 0;
     let (new, known): (Vec<Answer>, Vec<Answer>) = answers.into_iter().partition(is_new);
+    let asked = (questions() - asked) as f64 / requests as f64;
+    println!("lost_shard.{lost:?}.operations {asked:.3} /request");
     report(&format!("lost_shard.{lost:?}.known"), &known, killed);
     report(&format!("lost_shard.{lost:?}.new"), &new, killed);
     Ok(())

@@ -158,7 +158,7 @@ impl Site {
         let name = format!("pace.{}.cluster", self.name);
         let commands = sent(&servers);
         println!("{name}.commands {:.0} /s", commands as f64 / seconds);
-        for read in ["get", "evalsha", "xrange"] {
+        for read in ["get", "evalsha", "xrange", "cluster|info"] {
             let command = command(&servers, read);
             println!(
                 "{name}.{read} {:.0} /s, {:.1} us in Redis",
