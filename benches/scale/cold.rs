@@ -11,8 +11,8 @@ use crate::crowd::{Random, create_sessions, keys, median, policy};
 use crate::load::{Outcome, send};
 
 const SESSIONS: u64 = 100_000;
-/// The people's first requests are spread over ten, five and two seconds.
-const PACES: [u64; 3] = [10_000, 20_000, 50_000];
+/// The people's first requests are spread over five and two seconds.
+const PACES: [u64; 2] = [20_000, 50_000];
 const ROUNDS: usize = 3;
 
 pub(crate) fn run() -> Result<(), BoxError> {
@@ -39,7 +39,7 @@ async fn measure(name: &str, url: &str) -> Result<(), BoxError> {
     }
     let exact = Policy::default();
     measure_pace(
-        &format!("cold.{name}.exact.{}", PACES[1]),
+        &format!("cold.{name}.exact.{}", PACES[0]),
         url,
         exact,
         PACES[1],

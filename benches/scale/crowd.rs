@@ -17,8 +17,10 @@ pub(crate) fn policy() -> Result<Policy, BoxError> {
     Ok(policy.build()?)
 }
 
+/// Returns the key of a session. Its id is text, since other bytes may have the canonical form of
+/// another id.
 pub(crate) fn key(number: u64) -> SessionKey {
-    SessionKey::of(number.to_be_bytes())
+    SessionKey::of(format!("{number:016x}"))
 }
 
 /// Creates the sessions `0..sessions`. Each began ten minutes ago, and was active at a random time

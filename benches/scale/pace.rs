@@ -39,18 +39,12 @@ struct Site {
     routing: Routing,
 }
 
-const SITES: [Site; 3] = [
+const SITES: [Site; 2] = [
     Site {
         name: "10_nodes_sticky",
         nodes: 10,
         people: 100_000,
         routing: Routing::Sticky,
-    },
-    Site {
-        name: "10_nodes",
-        nodes: 10,
-        people: 20_000,
-        routing: Routing::Any,
     },
     Site {
         name: "1000_nodes",
