@@ -11,8 +11,11 @@ use crate::crowd::{Random, create_sessions, keys, median, policy};
 use crate::load::{Outcome, send};
 
 const SESSIONS: u64 = 100_000;
-/// The people's first requests are spread over five and two seconds.
-const PACES: [u64; 2] = [20_000, 50_000];
+/// How many requests come in a second. The people's first ones are spread over ten, five and two
+/// seconds.
+const PACES: [u64; 3] = [10_000, 20_000, 50_000];
+/// The pace for a policy that writes the activity of each request.
+const EXACT_PACE: u64 = 20_000;
 const ROUNDS: usize = 3;
 
 pub(crate) fn run() -> Result<(), BoxError> {
@@ -37,14 +40,8 @@ async fn measure(name: &str, url: &str) -> Result<(), BoxError> {
         let name = format!("cold.{name}.touch_every.{pace}");
         measure_pace(&name, url, policy()?, pace).await?;
     }
-    let exact = Policy::default();
-    measure_pace(
-        &format!("cold.{name}.exact.{}", PACES[0]),
-        url,
-        exact,
-        PACES[1],
-    )
-    .await
+    let name = format!("cold.{name}.exact.{EXACT_PACE}");
+    measure_pace(&name, url, Policy::default(), EXACT_PACE).await
 }
 
 /// What one round measured, in milliseconds.
@@ -78,7 +75,9 @@ async fn measure_pace(name: &str, url: &str, policy: Policy, pace: u64) -> Resul
             cold: percentiles(&mut cold),
             warm: percentiles(&mut warm),
         });
-        node.flush(Duration::from_secs(10)).await?;
+        if let Err(error) = node.flush(Duration::from_secs(30)).await {
+            println!("{name}.flush {error}");
+        }
     }
     for (index, percentile) in ["p50", "p99", "longest"].into_iter().enumerate() {
         let cold = rounds.iter().map(|round| round.cold[index]);

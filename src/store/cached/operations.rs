@@ -161,16 +161,8 @@ impl<R: SharedStore> Cache<R> {
         // A session is among them twice if it changed in between.
         let mut questions = BTreeMap::<SessionKey, (Touch, Vec<_>)>::new();
         for Gathered { key, touch, answer } in batch {
-            // The caller has given up. A shared store that is too slow must not be asked for what
-            // nobody needs any more, or it would never catch up.
-            if answer.is_closed() {
-                continue;
-            }
             let (_, callers) = questions.entry(key).or_insert((touch, Vec::new()));
             callers.push(answer);
-        }
-        if questions.is_empty() {
-            return;
         }
         let touches = questions
             .iter()
