@@ -11,6 +11,7 @@ mod cached {
     mod background;
     #[cfg(feature = "conformance")]
     mod contract;
+    mod crossing;
     mod failures;
     mod flush;
     mod hot_path;

@@ -1,6 +1,5 @@
 //! The choice among several ids that one request presents.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::middleware::config::ConfigHandle;
@@ -23,6 +22,9 @@ pub(super) enum Selection {
         key: Option<SessionKey>,
     },
 }
+
+/// How many ids of a session are walked through to find another one.
+const MOST_WALKED: usize = 16;
 
 /// Looks up the ids, and selects the live one.
 ///
@@ -92,22 +94,25 @@ async fn newer_id<St: ActivityStore>(
     } else {
         first
     };
-    let is_one = are_of_one_session(store, first, second).await?;
+    let is_one = first.1.created_at() == second.1.created_at()
+        && are_of_one_session(store, first, second).await?;
     Ok(is_one.then_some(newer))
 }
 
 /// Walks the ring of a session's ids from the one id, and returns whether the other is in it.
+///
+/// Ids that were replaced long ago leave the ring, so it is short. A longer walk would let one
+/// request cost many operations of the store.
 async fn are_of_one_session<St: ActivityStore>(
     store: &St,
     (key, activity): (SessionKey, Activity),
     (other, _): (SessionKey, Activity),
 ) -> Result<bool, BoxError> {
-    let mut walked = HashSet::from([key]);
     let mut next = activity.next_id();
-    while let Some(key) = next
-        && key != other
-        && walked.insert(key)
-    {
+    for _ in 0..MOST_WALKED {
+        let Some(key) = next.filter(|next| *next != other && *next != key) else {
+            break;
+        };
         let found = store.load(key).await.map_err(Into::into)?;
         // An id that was started anew since is another session, as its age shows.
         let found = found.filter(|found| found.created_at() == activity.created_at());

@@ -7,7 +7,7 @@ use tower_login_timeout::{
     Activity, ActivityStore, Change, Limits, Policy, Reason, SessionKey, Timestamp,
 };
 
-use crate::common::scripted::Fault;
+use crate::common::scripted::{Fault, Operation};
 
 use super::world::{CHECK_AFTER, FLUSH_EVERY, MILLI, READ_EVERY, Refused, SECOND, World, settle};
 
@@ -333,4 +333,17 @@ async fn a_flush_that_hangs_or_panics_ends_nothing_for_good() {
             "{fault:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn activity_shortly_before_the_end_is_not_lost_to_a_slow_flush() {
+    let policy = Policy::builder().with_idle(Duration::from_secs(60));
+    let world = World::with(|builder| builder, policy.build().unwrap());
+    let key = world.begin_hot("a").await;
+    sleep(Duration::from_secs(55)).await;
+    world.shared.set(Operation::TouchMany, Fault::Hangs);
+    assert_eq!(world.request(key).await, Ok(()));
+    // The record would be over by now.
+    sleep(Duration::from_secs(6)).await;
+    assert_eq!(world.request(key).await, Ok(()));
 }

@@ -2,10 +2,10 @@
 
 use tokio::time::{Instant, sleep};
 use tower_login_timeout::{
-    Activity, ActivityStore, BoxError, Policy, Reason, SessionKey, Timestamp,
+    Activity, ActivityStore, BoxError, CachedStore, Policy, Reason, SessionKey, Timestamp,
 };
 
-use crate::common::scripted::{Fault, Operation};
+use crate::common::scripted::{Fault, Operation, ScriptedStore};
 
 use super::world::{
     MAX_STALE_ON_ERROR, MAX_STALENESS, MILLI, READ_EVERY, Refused, SECOND, SHARED_TIMEOUT, World,
@@ -180,4 +180,32 @@ async fn a_store_that_hung_is_asked_again_by_every_session() {
         let answer = tokio::time::timeout(SECOND, world.request(key)).await;
         assert_eq!(answer, Ok(Ok(())));
     }
+}
+
+#[test]
+fn runtimes_that_are_shut_down_leave_the_cache_usable() {
+    let shared = ScriptedStore::default();
+    let cache = CachedStore::new(shared.clone());
+    let touch = Policy::default().touch(Timestamp::from_unix_millis(1_700_000_000_000));
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    // Each leaves questions that wait for a batch.
+    shared.set_all(Fault::Hangs);
+    for round in 0..20 {
+        runtime().block_on(async {
+            for number in 0..200 {
+                let key = SessionKey::of(format!("{round} {number}"));
+                tokio::spawn(cache.touch(key, touch));
+            }
+            settle().await;
+        });
+    }
+    shared.heal();
+    let answer = runtime().block_on(async {
+        let question = cache.touch(SessionKey::of("new"), touch);
+        tokio::time::timeout(5 * SECOND, question).await
+    });
+    assert!(answer.is_ok(), "no question is asked any more");
 }

@@ -26,6 +26,8 @@ enum Mode {
     Takes(Duration),
     /// Blocks the thread, and is ready then.
     Blocks(Duration),
+    /// Fails, after some time, if this session is among them. Somebody holds a lock on its row.
+    FailsWith(SessionKey, Duration),
 }
 
 /// A store over memory whose `touch_many` does as it is told.
@@ -96,6 +98,12 @@ impl SharedStore for Store {
                 Mode::Fails => return Err(Down.into()),
                 Mode::Takes(time) => sleep(time).await,
                 Mode::Blocks(time) => std::thread::sleep(time),
+                Mode::FailsWith(locked, time) => {
+                    if touches.iter().any(|(key, _)| *key == locked) {
+                        sleep(time).await;
+                        return Err(Down.into());
+                    }
+                }
             }
             store.batches.lock().unwrap().push(touches.len());
             Ok(store.memory.touch_many(touches).await?)
@@ -215,4 +223,23 @@ async fn any_time_may_be_given() {
     assert_eq!(store.batches.lock().unwrap().len(), 1);
     // There is nothing left to write.
     cache.flush(Duration::ZERO).await.unwrap();
+}
+
+/// A batch fails at once, or takes longer than a flush waits for it.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_written_holds_up_no_other_one() {
+    for time in [SECOND, 20 * SECOND] {
+        let locked = key(7);
+        let (cache, store) = gathered(Mode::FailsWith(locked, time), 2_500).await;
+        // One flush in the background, with all parts of the batch that fails.
+        sleep(70 * SECOND).await;
+        let (unwritten, expected) = (SECOND, 2 * SECOND);
+        for session in 0..2_500 {
+            let last = last_activity(&store, session).await;
+            let is_locked = key(session) == locked;
+            let expected = if is_locked { unwritten } else { expected };
+            assert_eq!(last, BEGAN.saturating_add(expected), "{session}");
+        }
+        drop(cache);
+    }
 }

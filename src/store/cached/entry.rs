@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::settings::Settings;
+use super::settings::{BATCH_TIMEOUT, Settings};
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::{Millis, Timestamp};
@@ -126,7 +126,12 @@ impl Entry {
     /// late for this session.
     fn is_urgent(&self, touch: &Touch, settings: &Settings) -> bool {
         let remaining = touch.policy().remaining(&self.stored, touch.now());
-        remaining.map_or(Duration::ZERO, Millis::duration) <= settings.flush_every.saturating_mul(2)
+        let idle = self.stored.limits().idle().unwrap_or(touch.policy().idle());
+        // A slow shared store delays a flush by a batch. With a short idle timeout there is no time
+        // for that.
+        let soon = settings.flush_every.saturating_mul(2);
+        let margin = soon.saturating_add(BATCH_TIMEOUT).min(idle / 4).max(soon);
+        remaining.map_or(Duration::ZERO, Millis::duration) <= margin
     }
 
     /// Notes activity that is not written yet.

@@ -1,12 +1,13 @@
 //! How gathered touches are written to the shared store, and old entries are removed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
 use super::cache::Cache;
 use super::flush_error::FlushError;
+use super::settings::BATCH_TIMEOUT;
 use super::shard::Shard;
 use crate::store::shared_store::SharedStore;
 
@@ -14,8 +15,12 @@ use crate::store::shared_store::SharedStore;
 /// no lock in the shared store is held for long.
 const BATCH: usize = 1_000;
 
-/// How long the shared store may take for one batch of a background flush. No request waits for it.
-const BACKGROUND_BATCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Into how many parts a batch is divided that could not be written.
+const PARTS: usize = 4;
+
+/// How many batches of one flush may be divided. That is enough to find a few records that cannot
+/// be written, and no burden for a shared store that is down.
+const MOST_DIVIDED: usize = 16;
 
 /// The time that a flush has.
 #[derive(Clone, Copy)]
@@ -44,13 +49,16 @@ impl<R: SharedStore> Cache<R> {
     /// A limit for the whole flush would let a slow store starve the sessions whose keys come last.
     pub(super) async fn flush_in_background(&self) -> Result<(), FlushError> {
         let limits = Limits {
-            batch: BACKGROUND_BATCH_TIMEOUT,
+            batch: BATCH_TIMEOUT,
             deadline: None,
         };
         self.write_gathered(limits).await
     }
 
     /// Writes the gathered touches. What cannot be written stays gathered for the next flush.
+    ///
+    /// One record that cannot be written, as while somebody holds a lock on it, makes its whole
+    /// batch fail. So a batch that fails is divided, and its parts come after the other batches.
     async fn write_gathered(&self, limits: Limits) -> Result<(), FlushError> {
         let _only = self.flushing.lock().await;
         let mut gathered = Vec::new();
@@ -59,7 +67,9 @@ impl<R: SharedStore> Cache<R> {
         }
         gathered.sort_unstable_by_key(|(key, _)| *key);
         let mut outcome = Ok(());
-        for batch in gathered.chunks(BATCH) {
+        let mut batches: VecDeque<_> = gathered.chunks(BATCH).collect();
+        let mut divided = 0;
+        while let Some(batch) = batches.pop_front() {
             let now = Instant::now();
             // A store that answers without waiting gives no timer a chance to end the flush.
             if limits.deadline.is_some_and(|deadline| now >= deadline) {
@@ -82,9 +92,16 @@ impl<R: SharedStore> Cache<R> {
                         self.shard(key).written(key, &ticket, &touch, found);
                     }
                 }
-                // The other batches may be written all the same.
-                Ok(Err(error)) => outcome = Err(FlushError::failed(error)),
-                Err(_) => return Err(self.timed_out(limits.batch)),
+                failed => {
+                    outcome = match failed {
+                        Ok(Err(error)) => Err(FlushError::failed(error)),
+                        _ => Err(self.timed_out(limits.batch)),
+                    };
+                    if batch.len() > 1 && divided < MOST_DIVIDED {
+                        divided += 1;
+                        batches.extend(batch.chunks(batch.len().div_ceil(PARTS)));
+                    }
+                }
             }
         }
         outcome

@@ -55,6 +55,8 @@ impl<R: SharedStore> Cache<R> {
         key: HashedKey,
         touch: Touch,
     ) -> Result<Option<Activity>, BoxError> {
+        let next = self.questions.begun();
+        let mut outcome = Err(NoAnswer);
         for _ in 0..ATTEMPTS {
             let ticket = self.shard(key).ticket(key);
             let patience = self.settings.shared_timeout;
@@ -63,26 +65,39 @@ impl<R: SharedStore> Cache<R> {
                     let cache = Arc::clone(self);
                     let question = async move { cache.ask(key, touch, &ticket).await };
                     tokio::spawn(asking.run(question));
-                    if let Ok(answer) = answering.wait().await {
-                        return Ok(answer?);
+                    match answering.wait().await {
+                        Ok(answer) => return Ok(answer?),
+                        Err(none) => outcome = Err(none),
                     }
                 }
-                Role::Joins(answering) => {
-                    if let Ok(answer) = answering.wait().await {
-                        let found = answer?;
+                Role::Joins(number, answering) => {
+                    let found = match answering.wait().await {
+                        Ok(answer) => answer?,
+                        Err(none) => {
+                            outcome = Err(none);
+                            continue;
+                        }
+                    };
+                    outcome = Ok(());
+                    match self.lookup(key, &touch) {
                         // The entry is there now, and takes the activity of this request.
-                        return match self.lookup(key, &touch) {
-                            Lookup::Hit(known) | Lookup::HitAndCheck(known) => Ok(Some(known)),
-                            Lookup::Miss if is_due(found, &touch) => {
-                                self.ask_alone(key, touch, &ticket).await
+                        Lookup::Hit(known) | Lookup::HitAndCheck(known) => return Ok(Some(known)),
+                        // A session may have begun between the question and this request. So a
+                        // refusal counts only if the request came first.
+                        Lookup::Miss if is_live(found, &touch) || number >= next => {
+                            if !is_due(found, &touch) {
+                                return Ok(found);
                             }
-                            Lookup::Miss => Ok(found),
-                        };
+                        }
+                        Lookup::Miss => {}
                     }
                 }
             }
         }
-        Err(NoAnswer.into())
+        outcome?;
+        // Each answer was out of date when it came. This question is not shared.
+        let ticket = self.shard(key).ticket(key);
+        self.ask_after_batch(key, touch, &ticket).await
     }
 
     async fn ask(
@@ -148,13 +163,6 @@ impl<R: SharedStore> Cache<R> {
     ) -> Option<Activity> {
         let shard = self.shard(key);
         shard.learn(key, ticket, found, touch, self.rehash())
-    }
-
-    /// Asks about many sessions at once, and then about those that were gathered meanwhile.
-    async fn ask_in_batches(self: Arc<Self>, first: Vec<Gathered>) {
-        let lane = Lane(Arc::clone(&self));
-        self.ask_batch(first).await;
-        drop(lane);
     }
 
     async fn ask_batch(&self, batch: Vec<Gathered>) {
@@ -250,8 +258,18 @@ impl<R: SharedStore> Drop for Lane<R> {
             return questions.close();
         };
         if let Some(batch) = questions.leave() {
-            runtime.spawn(Arc::clone(&self.0).ask_in_batches(batch));
+            // The lane is a part of the future. A runtime that shuts down drops the future before
+            // it is polled, and the lane is given back all the same.
+            let lane = Self(Arc::clone(&self.0));
+            runtime.spawn(lane.ask(batch));
         }
+    }
+}
+
+impl<R: SharedStore> Lane<R> {
+    /// Asks about many sessions at once. Those that were gathered meanwhile come next.
+    async fn ask(self, batch: Vec<Gathered>) {
+        self.0.ask_batch(batch).await;
     }
 }
 
@@ -260,6 +278,11 @@ async fn all_gone(callers: impl Iterator<Item = &mut oneshot::Sender<SharedAnswe
     for caller in callers {
         caller.closed().await;
     }
+}
+
+/// Returns whether the session is live as of this touch.
+fn is_live(found: Option<Activity>, touch: &Touch) -> bool {
+    found.is_some_and(|found| touch.policy().remaining(&found, touch.now()).is_ok())
 }
 
 /// Returns whether the touch still has to be written to the record.

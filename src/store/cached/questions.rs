@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::mem::take;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,12 +32,14 @@ pub(super) type SharedAnswer = Result<Option<Activity>, SharedFailure>;
 /// The questions that are under way.
 #[derive(Default)]
 pub(super) struct Questions {
+    begun: AtomicU64,
     sessions: Mutex<HashMap<SessionKey, UnderWay>>,
     lanes: Mutex<Lanes>,
 }
 
 /// A question about one session, which more callers can join.
 struct UnderWay {
+    number: u64,
     /// The generation of the shard when it was asked. A caller that comes after a change must not
     /// get an answer of before the change.
     generation: u64,
@@ -49,8 +52,8 @@ struct UnderWay {
 pub(super) enum Role {
     /// It has the question asked, and waits for the answer.
     Begins(Asking, Answering),
-    /// It waits for the answer to the question of another caller.
-    Joins(Answering),
+    /// It waits for the answer to the question of another caller, which has this number.
+    Joins(u64, Answering),
 }
 
 /// Where a question came to nothing. It is asked again.
@@ -79,6 +82,11 @@ pub(super) enum Way {
 }
 
 impl Questions {
+    /// Returns how many questions have begun. It is the number of the next one.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// Joins the question about a session that is under way, or begins one.
     ///
     /// A question that has taken longer than `patience` is not joined, so that one that never ends
@@ -95,11 +103,13 @@ impl Questions {
             && under_way.begun.elapsed() < patience
             && under_way.answer.receiver_count() > 0
         {
-            return Role::Joins(Answering(under_way.answer.subscribe()));
+            let answering = Answering(under_way.answer.subscribe());
+            return Role::Joins(under_way.number, answering);
         }
         let (sender, receiver) = watch::channel(None);
         let answer = Arc::new(sender);
         let under_way = UnderWay {
+            number: self.begun.fetch_add(1, Ordering::Relaxed),
             generation,
             begun: Instant::now(),
             answer: Arc::clone(&answer),

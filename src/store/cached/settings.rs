@@ -4,6 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+/// How long the shared store may take for one batch of a background flush. No request waits for it.
+pub(super) const BATCH_TIMEOUT: Duration = Duration::from_secs(10);
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub(super) max_staleness: Duration,

@@ -53,6 +53,8 @@ struct Contents {
     gathered: HashMap<SessionKey, GatheredTouch>,
     /// Grows with every change that makes answers obsolete which are still under way.
     generation: u64,
+    /// When the last question was asked that found a session over.
+    found_over: Option<Instant>,
 }
 
 /// A session key with its hash.
@@ -173,8 +175,9 @@ impl Shard {
         if ticket.generation != contents.generation {
             return answer;
         }
-        match found.and_then(|found| live(found, touch)) {
-            Some(stored) => contents.keep(key, ticket, stored, self.capacity, rehash),
+        match found.map(|found| live(found, touch)) {
+            Some(Some(stored)) => contents.keep(key, ticket, stored, self.capacity, rehash),
+            Some(None) => contents.remove_over(key, ticket),
             None => contents.remove(key),
         }
         answer
@@ -260,8 +263,9 @@ impl Shard {
         if ticket.generation != contents.generation {
             return;
         }
-        match found.and_then(|found| live(found, touch)) {
-            Some(stored) => contents.renew(key, ticket, stored),
+        match found.map(|found| live(found, touch)) {
+            Some(Some(stored)) => contents.renew(key, ticket, stored),
+            Some(None) => contents.remove_over(key, ticket),
             None => contents.remove(key),
         }
     }
@@ -292,6 +296,9 @@ impl Contents {
     ) {
         if self.find_mut(key).is_some() {
             return self.renew(key, ticket, stored);
+        }
+        if self.found_over.is_some_and(|later| ticket.asked < later) {
+            return;
         }
         if self.entries.len() >= capacity {
             self.evict_one(key.hash);
@@ -333,6 +340,15 @@ impl Contents {
     fn remove(&mut self, key: HashedKey) {
         self.gathered.remove(&key.key);
         self.remove_entry(key);
+    }
+
+    /// Removes the session, which this question has found over.
+    ///
+    /// An answer to an earlier question may still be on its way, and say that the session is live.
+    /// So the answers to all earlier questions are not kept, for sessions that are not in memory.
+    fn remove_over(&mut self, key: HashedKey, ticket: &Ticket) {
+        self.found_over = self.found_over.max(Some(ticket.asked));
+        self.remove(key);
     }
 
     fn remove_entry(&mut self, key: HashedKey) {

@@ -16,7 +16,6 @@ mod pool;
 mod pooled_connection;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
-#[cfg(feature = "postgres")]
 mod reconnect;
 mod report;
 mod row;

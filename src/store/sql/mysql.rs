@@ -217,7 +217,8 @@ impl Dialect for MySql {
         // 50700 to 50999, which MySQL runs. MySQL's variable is for reads; its writes wait for
         // locks only.
         let settings = text(format!(
-            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+            "SET SESSION autocommit = 1; \
+             SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
              SET SESSION innodb_lock_wait_timeout = {lock}, SESSION lock_wait_timeout = {lock} \
              /*M! , SESSION max_statement_time = {seconds} */ \
              /*!50708 , SESSION max_execution_time = {millis} */"
