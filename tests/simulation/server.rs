@@ -158,10 +158,10 @@ impl Server {
         self.crashes += 1;
         let kept = now - loses.min(now);
         // In a Cluster, the log lies on another server than most records.
-        let (log_loses, records_lose) = match self.kind {
-            LogKind::Stream { .. } => (true, true),
-            LogKind::SecondStep { .. } => (loses % 3 != 0, loses % 3 != 1),
-            LogKind::ByTime => (false, true),
+        let (log_loses, records_lose) = match (self.kind, loses % 3) {
+            (LogKind::ByTime, _) | (LogKind::SecondStep { .. }, 0) => (false, true),
+            (LogKind::SecondStep { .. }, 1) => (true, false),
+            (LogKind::Stream { .. } | LogKind::SecondStep { .. }, _) => (true, true),
         };
         if log_loses {
             self.log.lose_after(kept);
