@@ -23,9 +23,6 @@ pub(super) enum Selection {
     },
 }
 
-/// How many ids of a session are walked through to find another one.
-const MOST_WALKED: usize = 16;
-
 /// Looks up the ids, and selects the live one.
 ///
 /// Several live sessions are conflicting, since nobody can say which of them the application would
@@ -54,7 +51,7 @@ pub(super) async fn select<St: ActivityStore>(
             Verdict::Active { .. } | Verdict::Begins => {
                 live = match live {
                     None => Some((key, activity)),
-                    Some(first) => match newer_id(&config.store, first, (key, activity)).await? {
+                    Some(first) => match newer_id(first, (key, activity)) {
                         Some(newer) => Some(newer),
                         None => {
                             let expired = Expired::conflicting(now);
@@ -83,40 +80,21 @@ pub(super) async fn select<St: ActivityStore>(
 }
 
 /// Returns the id that was replaced later or not at all, if both are ids of one session.
-async fn newer_id<St: ActivityStore>(
-    store: &St,
+///
+/// Ids of one session began at the same moment, and each names another one. To walk the ring of
+/// them would be exact, and would take a round trip for each id.
+fn newer_id(
     first: (SessionKey, Activity),
     second: (SessionKey, Activity),
-) -> Result<Option<(SessionKey, Activity)>, BoxError> {
+) -> Option<(SessionKey, Activity)> {
+    let is_one = first.1.created_at() == second.1.created_at()
+        && first.1.next_id().is_some()
+        && second.1.next_id().is_some();
     let replaced_at = |id: &(SessionKey, Activity)| id.1.replaced_at().unwrap_or(Timestamp::MAX);
     let newer = if replaced_at(&second) > replaced_at(&first) {
         second
     } else {
         first
     };
-    let is_one = first.1.created_at() == second.1.created_at()
-        && are_of_one_session(store, first, second).await?;
-    Ok(is_one.then_some(newer))
-}
-
-/// Walks the ring of a session's ids from the one id, and returns whether the other is in it.
-///
-/// Ids that were replaced long ago leave the ring, so it is short. A longer walk would let one
-/// request cost many operations of the store.
-async fn are_of_one_session<St: ActivityStore>(
-    store: &St,
-    (key, activity): (SessionKey, Activity),
-    (other, _): (SessionKey, Activity),
-) -> Result<bool, BoxError> {
-    let mut next = activity.next_id();
-    for _ in 0..MOST_WALKED {
-        let Some(key) = next.filter(|next| *next != other && *next != key) else {
-            break;
-        };
-        let found = store.load(key).await.map_err(Into::into)?;
-        // An id that was started anew since is another session, as its age shows.
-        let found = found.filter(|found| found.created_at() == activity.created_at());
-        next = found.and_then(|found| found.next_id());
-    }
-    Ok(next == Some(other))
+    is_one.then_some(newer)
 }
