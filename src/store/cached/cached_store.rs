@@ -48,7 +48,8 @@ use crate::store::shared_store::SharedStore;
 /// - **Activity** is gathered and written in sorted batches every `flush_every`: at most once per
 ///   session and [`touch_every`](crate::PolicyBuilder::with_touch_every). No request waits for a
 ///   flush. What could not be written is tried again. A session that may end before the next flush
-///   is written at once.
+///   is written at once. With a `touch_every`, a session that is active on several nodes may end
+///   early by `flush_every` more.
 /// - **A late flush revives nothing.** The shared store judges it as of the time of the write.
 /// - **A crash** loses the activity of `flush_every` at most. A session may end that much earlier,
 ///   and never later.
