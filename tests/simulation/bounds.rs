@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::settings::Settings;
+use super::settings::{Cache, NodeSettings, Settings};
 
 /// The limits of a policy and of a near cache, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,12 @@ impl Bounds {
         let touch_every = millis(policy.touch_every());
         let idle = millis(policy.idle());
         // A session may end up to `touch_every` early, or as much late, as the policy says.
+        // Behind near caches, activity on several nodes may be forgotten for `flush_every` more.
+        let is_near = |node: &NodeSettings| node.cache == Cache::Near;
+        let unwritten = match settings.nodes.iter().any(is_near) && touch_every > 0 {
+            true => settings.near.flush_every as i64,
+            false => 0,
+        };
         let (early, late) = if policy.is_never_early() {
             (0, touch_every)
         } else {
@@ -35,7 +41,7 @@ impl Bounds {
         };
         Self {
             idle_at_most: idle + late,
-            idle_at_least: idle - early,
+            idle_at_least: idle - early - unwritten,
             absolute: millis(policy.absolute()),
             overlap: millis(policy.rotation_overlap()),
             touch_every,

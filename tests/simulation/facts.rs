@@ -239,6 +239,7 @@ impl Facts {
     pub fn torn(&mut self, id: usize) {
         if let Some(session) = self.sessions.get_mut(self.ids[id].session) {
             session.torn = true;
+            session.ended = None;
         }
     }
 
