@@ -82,7 +82,7 @@ async fn measure(lost: Lost) -> Result<(), BoxError> {
         Instant::now()
     };
     let (answers, killed) = tokio::join!(sending, killing);
-    let is_new = |answer: &Answer| answer.number % ONE_IN == 0;
+    let is_new = |answer: &Answer| answer.number.is_multiple_of(ONE_IN);
     let (new, known): (Vec<Answer>, Vec<Answer>) = answers.into_iter().partition(is_new);
     let asked = (questions() - asked) as f64 / requests as f64;
     println!("lost_shard.{lost:?}.operations {asked:.3} /request");

@@ -22,7 +22,10 @@ use std::collections::BTreeSet;
 
 use tower_login_timeout::BoxError;
 
-const PARTS: [(&str, fn() -> Result<(), BoxError>); 7] = [
+/// Measures one part, and prints what it found.
+type Part = fn() -> Result<(), BoxError>;
+
+const PARTS: [(&str, Part); 7] = [
     ("cold", cold::run),
     ("memory", memory::run),
     ("commands", commands::run),

@@ -162,10 +162,8 @@ impl Site {
             cpu / commands.max(1) as f64
         );
         println!("{name}.p99 {:.1} ms", outcome.millis(99.0));
-        println!(
-            "{name}.errors {} of {requests}",
-            warm.errors() + outcome.errors()
-        );
+        println!("{name}.errors_while_cold {}", warm.errors());
+        println!("{name}.errors {} of {requests}", outcome.errors());
         Ok(())
     }
 

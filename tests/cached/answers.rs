@@ -274,43 +274,6 @@ async fn a_batch_leaves_out_sessions_for_which_nobody_waits_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_has_the_newest_questions() {
-    let world = World::new();
-    world
-        .begin_hot("another, so that the log is followed")
-        .await;
-    let mut keys = Vec::new();
-    for id in 0..1_516 {
-        keys.push(world.begin(&id.to_string()).await);
-    }
-    world.shared.set(Operation::Touch, Fault::AnswersLate);
-    let mut requests = Vec::new();
-    for &key in &keys {
-        let touch = world.policy.touch(world.now());
-        requests.push(tokio::spawn(world.cache.touch(key, touch)));
-        settle().await;
-    }
-    world.shared.open_gate();
-    settle().await;
-    let batches = world.shared.batches();
-    let mut first: Vec<_> = batches[0].iter().map(|(key, _)| *key).collect();
-    let mut newest = keys[516..].to_vec();
-    first.sort_unstable();
-    newest.sort_unstable();
-    assert!(
-        first == newest,
-        "the first batch has {} sessions",
-        first.len()
-    );
-    for _ in 1..16 {
-        world.shared.open_gate();
-    }
-    for request in requests {
-        assert!(request.await.unwrap().unwrap().is_some());
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_click_during_the_question_of_a_poll_is_written() {
     let policy = Policy::builder().with_idle(4 * SECOND).build().unwrap();
     let world = World::with(|builder| builder, policy);

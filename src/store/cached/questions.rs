@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
-use std::mem::take;
+use std::mem::{replace, take};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -136,21 +136,19 @@ impl Questions {
     }
 
     /// Gives the lane back, or returns the batch to ask in it.
-    ///
-    /// While the shared store is too slow for all questions, the batch has the newest ones, and none
-    /// whose caller has given up. In the order in which they came, each answer would be late: the
-    /// callers would have given up, nothing would be learned, and the node would never catch up.
     #[must_use]
     pub(super) fn leave(&self) -> Option<Vec<Gathered>> {
         let mut lanes = self.lock_lanes();
+        // A shared store that is too slow must not be asked for what no caller waits for any more.
         let waits = |gathered: &Gathered| !gathered.answer.is_closed();
         lanes.gathered.retain(waits);
         if lanes.gathered.is_empty() {
             lanes.busy -= 1;
             return None;
         }
-        let earlier = lanes.gathered.len().saturating_sub(BATCH);
-        Some(lanes.gathered.split_off(earlier))
+        let size = lanes.gathered.len().min(BATCH);
+        let later = lanes.gathered.split_off(size);
+        Some(replace(&mut lanes.gathered, later))
     }
 
     /// Gives the lane back when nothing can be asked any more. The callers that wait ask again.
