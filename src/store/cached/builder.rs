@@ -36,11 +36,13 @@ impl<R: SharedStore> CachedStore<R> {
 }
 
 impl<R: SharedStore> CachedStoreBuilder<R> {
-    /// Sets for how long sessions are answered from memory after the log of changes could be read
-    /// last. The default is five seconds.
+    /// Sets for how long sessions are answered from memory after the last successful read of the
+    /// log of changes. The default is five seconds.
     ///
-    /// Within this time a revocation on another node is seen. Usually it is seen at the next read
-    /// of the log: see [`SharedStore::read_changes_every`].
+    /// A revocation on another node is usually seen at the next read of the log: see
+    /// [`SharedStore::read_changes_every`]. If the log cannot be read, it is seen within this time.
+    /// Two other settings are for worse cases. If the shared store fails altogether, it is
+    /// `max_stale_on_error`. If the change never reached the log, it is `max_age`.
     pub fn with_max_staleness(mut self, max_staleness: Duration) -> Self {
         self.settings.max_staleness = max_staleness;
         self
@@ -48,9 +50,8 @@ impl<R: SharedStore> CachedStoreBuilder<R> {
 
     /// Sets the age up to which an entry is served. The default is one minute.
     ///
-    /// The log of changes shows what other nodes do, so nothing else needs this limit to be short.
-    /// It bounds how long a change stays unseen that is in no log, because the node that made it
-    /// died before it could write there.
+    /// Some changes never reach the log, because the node that made them died first. This limits
+    /// how long they stay unseen. Nothing else needs it to be short.
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.settings.max_age = max_age;
         self

@@ -25,11 +25,11 @@ use crate::store::shared_store::SharedStore;
 ///
 /// # How it knows
 ///
-/// Activity on another node only makes a session live longer. So an answer "live" can be wrong only
-/// by another change: the session was revoked, was given another id or other limits, or began anew.
-/// The shared store keeps a log of these changes
-/// ([`changes_since`](SharedStore::changes_since)). The cache reads it four times a second over
-/// Redis, and once a second over SQL. A session whose key is in the log is asked for again.
+/// Activity on another node only makes a session live longer. Other changes can make the answer
+/// "live" wrong: the session was revoked, was given another id or other limits, or began anew. The
+/// shared store keeps a log of these changes ([`changes_since`](SharedStore::changes_since)). The
+/// cache reads it four times a second over Redis, and once a second over SQL. It asks again for
+/// each session that the log names.
 ///
 /// # What it guarantees
 ///
@@ -49,8 +49,12 @@ use crate::store::shared_store::SharedStore;
 ///   session and [`touch_every`](crate::PolicyBuilder::with_touch_every). No request waits for a
 ///   flush. What could not be written is tried again. A session that may end before the next flush
 ///   is written at once. With a `touch_every`, a session that is active on several nodes may end
-///   early by `flush_every` more.
-/// - **A late flush revives nothing.** The shared store judges it as of the time of the write.
+///   early by `flush_every` more. While the store fails, activity of more sessions than the
+///   capacity is lost.
+/// - **A late flush revives nothing.** The shared store judges it as of the time of the write: the
+///   time of the request, and what the timer counted since then. The timer does not count while the
+///   machine is suspended. So a machine that was suspended between a request and its flush can
+///   write activity to a session that has been idle for too long meanwhile.
 /// - **A crash** loses the activity of `flush_every` at most. A session may end that much earlier,
 ///   and never later.
 /// - **While the shared store fails**, or takes longer than `shared_timeout`, live sessions go on

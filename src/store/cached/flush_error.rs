@@ -45,8 +45,8 @@ impl fmt::Display for FlushError {
             ErrorKind::TimedOut { limit, sessions } => write!(
                 f,
                 "the shared store did not take the gathered activity within {limit:?}; the last \
-                 activity of {sessions} sessions is not written: check the connection to the \
-                 store, or allow more time"
+                 activity of {sessions} sessions is not written: allow more time, and check \
+                 whether the store is slow or out of reach"
             ),
         }
     }

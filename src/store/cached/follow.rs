@@ -14,7 +14,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Follows the log of changes, until the task is aborted.
 ///
-/// The first read finds the end of the log. So every session that was known before is checked.
+/// The first read has no position, so its answer is that any session may have changed. Every
+/// session that is known by then is asked for again.
 pub(super) async fn follow<R: SharedStore>(cache: Arc<Cache<R>>) {
     let mut position = None;
     loop {

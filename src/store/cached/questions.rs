@@ -241,11 +241,12 @@ impl Error for SharedFailure {
     }
 }
 
-/// The error of a question that came to nothing several times. The shared store panics.
+/// The error of a question that came to nothing several times.
 impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the question to the shared store ended without an answer: look for a panic in the log",
+            "the question to the shared store ended without an answer: the store panicked (see the \
+             log), or its Tokio runtime was shut down",
         )
     }
 }

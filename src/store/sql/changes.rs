@@ -30,7 +30,8 @@
 //!   MariaDB's) that waits for a lock over the pool of an application, where only the server's own
 //!   limit applies. A near cache checks each session once a minute for this reason.
 //! - **A row that was swept** is in the log no more. Its session had ended by its own limits.
-//! - **A row that another program changes** or removes, without regard for this column.
+//! - **A row that another program changes** or removes, without regard for this column. That
+//!   includes a table that is restored in place while the server runs. Restart the nodes then.
 //!
 //! [`Position`] says when a read cannot go on from the one before it.
 
