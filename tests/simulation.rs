@@ -21,6 +21,7 @@ mod simulation {
     mod noting;
     mod plan;
     mod random;
+    mod recorded;
     mod replacing;
     mod run;
     mod seeds;

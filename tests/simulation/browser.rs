@@ -8,12 +8,13 @@ use std::time::Duration;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request as HttpRequest, Response};
 use tokio::time::timeout;
-use tower_login_timeout::{Expired, ResponseBody, StoreFailure};
+use tower_login_timeout::{Expired, ResponseBody};
 
-use super::facts::{Effect, Ended, Facts, Kind, Visit, VisitState};
+use super::facts::{Effect, Kind, Visit, VisitState};
 use super::handler::Call;
 use super::node::{Life, NodeFuture, Running};
 use super::plan::{Action, Patience, Presents, Request};
+use super::recorded::recorded;
 use super::world::World;
 
 /// A user's browser.
@@ -222,39 +223,6 @@ impl Open {
                 });
             }
             other => panic!("{other:?} is no answer of the layer or of the site"),
-        }
-    }
-}
-
-/// Notes that what a response does is recorded for certain.
-///
-/// Where the policy lets requests pass while the store fails, the answer does not say so.
-fn recorded(world: &World, facts: &mut Facts, number: usize, now: u64) {
-    let visit = &facts.visits[number];
-    let Some(responded) = visit.responded else {
-        return;
-    };
-    let is_told = world.settings.policy.store_failure() == StoreFailure::Reject;
-    let is_calm = world
-        .troubles
-        .is_calm(visit.node, responded.saturating_sub(1_000), now);
-    if !is_told && !is_calm {
-        // The client may hold an id that the session's other ids do not lead to.
-        if let Effect::Replaces(replacing) | Effect::Shares(replacing) = visit.effect {
-            facts.torn(replacing.old);
-        }
-        return;
-    }
-    let instance = visit.instance;
-    match visit.effect {
-        Effect::None | Effect::Shares(_) => {}
-        Effect::Begins { id } => facts.surely_began(id),
-        Effect::Replaces(replacing) => facts.surely_replaced(replacing, now),
-        Effect::Ends => {
-            for id in visit.presented.clone() {
-                let ended = Ended { at: now, instance };
-                facts.ended(id, responded, ended);
-            }
         }
     }
 }
