@@ -60,9 +60,12 @@ impl Change {
         Self { policy, now, kind }
     }
 
-    /// Puts another id behind this one in the ring of the session's ids, and leaves this one valid.
+    /// Puts another id behind this one in the ring of the session's ids, and leaves this one as it
+    /// is.
     ///
-    /// It applies to a live session whose next id is still the expected one.
+    /// It applies to a record that is not revoked and whose next id is still the expected one. The
+    /// id may have ended otherwise: each id has its own activity, and the session may be live under
+    /// another one.
     #[must_use]
     pub const fn link(
         policy: Policy,
@@ -81,16 +84,16 @@ impl Change {
         Self { policy, now, kind }
     }
 
-    /// Returns whether the change is made to this record. It is made to live sessions only.
+    /// Returns whether the change is made to this record. A link is made to a record that is not
+    /// revoked, any other change to a live session only.
     #[must_use]
     pub fn applies_to(&self, activity: &Activity) -> bool {
-        let is_expected = match self.kind {
-            Kind::ReplaceId { expected, .. } | Kind::Link { expected, .. } => {
-                activity.next_id() == expected
-            }
-            Kind::SetLimits(_) => true,
-        };
-        is_expected && self.policy.remaining(activity, self.now).is_ok()
+        let is_live = || self.policy.remaining(activity, self.now).is_ok();
+        match self.kind {
+            Kind::ReplaceId { expected, .. } => activity.next_id() == expected && is_live(),
+            Kind::Link { expected, .. } => activity.next_id() == expected && !activity.is_revoked(),
+            Kind::SetLimits(_) => is_live(),
+        }
     }
 
     /// Returns the record after the change, or as it was where the change does not apply.

@@ -474,6 +474,50 @@ async fn a_rotation_that_crosses_one_that_shortens_the_ring_leaves_one_ring() {
 }
 
 #[tokio::test]
+async fn a_rotation_that_crosses_one_of_an_idle_request_leaves_its_id_live() {
+    let store = ScriptedStore::default();
+    let site = Site::with_store(policy(), store.clone());
+    let site = site.configured(|layer| layer.with_passive(rule::path("/poll")));
+    site.start("a").await;
+    site.clock.advance(IDLE - MILLISECOND);
+    // The new id of a passive request is as idle as the old one was when it was read.
+    let go = Arc::new(Notify::new());
+    store.set(Operation::Begin, Fault::Waits(Arc::clone(&go)));
+    let passive = site.setting(request("/poll", "a"), &["sid=b"]);
+    let active = async {
+        tokio::task::yield_now().await;
+        store.heal();
+        let (clock, linked) = (site.clock.clone(), Arc::new(Notify::new()));
+        let active = site.send_to(request("/", "a"), |_| {
+            store.set(Operation::Change, Fault::Waits(Arc::clone(&linked)));
+            clock.advance(MILLISECOND);
+            async {
+                Response::builder()
+                    .header("set-cookie", "sid=c")
+                    .body(String::new())
+                    .unwrap()
+            }
+        });
+        let passive_first = async {
+            tokio::task::yield_now().await;
+            store.heal();
+            go.notify_one();
+            for _ in 0..8 {
+                tokio::task::yield_now().await;
+            }
+            linked.notify_one();
+        };
+        tokio::join!(active, passive_first);
+    };
+    tokio::join!(passive, active);
+    assert_eq!(site.status("c").await, 200);
+    site.layer.tracker().revoke("a").await.unwrap();
+    for id in ["b", "c"] {
+        assert_eq!(reason(&site.ask("/", id).await), "revoked", "{id}");
+    }
+}
+
+#[tokio::test]
 async fn two_ids_of_one_session_are_not_conflicting_though_neither_took_the_others_place() {
     let site = Site::new(policy());
     site.start("a").await;
