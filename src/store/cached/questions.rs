@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot};
 use tokio::time::Instant;
 
 use crate::session::activity::Activity;
@@ -45,7 +45,7 @@ struct UnderWay {
     generation: u64,
     begun: Instant,
     /// It has no receiver when no caller waits any more.
-    answer: Arc<watch::Sender<Option<SharedAnswer>>>,
+    answer: Arc<broadcast::Sender<SharedAnswer>>,
 }
 
 /// What a caller does about a session that is not in memory.
@@ -106,7 +106,8 @@ impl Questions {
             let answering = Answering(under_way.answer.subscribe());
             return Role::Joins(under_way.number, answering);
         }
-        let (sender, receiver) = watch::channel(None);
+        // The callers get the answer in the order in which they came.
+        let (sender, receiver) = broadcast::channel(1);
         let answer = Arc::new(sender);
         let under_way = UnderWay {
             number: self.begun.fetch_add(1, Ordering::Relaxed),
@@ -172,7 +173,7 @@ impl Questions {
 pub(super) struct Asking {
     questions: Arc<Questions>,
     key: SessionKey,
-    answer: Arc<watch::Sender<Option<SharedAnswer>>>,
+    answer: Arc<broadcast::Sender<SharedAnswer>>,
 }
 
 impl Asking {
@@ -183,9 +184,11 @@ impl Asking {
         question: impl Future<Output = Result<Option<Activity>, BoxError>>,
     ) {
         tokio::select! {
+            biased;
             answer = question => {
                 self.remove();
-                self.answer.send_replace(Some(answer.map_err(SharedFailure::new)));
+                // There may be no caller any more.
+                let _ = self.answer.send(answer.map_err(SharedFailure::new));
             }
             () = self.answer.closed() => {}
         }
@@ -207,15 +210,11 @@ impl Drop for Asking {
 }
 
 /// The end of a question that waits for the answer.
-pub(super) struct Answering(watch::Receiver<Option<SharedAnswer>>);
+pub(super) struct Answering(broadcast::Receiver<SharedAnswer>);
 
 impl Answering {
     pub(super) async fn wait(mut self) -> Result<SharedAnswer, NoAnswer> {
-        let answer = self.0.wait_for(Option::is_some).await;
-        answer
-            .ok()
-            .and_then(|answer| answer.clone())
-            .ok_or(NoAnswer)
+        self.0.recv().await.map_err(|_| NoAnswer)
     }
 }
 
