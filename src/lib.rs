@@ -234,7 +234,7 @@ pub use store::redis::{
         feature = "cached"
     )))
 )]
-pub use store::shared_store::SharedStore;
+pub use store::shared_store::{SharedStore, TouchAnswer};
 #[cfg(feature = "mysql")]
 pub use store::sql::mysql::MySqlStore;
 #[cfg(feature = "postgres")]

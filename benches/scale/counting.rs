@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tower_login_timeout::{
     Activity, ActivityStore, Change, Changes, LogPosition, SessionKey, SharedStore, Timestamp,
-    Touch,
+    Touch, TouchAnswer,
 };
 
 #[derive(Clone)]
@@ -121,7 +121,7 @@ impl<S: SharedStore> SharedStore for Counting<S> {
     fn touch_many(
         &self,
         touches: Vec<(SessionKey, Touch)>,
-    ) -> S::Future<Vec<(SessionKey, Activity)>> {
+    ) -> S::Future<Vec<TouchAnswer<S::Error>>> {
         let sessions = touches.len() as u64;
         self.counts.batches.fetch_add(1, Ordering::Relaxed);
         self.counts.batched.fetch_add(sessions, Ordering::Relaxed);

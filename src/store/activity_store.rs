@@ -35,7 +35,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// boxed future.
 pub trait ActivityStore: Clone + Send + Sync + 'static {
     /// The store's error.
-    type Error: Into<BoxError>;
+    type Error: Into<BoxError> + Send + 'static;
 
     /// The future of every operation. The layer polls it once before it makes anything wait for it.
     /// Hence `Unpin`, as `Ready` and boxes are.

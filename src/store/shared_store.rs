@@ -8,21 +8,28 @@ use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
 use crate::store::change_log::{Changes, LogPosition};
 
+/// Names a session, with what [`SharedStore::touch_many`] found: its record as it was, or why it was
+/// not touched.
+pub type TouchAnswer<E> = (SessionKey, Result<Activity, E>);
+
 /// A store that several nodes share. A near cache can stand in front of it.
 pub trait SharedStore: ActivityStore {
     /// Writes many touches in as few round trips as it can. Each follows the rules of
-    /// [`ActivityStore::touch`]. Returns the records that it found, *as they were*, with their keys,
-    /// in any order.
+    /// [`ActivityStore::touch`]. Returns the keys of the records that it found, in any order, each
+    /// with the record *as it was*.
     ///
-    /// A record that cannot be read is not among them, and does not fail the others. So a key that
-    /// is missing in the answer is either unknown or unreadable.
+    /// A store with several servers may lose one of them. Then the keys of its records come with an
+    /// error each, and the other touches are written. A near cache asks for the former again.
+    ///
+    /// A malformed record is not in the answer, and does not fail the others. It would fail again
+    /// however often it is touched. So a missing key is either unknown or malformed.
     ///
     /// The touches are sorted by key, and each key occurs once. Two nodes that lock records in this
     /// order do not deadlock.
     fn touch_many(
         &self,
         touches: Vec<(SessionKey, Touch)>,
-    ) -> Self::Future<Vec<(SessionKey, Activity)>>;
+    ) -> Self::Future<Vec<TouchAnswer<Self::Error>>>;
 
     /// Returns the sessions that have changed since a position in the log of changes, and the
     /// position of the next read.

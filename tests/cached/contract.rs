@@ -63,7 +63,7 @@ mod broken {
     use std::future::{Ready, ready};
     use tower_login_timeout::{
         Activity, ActivityStore, Change, Changes, LogPosition, SessionKey, SharedStore, Timestamp,
-        Touch,
+        Touch, TouchAnswer,
     };
 
     /// A shared store whose only fault is how it writes batches.
@@ -109,11 +109,11 @@ mod broken {
         fn touch_many(
             &self,
             touches: Vec<(SessionKey, Touch)>,
-        ) -> Answer<Vec<(SessionKey, Activity)>> {
+        ) -> Answer<Vec<TouchAnswer<std::convert::Infallible>>> {
             let some = self.1(&touches);
             let touched = touches.into_iter().take(some).filter_map(|(key, touch)| {
                 let Ok(found) = self.0.touch(key, (self.2)(touch)).into_inner();
-                Some((key, found?))
+                Some((key, Ok(found?)))
             });
             ready(Ok(touched.collect()))
         }

@@ -1,5 +1,7 @@
 //! Tests of the cache while the shared store fails or hangs.
 
+use std::error::Error;
+
 use tokio::time::{Instant, sleep};
 use tower_login_timeout::{
     Activity, ActivityStore, BoxError, CachedStore, Policy, Reason, SessionKey, Timestamp,
@@ -8,8 +10,8 @@ use tower_login_timeout::{
 use crate::common::scripted::{Fault, Operation, ScriptedStore};
 
 use super::world::{
-    MAX_STALE_ON_ERROR, MAX_STALENESS, MILLI, READ_EVERY, Refused, SECOND, SHARED_TIMEOUT, World,
-    settle,
+    FLUSH_EVERY, MAX_STALE_ON_ERROR, MAX_STALENESS, MILLI, READ_EVERY, Refused, SECOND,
+    SHARED_TIMEOUT, World, settle,
 };
 
 #[tokio::test(start_paused = true)]
@@ -180,6 +182,80 @@ async fn a_store_that_hung_is_asked_again_by_every_session() {
         let answer = tokio::time::timeout(SECOND, world.request(key)).await;
         assert_eq!(answer, Ok(Ok(())));
     }
+}
+
+/// A store may lose one of several servers.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_lost_does_not_fail_the_others_of_its_flush() {
+    let world = World::new();
+    let (lost, other) = (
+        world.begin_hot("lost").await,
+        world.begin_hot("other").await,
+    );
+    sleep(2 * FLUSH_EVERY).await;
+    let clicked = world.now();
+    for key in [lost, other] {
+        assert_eq!(world.request(key).await, Ok(()));
+    }
+    world.shared.lose(lost);
+    let before = world.shared.batches().len();
+    let error = world.cache.flush(SECOND).await.unwrap_err();
+    assert!(error.source().is_some(), "{error}");
+    assert_eq!(
+        world.shared.batches().len(),
+        before + 1,
+        "nothing to divide"
+    );
+    assert_eq!(world.stored(other).await.last_activity(), clicked);
+    assert!(world.stored(lost).await.last_activity() < clicked);
+    world.shared.heal();
+    world.cache.flush(SECOND).await.unwrap();
+    assert_eq!(world.stored(lost).await.last_activity(), clicked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_lost_does_not_fail_the_other_questions_of_its_batch() {
+    let world = World::new();
+    world
+        .begin_hot("another, so that the log is followed")
+        .await;
+    let mut keys = Vec::new();
+    for id in 0..100 {
+        keys.push(world.begin(&id.to_string()).await);
+    }
+    let lost = keys[50];
+    world.shared.set(Operation::Touch, Fault::AnswersLate);
+    let ask =
+        |key: &SessionKey| tokio::spawn(world.cache.touch(*key, world.policy.touch(world.now())));
+    let requests: Vec<_> = keys.iter().map(ask).collect();
+    settle().await;
+    world.shared.lose(lost);
+    for _ in 0..16 {
+        world.shared.open_gate();
+    }
+    for (key, request) in keys.iter().zip(requests) {
+        let answer = request.await.unwrap();
+        assert_eq!(answer.is_err(), *key == lost, "{answer:?}");
+    }
+    assert_eq!(world.shared.batches().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_lost_does_not_let_others_be_served_for_longer() {
+    let world = World::new();
+    let key = world.begin_hot("a").await;
+    let lost = world.begin("lost").await;
+    world.shared.lose(lost);
+    let unknown = world.request(lost).await;
+    assert!(matches!(unknown, Err(Refused::Error(_))));
+    sleep(READ_EVERY).await;
+    world.shared.cut_log();
+    world.revoke_elsewhere(key).await;
+    sleep(READ_EVERY - MILLI).await;
+    assert_eq!(
+        world.request(key).await,
+        Err(Refused::Expired(Reason::Revoked))
+    );
 }
 
 #[test]

@@ -64,6 +64,7 @@ pub struct Script {
 struct Faults {
     of_all: Option<Fault>,
     of_one: Vec<(Operation, Fault)>,
+    lost: Vec<SessionKey>,
 }
 
 impl Default for Script {
@@ -113,6 +114,11 @@ impl ScriptedStore {
         self.script.faults.lock().unwrap().of_all = Some(fault);
     }
 
+    /// Makes every touch of one session fail from now on, as if its server were lost.
+    pub fn lose(&self, key: SessionKey) {
+        self.script.faults.lock().unwrap().lost.push(key);
+    }
+
     /// Makes every operation work again.
     pub fn heal(&self) {
         *self.script.faults.lock().unwrap() = Faults::default();
@@ -131,6 +137,10 @@ impl ScriptedStore {
     /// Counts how often the store was asked about one session, by `touch` or `load`.
     pub fn questions(&self) -> usize {
         self.script.questions.load(Ordering::SeqCst)
+    }
+
+    fn is_lost(&self, key: SessionKey) -> bool {
+        self.script.faults.lock().unwrap().lost.contains(&key)
     }
 
     fn fault(&self, operation: Operation) -> Option<Fault> {
@@ -201,6 +211,10 @@ impl ActivityStore for ScriptedStore {
 
     fn touch(&self, key: SessionKey, touch: Touch) -> Answer<Option<Activity>> {
         self.script.questions.fetch_add(1, Ordering::SeqCst);
+        if self.is_lost(key) {
+            self.script.calls.lock().unwrap().push(Operation::Touch);
+            return Box::pin(async { Err(Down) });
+        }
         self.run(
             Operation::Touch,
             move |memory| now(memory.touch(key, touch)),
@@ -226,9 +240,9 @@ mod shared {
     use std::mem::take;
     use std::sync::Mutex;
 
-    use tower_login_timeout::{Activity, Changes, LogPosition, SessionKey, SharedStore, Touch};
+    use tower_login_timeout::{Changes, LogPosition, SessionKey, SharedStore, Touch, TouchAnswer};
 
-    use super::{Answer, Fault, Operation, ScriptedStore, now};
+    use super::{Answer, Down, Fault, Operation, ScriptedStore, now};
 
     #[derive(Default)]
     pub struct Part {
@@ -281,14 +295,17 @@ mod shared {
     }
 
     impl SharedStore for ScriptedStore {
-        fn touch_many(
-            &self,
-            touches: Vec<(SessionKey, Touch)>,
-        ) -> Answer<Vec<(SessionKey, Activity)>> {
+        fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Answer<Vec<TouchAnswer<Down>>> {
             let batches = &self.script.shared.batches;
             batches.lock().unwrap().push(touches.clone());
+            let (touches, lost): (Vec<_>, Vec<_>) = touches
+                .into_iter()
+                .partition(|(key, _)| !self.is_lost(*key));
             self.run(Operation::TouchMany, move |memory| {
-                now(memory.touch_many(touches))
+                let found = now(memory.touch_many(touches)).into_iter();
+                let found = found.filter_map(|(key, found)| Some((key, Ok(found.ok()?))));
+                let lost = lost.into_iter().map(|(key, _)| (key, Err(Down)));
+                found.chain(lost).collect()
             })
         }
 

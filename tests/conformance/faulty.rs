@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::task::yield_now;
 use tower_login_timeout::{
     Activity, ActivityStore, BoxError, Change, Changes, Limits, LogPosition, Policy, SessionKey,
-    SharedStore, Timestamp, Touch,
+    SharedStore, Timestamp, Touch, TouchAnswer,
 };
 
 use super::faulty_log::Log;
@@ -554,7 +554,7 @@ impl SharedStore for Store {
     fn touch_many(
         &self,
         mut touches: Vec<(SessionKey, Touch)>,
-    ) -> Answer<Vec<(SessionKey, Activity)>> {
+    ) -> Answer<Vec<TouchAnswer<BoxError>>> {
         if self.has(Fault::ManyCutsBatches) {
             touches.truncate(1_000);
         }
@@ -567,12 +567,12 @@ impl SharedStore for Store {
                         store.put(key, Activity::began(touch.now()), Timestamp::MAX);
                     }
                     if store.has(Fault::ManyMakesUpAnswers) {
-                        found.push((key, Activity::began(touch.now())));
+                        found.push((key, Ok(Activity::began(touch.now()))));
                     }
                     continue;
                 };
                 if !(store.has(Fault::ManyLeavesOutEnded) && before.activity.is_revoked()) {
-                    found.push((key, before.activity));
+                    found.push((key, Ok(before.activity)));
                 }
                 if let Some(fault @ (Fault::ManyInTwoSteps | Fault::ManyOverwritesCreate)) =
                     store.fault
@@ -601,7 +601,7 @@ impl SharedStore for Store {
                 }
                 if store.has(Fault::ManyAnswersAfter) {
                     found.pop();
-                    found.push((key, after));
+                    found.push((key, Ok(after)));
                 }
             }
             found

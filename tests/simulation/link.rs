@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tower_login_timeout::{
     Activity, ActivityStore, Change, Changes, LogPosition, SessionKey, SharedStore, Timestamp,
-    Touch,
+    Touch, TouchAnswer,
 };
 
 use super::clock::{EPOCH, reading_of};
@@ -163,12 +163,18 @@ impl ActivityStore for Link {
 }
 
 impl SharedStore for Link {
-    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Asking<Vec<(SessionKey, Activity)>> {
+    fn touch_many(
+        &self,
+        touches: Vec<(SessionKey, Touch)>,
+    ) -> Asking<Vec<TouchAnswer<Unreachable>>> {
         let link = self.clone();
         self.judge_flush(&touches);
         Box::pin(async move {
             match link.ask(Operation::TouchMany(touches)).await? {
-                Reply::Records(found) => Ok(found),
+                Reply::Records(found) => Ok(found
+                    .into_iter()
+                    .map(|(key, found)| (key, Ok(found)))
+                    .collect()),
                 other => unreachable!("{other:?}"),
             }
         })

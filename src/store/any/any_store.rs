@@ -19,7 +19,7 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::{ActivityStore, BoxError};
 use crate::store::change_log::{Changes, LogPosition};
-use crate::store::shared_store::SharedStore;
+use crate::store::shared_store::{SharedStore, TouchAnswer};
 
 /// How long the store may take to show that it is up.
 const READY_WITHIN: Duration = Duration::from_secs(1);
@@ -187,7 +187,7 @@ impl SharedStore for AnyStore {
     fn touch_many(
         &self,
         touches: Vec<(SessionKey, Touch)>,
-    ) -> BoxFuture<Vec<(SessionKey, Activity)>> {
+    ) -> BoxFuture<Vec<TouchAnswer<BoxError>>> {
         self.0.touch_many(touches)
     }
 

@@ -13,7 +13,7 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::BoxError;
 use crate::store::change_log::{Changes, LogPosition};
-use crate::store::shared_store::SharedStore;
+use crate::store::shared_store::{SharedStore, TouchAnswer};
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
@@ -33,7 +33,7 @@ pub(super) trait Erased: Send + Sync {
     fn touch_many(
         &self,
         touches: Vec<(SessionKey, Touch)>,
-    ) -> BoxFuture<Vec<(SessionKey, Activity)>>;
+    ) -> BoxFuture<Vec<TouchAnswer<BoxError>>>;
     fn changes_since(&self, position: Option<LogPosition>) -> BoxFuture<Changes>;
     fn read_changes_every(&self) -> Duration;
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>>;
@@ -91,8 +91,13 @@ impl<S: SharedStore> Erased for Typed<S> {
     fn touch_many(
         &self,
         touches: Vec<(SessionKey, Touch)>,
-    ) -> BoxFuture<Vec<(SessionKey, Activity)>> {
-        boxed(self.store.touch_many(touches))
+    ) -> BoxFuture<Vec<TouchAnswer<BoxError>>> {
+        let touched = self.store.touch_many(touches);
+        boxed(async move {
+            let found = touched.await?.into_iter();
+            let found = found.map(|(key, found)| (key, found.map_err(Into::into)));
+            Ok::<_, S::Error>(found.collect())
+        })
     }
 
     fn changes_since(&self, position: Option<LogPosition>) -> BoxFuture<Changes> {

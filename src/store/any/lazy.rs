@@ -17,7 +17,9 @@ use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
+use crate::store::activity_store::BoxError;
 use crate::store::change_log::{Changes, LogPosition};
+use crate::store::shared_store::TouchAnswer;
 
 /// How long one attempt to connect may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -168,7 +170,7 @@ impl Erased for LazyStore {
     fn touch_many(
         &self,
         touches: Vec<(SessionKey, Touch)>,
-    ) -> BoxFuture<Vec<(SessionKey, Activity)>> {
+    ) -> BoxFuture<Vec<TouchAnswer<BoxError>>> {
         self.run(|store| store.touch_many(touches))
     }
 

@@ -86,10 +86,12 @@ impl<R: SharedStore> Cache<R> {
             let written = self.shared.touch_many(touches.collect());
             match timeout(limits.batch, written).await {
                 Ok(Ok(found)) => {
-                    let found: HashMap<_, _> = found.into_iter().collect();
+                    let mut found: HashMap<_, _> = found.into_iter().collect();
                     for (key, ticket, touch) in asked {
-                        let found = found.get(&key.key).copied();
-                        self.shard(key).written(key, &ticket, &touch, found);
+                        match found.remove(&key.key).transpose() {
+                            Ok(found) => self.shard(key).written(key, &ticket, &touch, found),
+                            Err(error) => outcome = Err(FlushError::failed(error)),
+                        }
                     }
                 }
                 failed => {

@@ -39,6 +39,8 @@ impl<R: SharedStore> Cache<R> {
             let Ok(Ok(changes)) = timeout(limit, read).await else {
                 return;
             };
+            // One session that cannot be read is no failure of the store.
+            self.note_success();
             self.apply(&changes);
             *position = Some(changes.position().clone());
             if !changes.has_more() {

@@ -184,18 +184,21 @@ impl<R: SharedStore> Cache<R> {
             // A store that hangs must not hold the lane for ever.
             () = all_gone(callers) => return,
         };
-        let answer = match found {
+        let mut answer = match found {
             Ok(found) => {
                 self.note_success();
                 Ok(found.into_iter().collect::<BTreeMap<_, _>>())
             }
-            Err(error) => Err(SharedFailure::new(error.into())),
+            Err(error) => Err(SharedFailure::of(error)),
         };
         for (key, (_, callers)) in questions {
-            let answer = answer.as_ref().map(|found| found.get(&key).copied());
+            let answer = match &mut answer {
+                Ok(found) => found.remove(&key).transpose().map_err(SharedFailure::of),
+                Err(failure) => Err(failure.clone()),
+            };
             for caller in callers {
                 // A caller that does not wait any more is no error.
-                let _ = caller.send(answer.map_err(Clone::clone));
+                let _ = caller.send(answer.clone());
             }
         }
     }

@@ -188,7 +188,7 @@ impl Asking {
             answer = question => {
                 self.remove();
                 // There may be no caller any more.
-                let _ = self.answer.send(answer.map_err(SharedFailure::new));
+                let _ = self.answer.send(answer.map_err(SharedFailure::of));
             }
             () = self.answer.closed() => {}
         }
@@ -223,8 +223,8 @@ impl Answering {
 pub(super) struct SharedFailure(Arc<BoxError>);
 
 impl SharedFailure {
-    pub(super) fn new(error: BoxError) -> Self {
-        Self(Arc::new(error))
+    pub(super) fn of(error: impl Into<BoxError>) -> Self {
+        Self(Arc::new(error.into()))
     }
 }
 

@@ -64,7 +64,7 @@ impl Batch {
             .iter()
             .map(|queued| (queued.key, queued.touch))
             .collect();
-        let touched = operations.by_deadline(|| operations.touch_each(sent)).await;
+        let touched = operations.touch_each(sent).await;
         match touched {
             Ok(touched) => {
                 for (queued, touched) in touches.into_iter().zip(touched) {

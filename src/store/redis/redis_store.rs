@@ -15,7 +15,7 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
 use crate::store::change_log::{Changes, LogPosition};
-use crate::store::shared_store::SharedStore;
+use crate::store::shared_store::{SharedStore, TouchAnswer};
 use crate::store::store_clock::StoreClock;
 
 /// Stores activity in Redis 6.2 or later, or in Valkey, for sessions that outlive a process or are
@@ -194,8 +194,15 @@ impl ActivityStore for RedisStore {
 }
 
 impl SharedStore for RedisStore {
-    /// Sends up to 128 touches in a round trip. Each round trip has the whole deadline.
-    fn touch_many(&self, touches: Vec<(SessionKey, Touch)>) -> Answer<Vec<(SessionKey, Activity)>> {
+    /// Sends up to 128 touches in a round trip, and to a Cluster all of them. Each round trip has
+    /// the whole deadline.
+    ///
+    /// A touch fails alone where a server of a Cluster does not answer, and where the server
+    /// refuses to write.
+    fn touch_many(
+        &self,
+        touches: Vec<(SessionKey, Touch)>,
+    ) -> Answer<Vec<TouchAnswer<RedisStoreError>>> {
         Box::pin(Arc::clone(&self.0).touch_many(touches))
     }
 

@@ -10,9 +10,9 @@ use super::call::Call;
 use super::codec::{LoadResult, read, split_refusal};
 use super::error::RedisStoreError;
 use super::operations::Operations;
-use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::touch::Touch;
+use crate::store::shared_store::TouchAnswer;
 
 /// The outcome of one touch.
 pub(super) struct Touched {
@@ -45,7 +45,8 @@ impl Operations {
         self.touch_alone(key, *touch).await.found
     }
 
-    /// Touches records, and answers for each. An error of one does not fail the others.
+    /// Touches records, and answers for each within the deadline. An error of one does not fail the
+    /// others.
     pub(super) async fn touch_each(
         self: &Arc<Self>,
         touches: Vec<(SessionKey, Touch)>,
@@ -54,7 +55,8 @@ impl Operations {
             return Ok(Vec::new());
         }
         if self.allows_many_keys() {
-            match self.touch_in_one_script(&touches).await {
+            let touched = self.by_deadline(|| self.touch_in_one_script(&touches));
+            match touched.await {
                 // A Cluster is behind the address.
                 Err(error) if error.is_cross_slot() => self.allow_one_key(),
                 answer => return answer,
@@ -64,12 +66,19 @@ impl Operations {
     }
 
     /// Touches records with one script each. They are sent together, so they still share packets.
+    ///
+    /// Each has a deadline of its own: one server of a Cluster that hangs does not fail the records
+    /// of the others.
     async fn touch_one_by_one(self: &Arc<Self>, touches: Vec<(SessionKey, Touch)>) -> Vec<Touched> {
         let mut all: Vec<_> = touches.iter().map(|_| Touched::failed(no_list())).collect();
         let mut under_way = JoinSet::new();
         for (index, (key, touch)) in touches.into_iter().enumerate() {
             let operations = Arc::clone(self);
-            under_way.spawn(async move { (index, operations.touch_alone(key, touch).await) });
+            under_way.spawn(async move {
+                let touched = operations
+                    .by_deadline(|| async { Ok(operations.touch_alone(key, touch).await) });
+                (index, touched.await.unwrap_or_else(Touched::failed))
+            });
         }
         while let Some(Ok((index, touched))) = under_way.join_next().await {
             if let Some(place) = all.get_mut(index) {
@@ -119,22 +128,31 @@ impl Operations {
         }
     }
 
-    /// Touches records, and returns those that it found. A malformed record is skipped: it would
-    /// fail again however often the touches are repeated.
+    /// Touches records, and returns those that it found and those that it could not touch. A
+    /// malformed record is skipped: it would fail again however often the touches are repeated.
     pub(super) async fn touch_many(
         self: Arc<Self>,
         touches: Vec<(SessionKey, Touch)>,
-    ) -> Result<Vec<(SessionKey, Activity)>, RedisStoreError> {
+    ) -> Result<Vec<TouchAnswer<RedisStoreError>>, RedisStoreError> {
         let mut all = Vec::with_capacity(touches.len());
-        for batch in touches.chunks(BATCH_SIZE) {
-            let touched = self.in_time(|| self.touch_each(batch.to_vec())).await?;
+        // Where each record has a script of its own, no script holds up the server. One part is
+        // best then: a server of a Cluster that hangs costs one deadline, and not one a part.
+        let size = match self.allows_many_keys() {
+            true => BATCH_SIZE,
+            false => touches.len().max(1),
+        };
+        for batch in touches.chunks(size) {
+            let permit = self.by_deadline(|| async { Ok(self.permit().await) });
+            let _permit = permit.await?;
+            let touched = self.touch_each(batch.to_vec()).await?;
             for ((key, _), touched) in batch.iter().zip(touched) {
-                match (touched.found, touched.refusal) {
-                    (_, Some(error)) => return Err(error),
-                    (Ok(found), None) => all.extend(found.map(|found| (*key, found))),
-                    (Err(error), None) if error.is_malformed() => {}
-                    (Err(error), None) => return Err(error),
-                }
+                let answer = match (touched.found, touched.refusal) {
+                    (Err(error), None) if error.is_malformed() => continue,
+                    (_, Some(error)) | (Err(error), None) => Err(error),
+                    (Ok(Some(found)), None) => Ok(found),
+                    (Ok(None), None) => continue,
+                };
+                all.push((*key, answer));
             }
         }
         Ok(all)

@@ -18,7 +18,7 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
 use crate::store::change_log::{Changes, LogPosition};
-use crate::store::shared_store::SharedStore;
+use crate::store::shared_store::{SharedStore, TouchAnswer};
 
 /// Stores activity in a SQL database. Use it as `SqliteStore`, `PostgresStore` or `MySqlStore`.
 /// Each of them has its own cargo feature.
@@ -186,7 +186,7 @@ impl<DB: SqlDatabase> SharedStore for SqlStore<DB> {
     fn touch_many(
         &self,
         mut touches: Vec<(SessionKey, Touch)>,
-    ) -> Self::Future<Vec<(SessionKey, Activity)>> {
+    ) -> Self::Future<Vec<TouchAnswer<Self::Error>>> {
         touches.sort_unstable_by_key(|(key, _)| *key);
         let Some(now) = touches.iter().map(|(_, touch)| touch.now()).max() else {
             return Box::pin(async { Ok(Vec::new()) });
@@ -199,7 +199,8 @@ impl<DB: SqlDatabase> SharedStore for SqlStore<DB> {
                 let touched = run_in_background(&inner.pool, move |connection| async move {
                     batch.touch_batch(connection, &touches).await
                 });
-                found.extend(touched.await?);
+                let touched = touched.await?.into_iter();
+                found.extend(touched.map(|(key, activity)| (key, Ok(activity))));
             }
             Ok(found)
         })
