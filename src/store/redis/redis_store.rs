@@ -194,8 +194,8 @@ impl ActivityStore for RedisStore {
 }
 
 impl SharedStore for RedisStore {
-    /// Sends up to 128 touches in a round trip, and to a Cluster all of them. Each round trip has
-    /// the whole deadline.
+    /// Sends up to 128 touches in a round trip, and to a Cluster up to 512. Each round trip has the
+    /// whole deadline.
     ///
     /// A touch fails alone where a server of a Cluster does not answer, and where the server
     /// refuses to write.

@@ -14,6 +14,12 @@ use crate::session::key::SessionKey;
 use crate::session::touch::Touch;
 use crate::store::shared_store::TouchAnswer;
 
+/// How many touches are sent at once where each has a script of its own, which holds up no others.
+///
+/// A server of a Cluster that hangs costs one deadline for so many touches. More of them could take
+/// longer than a deadline on a slow machine.
+const AT_ONCE: usize = 512;
+
 /// The outcome of one touch.
 pub(super) struct Touched {
     /// The record as it was before the touch.
@@ -135,11 +141,9 @@ impl Operations {
         touches: Vec<(SessionKey, Touch)>,
     ) -> Result<Vec<TouchAnswer<RedisStoreError>>, RedisStoreError> {
         let mut all = Vec::with_capacity(touches.len());
-        // Where each record has a script of its own, no script holds up the server. One part is
-        // best then: a server of a Cluster that hangs costs one deadline, and not one a part.
         let size = match self.allows_many_keys() {
             true => BATCH_SIZE,
-            false => touches.len().max(1),
+            false => AT_ONCE,
         };
         for batch in touches.chunks(size) {
             let permit = self.by_deadline(|| async { Ok(self.permit().await) });
