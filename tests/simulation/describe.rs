@@ -48,11 +48,12 @@ impl Words<'_> {
             Reply::Done => "done".to_owned(),
             Reply::Record(None) => "no record".to_owned(),
             Reply::Record(Some(found)) => self.record(found),
-            Reply::Records(found) => {
+            Reply::Records { found, lost } => {
                 let records = found
                     .iter()
                     .map(|(key, found)| format!("{} {}", self.name(key), self.record(found)));
-                records.collect::<Vec<_>>().join(", ")
+                let lost = lost.iter().map(|key| format!("{} lost", self.name(key)));
+                records.chain(lost).collect::<Vec<_>>().join(", ")
             }
             Reply::Changes(changes) => self.changes(changes),
             Reply::Time(time) => reading_of(*time).to_string(),

@@ -171,10 +171,11 @@ impl SharedStore for Link {
         self.judge_flush(&touches);
         Box::pin(async move {
             match link.ask(Operation::TouchMany(touches)).await? {
-                Reply::Records(found) => Ok(found
-                    .into_iter()
-                    .map(|(key, found)| (key, Ok(found)))
-                    .collect()),
+                Reply::Records { found, lost } => {
+                    let found = found.into_iter().map(|(key, found)| (key, Ok(found)));
+                    let lost = lost.into_iter().map(|key| (key, Err(Unreachable)));
+                    Ok(found.chain(lost).collect())
+                }
                 other => unreachable!("{other:?}"),
             }
         })

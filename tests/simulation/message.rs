@@ -2,10 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::mem::take;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use tower_login_timeout::Changed;
+use tower_login_timeout::{Changed, SessionKey, Touch};
 
 use super::describe::described;
 use super::random::Random;
@@ -120,11 +121,15 @@ impl Message {
         if world.troubles.is_down(now) {
             return self.is_given_up();
         }
-        let reply = {
+        let lost_records = self.lose_some();
+        let mut reply = {
             let mut facts = world.facts.lock().unwrap();
             let mut server = world.server.lock().unwrap();
             server.run(&self.operation, began, now, &mut facts)
         };
+        if let Reply::Records { lost, .. } = &mut reply {
+            *lost = lost_records;
+        }
         world.count("operations", self.operation.name());
         if let Reply::Changes(changes) = &reply {
             world.count(
@@ -156,6 +161,24 @@ impl Message {
                     .at(now + after, move || self.answer.set(Ok(reply)));
             }
         }
+    }
+
+    /// Takes out the touches of the records that one lost server of a Cluster has.
+    fn lose_some(&mut self) -> Vec<SessionKey> {
+        let is_cluster = matches!(self.world.settings.store.log, LogKind::SecondStep { .. });
+        let Operation::TouchMany(touches) = &mut self.operation else {
+            return Vec::new();
+        };
+        if !is_cluster || !self.random.percent(5) {
+            return Vec::new();
+        }
+        let is_lost = |(key, _): &(SessionKey, Touch)| key.to_bytes()[0] % 3 == 0;
+        let (lost, rest) = take(touches).into_iter().partition(is_lost);
+        *touches = rest;
+        self.world
+            .count("messages", "batches without the records of a lost server");
+        let lost: Vec<_> = lost;
+        lost.into_iter().map(|(key, _)| key).collect()
     }
 
     /// No answer comes: the sender gives up at its deadline, if it has one.

@@ -66,7 +66,11 @@ pub enum Operation {
 pub enum Reply {
     Done,
     Record(Option<Activity>),
-    Records(Vec<(SessionKey, Activity)>),
+    /// What was found, and the records that were not touched.
+    Records {
+        found: Vec<(SessionKey, Activity)>,
+        lost: Vec<SessionKey>,
+    },
     Changes(Changes),
     Time(Timestamp),
 }
@@ -113,7 +117,10 @@ impl Server {
                 let touched = touches
                     .iter()
                     .filter_map(|(key, touch)| Some((*key, self.touch(*key, touch, now)?)));
-                Reply::Records(touched.collect())
+                Reply::Records {
+                    found: touched.collect(),
+                    lost: Vec::new(),
+                }
             }
             Operation::Change(key, change) => {
                 let Some(before) = self.find(key, now) else {
