@@ -218,6 +218,9 @@ pub use store::change_log::{Changed, Changes, LogPosition};
 #[cfg(feature = "conformance")]
 pub use store::conformance;
 pub use store::error::StoreError;
+pub use store::event::observe_store::ObserveStore;
+pub use store::event::store_event::{StoreEvent, TimedOperation};
+pub use store::memory::builder::MemoryStoreBuilder;
 pub use store::memory::memory_store::MemoryStore;
 #[cfg(feature = "redis")]
 pub use store::redis::{
@@ -259,6 +262,8 @@ pub use store::sql::{dialect::SqlDatabase, error::SqlError, sql_store::SqlStore}
     )))
 )]
 pub use store::store_clock::StoreClock;
+pub use store::timed::timed_future::TimedFuture;
+pub use store::timed::timed_store::TimedStore;
 pub use tracker::{SessionHandle, Tracker};
 
 /// The README's code compiles and runs. It needs most features, so only a test with all of them

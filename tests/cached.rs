@@ -12,6 +12,7 @@ mod cached {
     #[cfg(feature = "conformance")]
     mod contract;
     mod crossing;
+    mod events;
     mod failures;
     mod flush;
     mod hot_path;

@@ -3,11 +3,12 @@
 mod common;
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::site::{IDLE, MILLISECOND};
 use tower_login_timeout::{
-    Activity, ActivityStore, Limits, MemoryStore, Policy, SessionKey, Timestamp,
+    Activity, ActivityStore, Limits, MemoryStore, Policy, SessionKey, StoreEvent, Timestamp,
 };
 
 const START: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
@@ -165,4 +166,29 @@ async fn concurrent_creations_and_removals_keep_the_count_right() {
         found += usize::from(store.load(key(number)).await.unwrap().is_some());
     }
     assert_eq!(found, store.len());
+}
+
+#[tokio::test]
+async fn an_eviction_is_reported_if_the_session_may_have_been_live() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let events = Arc::clone(&seen);
+    let builder = MemoryStore::builder().with_capacity(1);
+    let builder = builder.with_observer(move |event: &StoreEvent<'_>| match event {
+        StoreEvent::Evicted { evicted, .. } => events.lock().unwrap().push(*evicted),
+        event => panic!("{event:?}"),
+    });
+    let store = builder.build();
+    create(&store, 0, START).await;
+    create(&store, 1, START).await;
+    create(&store, 2, START).await;
+    assert_eq!(*seen.lock().unwrap(), [1, 2]);
+
+    // The time of the one that goes is over.
+    let later = START.saturating_add(IDLE * 3);
+    create(&store, 3, later).await;
+    // The one that goes is revoked.
+    store.revoke(key(3), Timestamp::MAX).await.unwrap();
+    create(&store, 4, later).await;
+    assert_eq!(store.load(key(3)).await.unwrap(), None);
+    assert_eq!(*seen.lock().unwrap(), [1, 2]);
 }

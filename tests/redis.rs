@@ -14,6 +14,7 @@ mod redis {
     mod connect;
     #[cfg(feature = "conformance")]
     mod contract;
+    mod events;
     mod faults;
     #[cfg(feature = "conformance")]
     mod operations;

@@ -11,6 +11,7 @@ pub(crate) mod change_log;
 pub mod conformance;
 pub(crate) mod detached;
 pub(crate) mod error;
+pub(crate) mod event;
 pub(crate) mod lifecycle;
 pub(crate) mod memory;
 #[cfg(feature = "_shared")]
@@ -24,4 +25,5 @@ pub(crate) mod shared_store;
 pub(crate) mod sql;
 #[cfg(feature = "_shared")]
 pub(crate) mod store_clock;
+pub(crate) mod timed;
 pub(crate) mod timeout;

@@ -11,9 +11,15 @@ use tokio::time::{Instant, sleep};
 
 use crate::clock::Clock;
 use crate::session::time::{Timestamp, whole_millis};
+use crate::store::event::observe_store::ObserveStore;
+use crate::store::event::store_event::StoreEvent;
+use crate::store::event::store_observers::StoreObservers;
 
 /// How often the store is asked again. Quartz drifts by a few milliseconds in this time.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
+
+/// A correction of at least so many milliseconds is reported. No drift is as large.
+const STEP: u64 = 1_000;
 
 /// How many samples a correction takes. The one with the shortest round trip counts.
 const SAMPLES: usize = 3;
@@ -67,6 +73,7 @@ struct StoreTime {
     started: Instant,
     /// The store's time at that moment, in milliseconds since 1970.
     at_start: AtomicI64,
+    observers: StoreObservers,
 }
 
 /// One answer of the store.
@@ -91,6 +98,36 @@ impl StoreClock {
         F: Future<Output = Result<Timestamp, E>> + Send,
         E: Send,
     {
+        Self::follow_with(ask, StoreObservers::default()).await
+    }
+
+    /// Creates a clock that follows a store, and that reports each step of the store's time as
+    /// [`StoreEvent::ClockStepped`](crate::StoreEvent::ClockStepped).
+    ///
+    /// # Errors
+    ///
+    /// As [`follow`](StoreClock::follow).
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    pub async fn follow_observed<A, F, E>(ask: A, observer: impl ObserveStore) -> Result<Self, E>
+    where
+        A: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Timestamp, E>> + Send,
+        E: Send,
+    {
+        let mut observers = StoreObservers::default();
+        observers.push(observer);
+        Self::follow_with(ask, observers).await
+    }
+
+    pub(crate) async fn follow_with<A, F, E>(ask: A, observers: StoreObservers) -> Result<Self, E>
+    where
+        A: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Timestamp, E>> + Send,
+        E: Send,
+    {
         let started = Instant::now();
         let first = sample(started, &ask)
             .await?
@@ -99,6 +136,7 @@ impl StoreClock {
         let time = Arc::new(StoreTime {
             started,
             at_start: AtomicI64::new(first.at_start),
+            observers,
         });
         let measured = Arc::clone(&time);
         let measuring = tokio::spawn(async move {
@@ -117,12 +155,8 @@ impl StoreClock {
 
 impl Clock for StoreClock {
     fn now(&self) -> Timestamp {
-        let StoreTime { started, at_start } = &*self.0.time;
-        let now = at_start
-            .load(Ordering::Relaxed)
-            .saturating_add(millis(started.elapsed()));
-        // A store before 1970 shows the epoch.
-        Timestamp::from_unix_millis(u64::try_from(now).unwrap_or(0))
+        let time = &*self.0.time;
+        time.shown(time.at_start.load(Ordering::Relaxed))
     }
 }
 
@@ -154,8 +188,21 @@ impl StoreTime {
         if before.abs_diff(first.at_start) > whole_millis(first.round_trip / 2) {
             let best = first.or_better(self.started, ask).await?;
             self.at_start.store(best.at_start, Ordering::Relaxed);
+            if before.abs_diff(best.at_start) >= STEP {
+                self.observers.report(&StoreEvent::ClockStepped {
+                    before: self.shown(before),
+                    after: self.shown(best.at_start),
+                });
+            }
         }
         Ok(())
+    }
+
+    /// Returns the time now, if the store's time was this when the timer started.
+    fn shown(&self, at_start: i64) -> Timestamp {
+        let now = at_start.saturating_add(millis(self.started.elapsed()));
+        // A store before 1970 shows the epoch.
+        Timestamp::from_unix_millis(u64::try_from(now).unwrap_or(0))
     }
 }
 
@@ -304,6 +351,35 @@ mod tests {
         assert_eq!(clock.now(), NOON.saturating_add(started.elapsed()));
         sleep(MEASURE_EVERY).await;
         assert_eq!(clock.now(), Timestamp::UNIX_EPOCH.saturating_add(SECOND));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_of_the_store_is_reported_and_drift_is_not() {
+        let store = ManualClock::at(NOON);
+        let told = store.clone();
+        let steps = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = Arc::clone(&steps);
+        let clock = StoreClock::follow_observed(
+            move || ready(Ok::<_, Infallible>(told.now())),
+            move |event: &StoreEvent<'_>| match event {
+                StoreEvent::ClockStepped { before, after } => {
+                    seen.lock().unwrap().push((*before, *after));
+                }
+                event => panic!("{event:?}"),
+            },
+        );
+        let clock = clock.await.unwrap();
+        let drifted = MEASURE_EVERY - Duration::from_millis(5);
+        store.set(NOON.saturating_add(drifted));
+        sleep(MEASURE_EVERY + Duration::from_millis(1)).await;
+        assert!(steps.lock().unwrap().is_empty());
+
+        let stepped = NOON.saturating_add(60 * SECOND);
+        store.set(stepped);
+        sleep(MEASURE_EVERY).await;
+        let before = NOON.saturating_add(drifted + MEASURE_EVERY);
+        assert_eq!(*steps.lock().unwrap(), [(before, stepped)]);
+        drop(clock);
     }
 
     #[tokio::test]

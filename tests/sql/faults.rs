@@ -4,8 +4,8 @@ use std::future::Future;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgPoolOptions;
@@ -13,7 +13,7 @@ use sqlx::sqlite::SqlitePool;
 use tokio::sync::watch;
 use tower_login_timeout::{
     ActivityStore, MySqlStore, PostgresStore, SessionKey, SqlDatabase, SqlStore, SqliteStore,
-    Timestamp,
+    StoreEvent, Timestamp,
 };
 
 use crate::common::databases::{mariadb_url, postgresql_url, start_mariadb, start_postgresql};
@@ -203,6 +203,43 @@ async fn mariadb_is_frozen_and_killed() {
         .await
         .unwrap();
     freeze_and_kill(store, &mut server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_is_reported_once_as_lost_and_once_as_reconnected() {
+    let mut server = start_postgresql();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let events = Arc::clone(&seen);
+    let store = PostgresStore::connect(&postgresql_url(server.port()))
+        .await
+        .unwrap()
+        .with_observer(move |event: &StoreEvent<'_>| {
+            events.lock().unwrap().push(match event {
+                StoreEvent::Lost { store, .. } => ("lost", *store, Duration::ZERO),
+                StoreEvent::Reconnected { store, away, .. } => ("reconnected", *store, *away),
+                event => panic!("{event:?}"),
+            });
+        });
+    store.migrate().await.unwrap();
+    let key = SessionKey::of("sesame");
+    store.load(key).await.unwrap();
+    assert!(seen.lock().unwrap().is_empty());
+
+    signal_all(&mut server, "KILL");
+    let start = Instant::now();
+    while start.elapsed() < SECOND {
+        store.load(key).await.unwrap_err();
+    }
+    server.restart();
+    eventually("the store answers", SECOND * 20, || async {
+        store.load(key).await.is_ok()
+    })
+    .await;
+    let seen = seen.lock().unwrap();
+    let [("lost", "postgres", _), ("reconnected", "postgres", away)] = seen[..] else {
+        panic!("{seen:?}");
+    };
+    assert!(away >= SECOND / 2, "{away:?}");
 }
 
 /// A restart without requests: the next request is answered, although every connection of the pool

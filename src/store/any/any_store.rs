@@ -19,6 +19,8 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::{ActivityStore, BoxError};
 use crate::store::change_log::{Changes, LogPosition};
+use crate::store::event::observe_store::ObserveStore;
+use crate::store::event::store_observers::StoreObservers;
 use crate::store::shared_store::{SharedStore, TouchAnswer};
 
 /// How long the store may take to show that it is up.
@@ -75,7 +77,23 @@ impl AnyStore {
     /// If no store has this scheme, if its feature is not compiled in, if the URL cannot be read,
     /// or if the store cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, AnyStoreError> {
-        Kind::of(url)?.connect(url).await.map(Self)
+        let observers = StoreObservers::default();
+        Kind::of(url)?.connect(url, observers).await.map(Self)
+    }
+
+    /// Connects as [`connect`](AnyStore::connect) does. The store and its clocks report their
+    /// [events](crate::StoreEvent) to this observer.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](AnyStore::connect).
+    pub async fn connect_observed(
+        url: &str,
+        observer: impl ObserveStore,
+    ) -> Result<Self, AnyStoreError> {
+        let mut observers = StoreObservers::default();
+        observers.push(observer);
+        Kind::of(url)?.connect(url, observers).await.map(Self)
     }
 
     /// Creates a store that connects in the background, so that a program can start while the store
@@ -107,14 +125,20 @@ impl AnyStore {
     pub fn connect_lazy(url: &str) -> Result<Self, AnyStoreError> {
         let kind = Kind::of(url)?;
         if kind == Kind::Memory {
-            return memory::connect(url).map(Self);
+            return memory::connect(url, StoreObservers::default()).map(Self);
         }
         let url = url.to_owned();
         let connect = move || {
             let url = url.clone();
-            async move { kind.connect(&url).await }
+            async move { kind.connect(&url, StoreObservers::default()).await }
         };
         Ok(Self(Arc::new(LazyStore::start(kind.name(), connect)?)))
+    }
+
+    /// Returns the kind of store, in one lowercase word: `redis`, for example.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.0.kind()
     }
 
     /// Asks the store for a record, to find out whether it is up.

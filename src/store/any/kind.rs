@@ -13,6 +13,7 @@ use super::postgres;
 use super::redis;
 #[cfg(feature = "sqlite")]
 use super::sqlite;
+use crate::store::event::store_observers::StoreObservers;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -65,17 +66,21 @@ impl Kind {
     }
 
     /// Connects to the store. Creates the table of an SQL store, unless it is there.
-    pub(super) async fn connect(self, url: &str) -> Result<Arc<dyn Erased>, AnyStoreError> {
+    pub(super) async fn connect(
+        self,
+        url: &str,
+        observers: StoreObservers,
+    ) -> Result<Arc<dyn Erased>, AnyStoreError> {
         match self {
-            Self::Memory => memory::connect(url),
+            Self::Memory => memory::connect(url, observers),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => sqlite::connect(url).await,
+            Self::Sqlite => sqlite::connect(url, observers).await,
             #[cfg(feature = "postgres")]
-            Self::Postgres => postgres::connect(url).await,
+            Self::Postgres => postgres::connect(url, observers).await,
             #[cfg(feature = "mysql")]
-            Self::MySql => mysql::connect(url).await,
+            Self::MySql => mysql::connect(url, observers).await,
             #[cfg(feature = "redis")]
-            Self::Redis => redis::connect(url).await,
+            Self::Redis => redis::connect(url, observers).await,
         }
     }
 }

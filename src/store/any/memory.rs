@@ -7,15 +7,20 @@ use super::erased::{Erased, erase, erase_clock};
 use super::error::AnyStoreError;
 use crate::clock::SystemClock;
 use crate::store::activity_store::BoxError;
+use crate::store::event::store_observers::StoreObservers;
 use crate::store::memory::memory_store::MemoryStore;
 
-pub(super) fn connect(url: &str) -> Result<Arc<dyn Erased>, AnyStoreError> {
+pub(super) fn connect(
+    url: &str,
+    observers: StoreObservers,
+) -> Result<Arc<dyn Erased>, AnyStoreError> {
     if url != "memory:" {
         return Err(AnyStoreError::refused(
             "nothing may follow `memory:`: remove the rest of the URL",
         ));
     }
-    Ok(erase("memory", MemoryStore::new(), |_| {
+    let store = MemoryStore::builder().with_observers(observers).build();
+    Ok(erase("memory", store, |_| {
         erase_clock(ready(Ok::<_, BoxError>(SystemClock)))
     }))
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::cached_store::CachedStore;
 use super::settings::{CachedStoreError, Settings};
+use crate::store::event::observe_store::ObserveStore;
+use crate::store::event::store_observers::StoreObservers;
 use crate::store::shared_store::SharedStore;
 
 /// Builds a [`CachedStore`]. [`build`](CachedStoreBuilder::build) checks the settings together.
@@ -22,15 +24,17 @@ use crate::store::shared_store::SharedStore;
 pub struct CachedStoreBuilder<R> {
     shared: R,
     settings: Settings,
+    observers: StoreObservers,
 }
 
 // The constructor is here because the builder needs the store, and files do not need each other.
 impl<R: SharedStore> CachedStore<R> {
     /// Creates a builder with every default.
-    pub const fn builder(shared: R) -> CachedStoreBuilder<R> {
+    pub fn builder(shared: R) -> CachedStoreBuilder<R> {
         CachedStoreBuilder {
             shared,
             settings: Settings::DEFAULT,
+            observers: StoreObservers::default(),
         }
     }
 }
@@ -93,6 +97,17 @@ impl<R: SharedStore> CachedStoreBuilder<R> {
         self
     }
 
+    /// Adds an observer. It is told [`StoreEvent::ChangeLogBehind`], [`StoreEvent::ChangeLogCut`]
+    /// and [`StoreEvent::FlushFailed`]. The shared store has observers of its own.
+    ///
+    /// [`StoreEvent::ChangeLogBehind`]: crate::StoreEvent::ChangeLogBehind
+    /// [`StoreEvent::ChangeLogCut`]: crate::StoreEvent::ChangeLogCut
+    /// [`StoreEvent::FlushFailed`]: crate::StoreEvent::FlushFailed
+    pub fn with_observer(mut self, observer: impl ObserveStore) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
     /// Creates the near cache.
     ///
     /// # Errors
@@ -100,6 +115,10 @@ impl<R: SharedStore> CachedStoreBuilder<R> {
     /// If a setting is zero, or if `max_stale_on_error` is shorter than `max_staleness`.
     pub fn build(self) -> Result<CachedStore<R>, CachedStoreError> {
         let settings = self.settings.checked()?;
-        Ok(CachedStore::with_settings(self.shared, settings))
+        Ok(CachedStore::with_settings(
+            self.shared,
+            settings,
+            self.observers,
+        ))
     }
 }

@@ -15,6 +15,7 @@ use super::settings::Settings;
 use super::shard::{HashedKey, Lookup, Shard};
 use crate::session::key::SessionKey;
 use crate::session::touch::Touch;
+use crate::store::event::store_observers::StoreObservers;
 
 /// Small enough that a flush or a sweep of one shard holds its lock for a short time only.
 const SESSIONS_PER_SHARD: usize = 256;
@@ -30,6 +31,7 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Cache<R> {
     pub(super) shared: R,
     pub(super) settings: Settings,
+    pub(super) observers: StoreObservers,
     shards: Box<[Shard]>,
     hasher: DefaultHashBuilder,
     last_failure: Mutex<Option<Instant>>,
@@ -49,13 +51,14 @@ pub(super) struct Cache<R> {
 }
 
 impl<R> Cache<R> {
-    pub(super) fn new(shared: R, settings: Settings) -> Self {
+    pub(super) fn new(shared: R, settings: Settings, observers: StoreObservers) -> Self {
         // Rounded down, so that the cache never keeps more sessions than its capacity.
         let shards = (settings.capacity / SESSIONS_PER_SHARD).clamp(1, MAX_SHARDS);
         let shards = 1 << shards.ilog2();
         Self {
             shared,
             settings,
+            observers,
             shards: (0..shards)
                 .map(|_| Shard::new(settings.capacity / shards))
                 .collect(),

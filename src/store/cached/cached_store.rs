@@ -18,6 +18,7 @@ use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::{ActivityStore, BoxError};
+use crate::store::event::store_observers::StoreObservers;
 use crate::store::shared_store::SharedStore;
 
 /// A near cache in front of a store that several nodes share. Most requests of an active session
@@ -136,12 +137,12 @@ impl<R: SharedStore> CachedStore<R> {
     /// Creates a near cache in front of this store, with every default.
     #[must_use]
     pub fn new(shared: R) -> Self {
-        Self::with_settings(shared, Settings::DEFAULT)
+        Self::with_settings(shared, Settings::DEFAULT, StoreObservers::default())
     }
 
-    pub(super) fn with_settings(shared: R, settings: Settings) -> Self {
+    pub(super) fn with_settings(shared: R, settings: Settings, observers: StoreObservers) -> Self {
         Self(Arc::new(Inner {
-            cache: Arc::new(Cache::new(shared, settings)),
+            cache: Arc::new(Cache::new(shared, settings, observers)),
             open: watch::Sender::new(()),
         }))
     }

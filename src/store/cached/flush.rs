@@ -9,6 +9,7 @@ use super::cache::Cache;
 use super::flush_error::FlushError;
 use super::settings::BATCH_TIMEOUT;
 use super::shard::Shard;
+use crate::store::event::store_event::StoreEvent;
 use crate::store::shared_store::SharedStore;
 
 /// How many touches one batch holds: enough that the round trip does not count, and few enough that
@@ -38,10 +39,11 @@ impl<R: SharedStore> Cache<R> {
             batch: within,
             deadline: Instant::now().checked_add(within),
         };
-        match timeout(within, self.write_gathered(limits)).await {
+        let outcome = match timeout(within, self.write_gathered(limits)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(self.timed_out(within)),
-        }
+        };
+        self.reported(outcome)
     }
 
     /// Writes the gathered touches. Each batch has a time limit of its own.
@@ -52,7 +54,14 @@ impl<R: SharedStore> Cache<R> {
             batch: BATCH_TIMEOUT,
             deadline: None,
         };
-        self.write_gathered(limits).await
+        self.reported(self.write_gathered(limits).await)
+    }
+
+    /// Reports a flush that failed.
+    fn reported(&self, outcome: Result<(), FlushError>) -> Result<(), FlushError> {
+        outcome.inspect_err(|error| {
+            self.observers.report(&StoreEvent::FlushFailed { error });
+        })
     }
 
     /// Writes the gathered touches. What cannot be written stays gathered for the next flush.

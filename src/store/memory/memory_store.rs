@@ -15,9 +15,14 @@ use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
+use crate::store::event::store_event::StoreEvent;
+use crate::store::event::store_observers::StoreObservers;
 
 /// How long one round of removals takes, if there is enough traffic to drive it.
 const ROUND: Duration = Duration::from_secs(60);
+
+/// How many sessions are remembered, unless it is set.
+pub(super) const DEFAULT_CAPACITY: usize = 1_000_000;
 
 /// Small enough that locking, growing or sweeping one stalls nobody for long, and as many as fill a
 /// table well: one of 1024 buckets doubles when it is seven eighths full.
@@ -61,6 +66,9 @@ struct Shards {
     capacity: usize,
     sweep: Sweep,
     changes: ChangeLog,
+    /// How many sessions made room that may have been live.
+    evicted: AtomicU64,
+    observers: StoreObservers,
 }
 
 /// Which shard is swept next, and when.
@@ -74,12 +82,16 @@ impl MemoryStore {
     /// Creates a store for a million sessions.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_capacity(1_000_000)
+        Self::with_capacity(DEFAULT_CAPACITY)
     }
 
     /// Creates a store for so many sessions, at least one. It allocates as they come.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
+        Self::with_observers(capacity, StoreObservers::default())
+    }
+
+    pub(super) fn with_observers(capacity: usize, observers: StoreObservers) -> Self {
         let mut per_shard = SESSIONS_PER_SHARD;
         while capacity / per_shard > MOST_SHARDS {
             per_shard *= 2;
@@ -95,6 +107,8 @@ impl MemoryStore {
                 every: whole_millis(ROUND) / shards as u64,
             },
             changes: ChangeLog::new(),
+            evicted: AtomicU64::new(0),
+            observers,
         }))
     }
 
@@ -135,19 +149,23 @@ impl Shards {
 
     /// Makes room for a newcomer if there are too many, in its own shard or in the next one that
     /// has anybody else.
-    fn stay_within_capacity(&self, newcomer: SessionKey, hash: u64) {
+    fn stay_within_capacity(&self, newcomer: SessionKey, hash: u64, now: Timestamp) {
         if self.common.len() <= self.capacity {
             return;
         }
         let home = self.index(hash);
         let (before, after) = self.shards.split_at(home);
-        let _ = [Evictable::NotRevoked, Evictable::Any]
+        let evicted = [Evictable::NotRevoked, Evictable::Any]
             .into_iter()
             .find_map(|evictable| {
                 let mut shards = after.iter().chain(before);
                 shards
                     .find_map(|shard| shard.evict_one(&self.common, newcomer, hash >> 7, evictable))
             });
+        if evicted.is_some_and(|slot| !slot.is_revoked() && !slot.is_over(now)) {
+            let evicted = self.evicted.fetch_add(1, Ordering::Relaxed) + 1;
+            self.observers.report(&StoreEvent::Evicted { evicted });
+        }
     }
 
     /// Removes what is over in one shard, if it is time to.
@@ -187,7 +205,7 @@ impl ActivityStore for MemoryStore {
         if shard.replace(&shards.common, key, activity, keep_until) {
             shards.changes.note(key);
         }
-        shards.stay_within_capacity(key, hash);
+        shards.stay_within_capacity(key, hash, activity.last_activity());
         ready(Ok(()))
     }
 
@@ -201,7 +219,7 @@ impl ActivityStore for MemoryStore {
         let hash = shards.common.hash(key);
         let shard = shards.shard(hash);
         let begun = shard.insert_if_absent(&shards.common, key, activity, keep_until);
-        shards.stay_within_capacity(key, hash);
+        shards.stay_within_capacity(key, hash, activity.last_activity());
         ready(Ok(begun))
     }
 

@@ -1,5 +1,6 @@
 //! The store in this process's memory.
 
+pub(crate) mod builder;
 pub(crate) mod memory_store;
 mod shard;
 #[cfg(feature = "_shared")]

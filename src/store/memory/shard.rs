@@ -142,15 +142,15 @@ impl Shard {
         Some(before)
     }
 
-    /// Removes the record that was idle for longest of a sample, other than `spared`. Returns
-    /// nothing if there is none that may go.
+    /// Removes the record that was idle for longest of a sample, other than `spared`. Returns it,
+    /// or nothing if there is none that may go.
     pub(super) fn evict_one(
         &self,
         common: &Common,
         spared: SessionKey,
         random: u64,
         evictable: Evictable,
-    ) -> Option<()> {
+    ) -> Option<Slot> {
         let mut records = self.lock();
         // Without this look, a shard full of revoked records would be walked in vain.
         if evictable == Evictable::NotRevoked && records.revoked == records.slots.len() {
@@ -166,8 +166,7 @@ impl Shard {
             .take(SAMPLE)
             .map(|slot| (slot.last_activity(), slot.key()))
             .min()?;
-        records.remove(common, key);
-        Some(())
+        records.remove(common, key)
     }
 
     /// Removes the records whose time is over, and hands back memory if the shard has become much
@@ -251,16 +250,15 @@ impl Records {
         replaces
     }
 
-    fn remove(&mut self, common: &Common, key: SessionKey) {
+    fn remove(&mut self, common: &Common, key: SessionKey) -> Option<Slot> {
         let entry = self
             .slots
             .find_entry(common.hash(key), |slot| slot.key() == key);
-        if let Ok(entry) = entry {
-            let (removed, _) = entry.remove();
-            self.revoked -= usize::from(removed.is_revoked());
-            self.extras.remove(&key);
-            common.len.fetch_sub(1, Ordering::Relaxed);
-        }
+        let (removed, _) = entry.ok()?.remove();
+        self.revoked -= usize::from(removed.is_revoked());
+        self.extras.remove(&key);
+        common.len.fetch_sub(1, Ordering::Relaxed);
+        Some(removed)
     }
 }
 

@@ -21,6 +21,8 @@ use super::tcp;
 use super::tls::TlsSettings;
 use super::transport::Transport;
 use super::url_parameters::UrlParameters;
+use crate::store::event::observe_store::ObserveStore;
+use crate::store::event::store_observers::StoreObservers;
 
 /// The longest deadline. A few times this does not overflow.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(60 * 60);
@@ -45,6 +47,7 @@ pub struct RedisStoreBuilder {
     replicas: usize,
     tls: TlsSettings,
     config: AsyncConnectionConfig,
+    observers: StoreObservers,
 }
 
 impl RedisStore {
@@ -105,6 +108,7 @@ impl RedisStoreBuilder {
             replicas: 0,
             tls: TlsSettings::default(),
             config: AsyncConnectionConfig::new(),
+            observers: StoreObservers::default(),
         }
     }
 
@@ -178,6 +182,22 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Adds an observer. It is told [`StoreEvent::Lost`] and [`StoreEvent::Reconnected`], and
+    /// [`StoreEvent::ClockStepped`] by the clocks that the store creates.
+    ///
+    /// [`StoreEvent::Lost`]: crate::StoreEvent::Lost
+    /// [`StoreEvent::Reconnected`]: crate::StoreEvent::Reconnected
+    /// [`StoreEvent::ClockStepped`]: crate::StoreEvent::ClockStepped
+    pub fn with_observer(mut self, observer: impl ObserveStore) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    pub(crate) fn with_observers(mut self, observers: StoreObservers) -> Self {
+        self.observers = observers;
+        self
+    }
+
     /// Connects to the servers that this URL names. [`RedisStore::connect`] lists the formats. The
     /// URL's parameters win over this builder's settings.
     ///
@@ -243,6 +263,7 @@ impl RedisStoreBuilder {
             log: format!("{}changes", self.prefix),
             prefix: self.prefix,
             endpoint: endpoint.to_string(),
+            observers: self.observers,
         };
         Ok(RedisStore::over(Arc::new(operations)))
     }
@@ -268,7 +289,7 @@ impl RedisStoreBuilder {
             limit: self.deadline,
             queue: self.in_flight.min(4096),
         };
-        Ok(ManagedConnection::start(connector).await?)
+        Ok(ManagedConnection::start(connector, self.observers.clone()).await?)
     }
 }
 

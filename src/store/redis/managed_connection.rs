@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep};
 use super::backoff::Backoff;
 use super::connection::Connection;
 use super::connector::{Closed, Connector};
+use super::outages::Outages;
+use crate::store::event::store_observers::StoreObservers;
 
 /// How often an idle connection is checked. Nothing else shows that the server is gone.
 const HEARTBEAT: Duration = Duration::from_millis(500);
@@ -52,10 +54,15 @@ enum State {
 
 impl ManagedConnection {
     /// Connects, and starts the background task.
-    pub(super) async fn start(connector: Connector) -> RedisResult<Self> {
+    pub(super) async fn start(
+        connector: Connector,
+        observers: StoreObservers,
+    ) -> RedisResult<Self> {
         let (sender, state) = watch::channel(State::Connecting);
         let signals = Arc::<Signals>::default();
-        let task = tokio::spawn(keep_up(connector, sender, Arc::clone(&signals))).abort_handle();
+        let outages = Outages::new(observers);
+        let task = tokio::spawn(keep_up(connector, sender, Arc::clone(&signals), outages));
+        let task = task.abort_handle();
         let connection = Self(Arc::new(Shared {
             state,
             signals,
@@ -107,12 +114,18 @@ impl Drop for Shared {
 }
 
 /// Connects, watches the connection, and connects again, until it is aborted.
-async fn keep_up(mut connector: Connector, state: watch::Sender<State>, signals: Arc<Signals>) {
+async fn keep_up(
+    mut connector: Connector,
+    state: watch::Sender<State>,
+    signals: Arc<Signals>,
+    mut outages: Outages,
+) {
     let mut backoff = Backoff::default();
     loop {
         let pause = match connector.connect().await {
             Ok((connection, closed)) => {
                 let since = Instant::now();
+                outages.ended();
                 state.send_replace(State::Up(connection.clone()));
                 if let Connection::Cluster(_) = connection {
                     // The Cluster client repairs its connections itself, but can wait for a lost
@@ -123,6 +136,7 @@ async fn keep_up(mut connector: Connector, state: watch::Sender<State>, signals:
                     continue;
                 }
                 until_lost(&mut connector, connection, closed, &signals).await;
+                outages.began();
                 if since.elapsed() >= STEADY {
                     state.send_replace(State::Connecting);
                     backoff = Backoff::default();
@@ -141,7 +155,9 @@ async fn keep_up(mut connector: Connector, state: watch::Sender<State>, signals:
                 let pause = backoff.pause_after(&error);
                 state.send_if_modified(|state| {
                     let cluster = matches!(state, State::Up(_));
-                    if !cluster {
+                    if cluster {
+                        outages.began();
+                    } else {
                         *state = State::Down(error);
                     }
                     !cluster

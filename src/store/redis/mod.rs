@@ -15,6 +15,7 @@ mod endpoint;
 pub(crate) mod error;
 mod managed_connection;
 mod operations;
+mod outages;
 pub(crate) mod redis_store;
 mod report;
 mod scripts;

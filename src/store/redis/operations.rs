@@ -15,6 +15,7 @@ use super::managed_connection::ManagedConnection;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
+use crate::store::event::store_observers::StoreObservers;
 
 /// The connections and the settings of one store, and the operations over them.
 pub(super) struct Operations {
@@ -31,6 +32,7 @@ pub(super) struct Operations {
     pub(super) log: String,
     /// The addresses, without credentials.
     pub(super) endpoint: String,
+    pub(super) observers: StoreObservers,
 }
 
 /// A second connection, for revocations that wait for replicas: `WAIT` holds up all commands behind

@@ -139,7 +139,7 @@ impl RedisStore {
             let operations = Arc::clone(&store.0);
             async move { operations.in_time(|| operations.time()).await }
         };
-        StoreClock::follow(ask).await
+        StoreClock::follow_with(ask, self.0.observers.clone()).await
     }
 }
 

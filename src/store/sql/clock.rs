@@ -25,5 +25,5 @@ pub(super) async fn follow<DB: SqlDatabase>(store: &SqlStore<DB>) -> Result<Stor
             ))
         })
     };
-    StoreClock::follow(now).await
+    StoreClock::follow_with(now, store.0.pool.settings().observers.clone()).await
 }

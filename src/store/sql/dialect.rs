@@ -21,6 +21,9 @@ pub trait SqlDatabase: Dialect {}
 
 /// How a database runs the statements of a store.
 pub trait Dialect: Database {
+    /// What events call this kind of store.
+    const STORE: &'static str;
+
     /// Writes the statements for the table of these settings.
     fn statements(settings: &Settings) -> Statements;
 

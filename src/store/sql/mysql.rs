@@ -105,6 +105,8 @@ impl MySqlStore {
 impl SqlDatabase for MySql {}
 
 impl Dialect for MySql {
+    const STORE: &'static str = "mysql";
+
     fn statements(settings: &Settings) -> Statements {
         let table = settings.table.as_str();
         let logged_until = format!("{NOW} + {}", settings.logged_for().as_millis());

@@ -12,8 +12,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::dialect::Dialect;
 use super::error::SqlError;
-use super::reconnect::{Attempt, Reason, Reconnect};
+use super::reconnect::{Attempt, Failed, Reason, Reconnect};
 use super::settings::{Protocol, Settings};
+use crate::store::event::store_event::StoreEvent;
 
 /// A connection that was idle for longer is tested before it is used. A busy pool has no such
 /// connection. After a restart of the server, every connection that was not in use is one.
@@ -90,7 +91,10 @@ impl<DB: Dialect> ConnectionPool<DB> {
             let acquired = timeout_at(deadline, acquired).await;
             match acquired.unwrap_or(Some(Err(sqlx::Error::PoolTimedOut))) {
                 Some(Ok(connection)) => {
-                    self.shared.reconnect.succeeded();
+                    if let Some(away) = self.shared.reconnect.succeeded() {
+                        let store = DB::STORE;
+                        self.report(&StoreEvent::Reconnected { store, away });
+                    }
                     self.shared.in_use.fetch_add(1, Ordering::Relaxed);
                     return Ok(connection);
                 }
@@ -122,7 +126,13 @@ impl<DB: Dialect> ConnectionPool<DB> {
             }
             _ => Reason::Unreachable,
         };
-        self.shared.reconnect.failed(attempt, reason);
+        if self.shared.reconnect.failed(attempt, reason) == Failed::First {
+            self.report(&StoreEvent::Lost { store: DB::STORE });
+        }
+    }
+
+    fn report(&self, event: &StoreEvent<'_>) {
+        self.settings().observers.report(event);
     }
 
     /// Gives a connection back.

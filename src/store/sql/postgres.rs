@@ -125,6 +125,8 @@ fn parameter(value: &str) -> &'static str {
 impl SqlDatabase for Postgres {}
 
 impl Dialect for Postgres {
+    const STORE: &'static str = "postgres";
+
     fn statements(settings: &Settings) -> Statements {
         let table = settings.table.as_str();
         let logged_until = format!("{NOW} + {}", settings.logged_for().as_millis());

@@ -54,7 +54,17 @@ pub(super) struct Reconnect {
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
+    /// When the first of these failures was.
+    failing_since: Option<Instant>,
     next_attempt: Option<Instant>,
+}
+
+/// What a failed attempt is, among those that failed since the database could be used last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// The database could be used until now.
+    First,
+    Later,
 }
 
 /// The permission to connect once.
@@ -91,25 +101,35 @@ impl Reconnect {
         }
     }
 
-    /// Records that the database can be used.
-    pub(super) fn succeeded(&self) {
-        if self.failing.load(Ordering::Relaxed) {
-            let mut state = self.state();
-            *state = State::default();
-            self.failing.store(false, Ordering::Relaxed);
-            self.success.notify_waiters();
+    /// Records that the database can be used. Returns for how long it could not, if this is the
+    /// first success since then.
+    pub(super) fn succeeded(&self) -> Option<Duration> {
+        if !self.failing.load(Ordering::Relaxed) {
+            return None;
         }
+        let mut state = self.state();
+        let since = std::mem::take(&mut *state).failing_since;
+        self.failing.store(false, Ordering::Relaxed);
+        self.success.notify_waiters();
+        since.map(|since| since.elapsed())
     }
 
     /// Records that an attempt failed. Attempts that were made together count as one.
-    pub(super) fn failed(&self, attempt: Attempt, reason: Reason) {
+    pub(super) fn failed(&self, attempt: Attempt, reason: Reason) -> Failed {
         let mut state = self.state();
+        let known = state.failing_since.is_some();
         if state.failures == attempt.failures {
             let backoff = jittered(backoff(reason, state.failures));
             state.failures = state.failures.saturating_add(1);
+            state.failing_since.get_or_insert_with(Instant::now);
             state.next_attempt = Some(Instant::now() + backoff);
             self.failing.store(true, Ordering::Relaxed);
             self.failure.notify_waiters();
+        }
+        if known || state.failing_since.is_none() {
+            Failed::Later
+        } else {
+            Failed::First
         }
     }
 

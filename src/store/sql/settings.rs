@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::error::SqlError;
 use super::table::TableName;
+use crate::store::event::store_observers::StoreObservers;
 
 /// The shortest time limit. A shorter one would fail requests on a healthy database.
 const MIN_TIMEOUT: Duration = Duration::from_millis(50);
@@ -52,6 +53,7 @@ pub struct Settings {
     pub(super) timeout: Duration,
     pub(super) table: TableName,
     pub(super) protocol: Protocol,
+    pub(super) observers: StoreObservers,
 }
 
 impl Default for Settings {
@@ -62,6 +64,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(1),
             table: TableName::default(),
             protocol: Protocol::Prepared,
+            observers: StoreObservers::default(),
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
 use crate::store::change_log::{Changes, LogPosition};
+use crate::store::event::observe_store::ObserveStore;
+use crate::store::event::store_observers::StoreObservers;
 use crate::store::shared_store::{SharedStore, TouchAnswer};
 
 /// Stores activity in a SQL database. Use it as `SqliteStore`, `PostgresStore` or `MySqlStore`.
@@ -82,6 +84,26 @@ impl<DB: SqlDatabase> SqlStore<DB> {
             table,
             ..self.0.pool.settings().clone()
         }))
+    }
+
+    /// Adds an observer. It is told [`StoreEvent::Lost`] and [`StoreEvent::Reconnected`], and
+    /// [`StoreEvent::ClockStepped`] by the clocks that this store creates.
+    ///
+    /// [`StoreEvent::Lost`]: crate::StoreEvent::Lost
+    /// [`StoreEvent::Reconnected`]: crate::StoreEvent::Reconnected
+    /// [`StoreEvent::ClockStepped`]: crate::StoreEvent::ClockStepped
+    #[must_use]
+    pub fn with_observer(self, observer: impl ObserveStore) -> Self {
+        let mut settings = self.0.pool.settings().clone();
+        settings.observers.push(observer);
+        self.with_settings(settings)
+    }
+
+    pub(crate) fn with_observers(self, observers: StoreObservers) -> Self {
+        self.with_settings(Settings {
+            observers,
+            ..self.0.pool.settings().clone()
+        })
     }
 
     /// Creates the tables that are missing. Call this whenever the program starts.

@@ -151,6 +151,8 @@ fn with_wal(options: SqliteConnectOptions, settings: &Settings) -> SqliteConnect
 impl SqlDatabase for Sqlite {}
 
 impl Dialect for Sqlite {
+    const STORE: &'static str = "sqlite";
+
     fn statements(settings: &Settings) -> Statements {
         let table = settings.table.as_str();
         let logged_until = format!("{NOW} + {}", settings.logged_for().as_millis());
