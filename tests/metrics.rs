@@ -8,7 +8,9 @@ use common::scripted::{Fault, Operation, ScriptedStore};
 use common::site::{IDLE, Site, anonymous, policy, request};
 use http::Request;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use tower_login_timeout::{MetricsObserver, rule};
+use tower_login_timeout::{
+    Activity, ActivityStore, MemoryStore, MetricsObserver, SessionKey, TimedStore, Timestamp, rule,
+};
 
 /// Returns every counter that is not zero as `name{label="value"}`, with its value.
 fn counted(snapshotter: &Snapshotter) -> BTreeMap<String, u64> {
@@ -111,5 +113,44 @@ fn every_counter_is_there_from_the_start_and_there_are_no_more() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, MetricsObserver::new);
-    assert_eq!(snapshotter.snapshot().into_vec().len(), 17);
+    assert_eq!(snapshotter.snapshot().into_vec().len(), 25);
+}
+
+#[tokio::test]
+async fn events_of_a_store_are_counted_and_its_operations_are_measured() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+
+    let observer = MetricsObserver::new();
+    let full = MemoryStore::builder()
+        .with_capacity(1)
+        .with_observer(observer);
+    let store = TimedStore::new("sessions", full.build(), observer);
+    let activity = Activity::began(Timestamp::UNIX_EPOCH);
+    for id in ["a", "b"] {
+        let created = store.create(SessionKey::of(id), activity, Timestamp::MAX);
+        created.await.unwrap();
+    }
+
+    let found = snapshotter.snapshot().into_vec().into_iter();
+    let found = found.filter_map(|(key, unit, _, value)| {
+        let (_, key) = key.into_parts();
+        match value {
+            DebugValue::Counter(0) => None,
+            DebugValue::Counter(count) => Some((key.to_string(), unit, count as usize)),
+            DebugValue::Histogram(samples) => Some((key.to_string(), unit, samples.len())),
+            DebugValue::Gauge(_) => panic!("{key} is a gauge"),
+        }
+    });
+    let mut found: Vec<_> = found.collect();
+    found.sort_unstable_by_key(|(key, ..)| key.clone());
+    let evicted = "Key(login_timeout_store_events_total, [event = evicted])".to_owned();
+    let seconds =
+        "Key(login_timeout_store_seconds, [store = sessions, operation = create])".to_owned();
+    let expected = [
+        (evicted, None, 1),
+        (seconds, Some(metrics::Unit::Seconds), 2),
+    ];
+    assert_eq!(found, expected);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tower_login_timeout::{BoxError, CachedStore};
 
+use crate::metrics;
 use crate::options::Options;
 use crate::store;
 
@@ -13,7 +14,9 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// Serves, and writes the gathered activity before it ends.
 pub async fn serve(options: Options) -> Result<(), BoxError> {
     let (shared, clock) = store::open(&options.store).await?;
-    let store = CachedStore::new(shared.clone());
+    let store = CachedStore::builder(shared.clone())
+        .with_observer(metrics::observer())
+        .build()?;
     let served = crate::serve(options, store.clone(), clock, shared).await;
     let flushed = store.flush(FLUSH_WITHIN).await;
     served.and(flushed.map_err(BoxError::from))

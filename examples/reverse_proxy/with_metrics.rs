@@ -6,14 +6,26 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tokio::net::TcpListener;
-use tower_login_timeout::{ActivityStore, BoxError, LoginTimeoutLayer, MetricsObserver};
+use tower_login_timeout::{
+    ActivityStore, BoxError, LoginTimeoutLayer, MetricsObserver, ObserveStore,
+};
 
 use crate::ready::Ready;
 
 /// Prometheus's text format.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The bounds of the histogram of the store's times, in seconds.
+const BOUNDS: [f64; 10] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
+];
+
+/// Counts and measures what the store does. Without `--metrics`, nobody reads it.
+pub fn observer() -> impl ObserveStore {
+    MetricsObserver::new()
+}
 
 /// Counts what the layer does. Serves the counters, and whether the store is up, at this address.
 pub async fn serve<St: ActivityStore>(
@@ -21,7 +33,10 @@ pub async fn serve<St: ActivityStore>(
     layer: LoginTimeoutLayer<St>,
     store: impl Ready,
 ) -> Result<(LoginTimeoutLayer<St>, SocketAddr), BoxError> {
-    let recorder = PrometheusBuilder::new().install_recorder()?;
+    let seconds = Matcher::Full("login_timeout_store_seconds".to_owned());
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(seconds, &BOUNDS)?
+        .install_recorder()?;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use tower_login_timeout::{AnyStore, BoxError, Clock};
+use tower_login_timeout::{AnyStore, BoxError, Clock, TimedStore};
 
+use crate::metrics;
 use crate::ready::Ready;
 
 /// Opens the store that this text names, and the clock of all who share it.
-pub async fn open(url: &str) -> Result<(AnyStore, Arc<dyn Clock>), BoxError> {
+pub async fn open(url: &str) -> Result<(TimedStore<AnyStore>, Arc<dyn Clock>), BoxError> {
     let url = if url == "memory" { "memory:" } else { url };
-    let store = AnyStore::connect(url).await?;
+    let store = AnyStore::connect_observed(url, metrics::observer()).await?;
     let clock = store.clock().await?;
-    Ok((store, clock))
+    let timed = TimedStore::new(store.kind(), store, metrics::observer());
+    Ok((timed, clock))
 }
 
-impl Ready for AnyStore {
+impl Ready for TimedStore<AnyStore> {
     async fn is_ready(&self) -> bool {
-        self.ready().await.is_ok()
+        self.inner().ready().await.is_ok()
     }
 }

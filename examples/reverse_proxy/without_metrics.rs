@@ -2,9 +2,14 @@
 
 use std::net::SocketAddr;
 
-use tower_login_timeout::{ActivityStore, BoxError, LoginTimeoutLayer};
+use tower_login_timeout::{ActivityStore, BoxError, LoginTimeoutLayer, ObserveStore, StoreEvent};
 
 use crate::ready::Ready;
+
+/// Takes no note of the store's events.
+pub fn observer() -> impl ObserveStore {
+    |_: &StoreEvent<'_>| {}
+}
 
 /// Refuses to serve.
 pub async fn serve<St: ActivityStore>(

@@ -1,14 +1,17 @@
 //! The store in memory, where no feature of another store is on.
 
-use tower_login_timeout::{BoxError, MemoryStore, SystemClock};
+use tower_login_timeout::{BoxError, MemoryStore, SystemClock, TimedStore};
 
+use crate::metrics;
 use crate::ready::Ready;
 
 /// Opens the store in memory. The text may hold a password, so no error shows it.
-pub async fn open(url: &str) -> Result<(MemoryStore, SystemClock), BoxError> {
+pub async fn open(url: &str) -> Result<(TimedStore<MemoryStore>, SystemClock), BoxError> {
     let feature = match url.split(':').next() {
         Some("memory") if matches!(url, "memory" | "memory:") => {
-            return Ok((MemoryStore::new(), SystemClock));
+            let store = MemoryStore::builder().with_observer(metrics::observer());
+            let timed = TimedStore::new("memory", store.build(), metrics::observer());
+            return Ok((timed, SystemClock));
         }
         Some("sqlite") => "sqlite",
         Some("postgres" | "postgresql") => "postgres",
@@ -29,7 +32,7 @@ pub async fn open(url: &str) -> Result<(MemoryStore, SystemClock), BoxError> {
     .into())
 }
 
-impl Ready for MemoryStore {
+impl Ready for TimedStore<MemoryStore> {
     async fn is_ready(&self) -> bool {
         true
     }

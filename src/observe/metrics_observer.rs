@@ -1,10 +1,12 @@
 //! The observer that counts events in the crate `metrics`.
 
-use metrics::{counter, describe_counter};
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 
 use crate::observe::event::{Event, Outcome};
 use crate::observe::port::Observe;
 use crate::session::verdict::Reason;
+use crate::store::event::observe_store::ObserveStore;
+use crate::store::event::store_event::StoreEvent;
 
 /// How many requests were let pass, refused or not answered.
 const REQUESTS: &str = "login_timeout_requests_total";
@@ -12,6 +14,23 @@ const REQUESTS: &str = "login_timeout_requests_total";
 const STORE_ERRORS: &str = "login_timeout_store_errors_total";
 /// How many sessions began, changed their id, or were ended.
 const SESSIONS: &str = "login_timeout_sessions_total";
+
+/// How often something happened to a store.
+const STORE_EVENTS: &str = "login_timeout_store_events_total";
+/// How long the operations of a store take.
+const STORE_SECONDS: &str = "login_timeout_store_seconds";
+
+/// What the label `event` of [`STORE_EVENTS`] may say.
+const EVENTS: [&str; 8] = [
+    "lost",
+    "reconnected",
+    "log_behind",
+    "log_cut",
+    "flush_failed",
+    "clock_stepped",
+    "evicted",
+    "slow",
+];
 
 /// What the label `outcome` may say.
 const OUTCOMES: [Outcome; 12] = [
@@ -31,14 +50,21 @@ const OUTCOMES: [Outcome; 12] = [
 
 /// Counts events in the crate [`metrics`](https://docs.rs/metrics), for any exporter.
 ///
-/// | counter | label | values |
+/// | metric | label | values |
 /// |---|---|---|
 /// | `login_timeout_requests_total` | `outcome` | `live`, `anonymous`, `exempt`, `unchecked`, `unavailable`, or why it was refused: `idle`, `absolute`, `revoked`, `unknown`, `conflicting`, `replaced`, `future` |
 /// | `login_timeout_sessions_total` | `event` | `began`, `rotated`, `ended` |
 /// | `login_timeout_store_errors_total` | `kind` | `timeout`, `failure` |
+/// | `login_timeout_store_events_total` | `event` | `lost`, `reconnected`, `log_behind`, `log_cut`, `flush_failed`, `clock_stepped`, `evicted`, `slow` |
+/// | `login_timeout_store_seconds` | `store` | the name that a [`TimedStore`](crate::TimedStore) was given |
+/// | | `operation` | `create`, `begin`, `load`, `touch`, `change`, `revoke`, `touch_many`, `changes_since` |
 ///
-/// No label holds anything else, so there are 17 time series for each process. All of them are
-/// there from the start, at zero. The outcomes are those of [`Outcome`](crate::Outcome). A request
+/// No label holds anything else. The 25 counters are there from the start, at zero.
+/// `login_timeout_store_seconds` is a histogram, and is there when an operation was measured. Give
+/// this observer to the store too, as an [`ObserveStore`](crate::ObserveStore), so that the store's
+/// events are counted. The label `event` names the [`StoreEvent`](crate::StoreEvent).
+///
+/// The outcomes are those of [`Outcome`](crate::Outcome). A request
 /// counts when the layer decides about it. A store that fails later, while a log-in or log-out is
 /// recorded, counts in `login_timeout_store_errors_total`.
 ///
@@ -83,6 +109,15 @@ impl MetricsObserver {
             STORE_ERRORS,
             "Store operations that failed or took too long."
         );
+        describe_counter!(STORE_EVENTS, "Events in the life of a store.");
+        describe_histogram!(
+            STORE_SECONDS,
+            Unit::Seconds,
+            "How long the operations of a store take."
+        );
+        for event in EVENTS {
+            counter!(STORE_EVENTS, "event" => event).increment(0);
+        }
         for outcome in OUTCOMES {
             counter!(REQUESTS, "outcome" => outcome.as_str()).increment(0);
         }
@@ -99,6 +134,31 @@ impl MetricsObserver {
 impl Default for MetricsObserver {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl ObserveStore for MetricsObserver {
+    fn observe_store(&self, event: &StoreEvent<'_>) {
+        let event = match *event {
+            StoreEvent::Lost { .. } => "lost",
+            StoreEvent::Reconnected { .. } => "reconnected",
+            StoreEvent::ChangeLogBehind { .. } => "log_behind",
+            StoreEvent::ChangeLogCut => "log_cut",
+            StoreEvent::FlushFailed { .. } => "flush_failed",
+            StoreEvent::ClockStepped { .. } => "clock_stepped",
+            StoreEvent::Evicted { .. } => "evicted",
+            StoreEvent::Slow { .. } => "slow",
+            StoreEvent::Timed {
+                store,
+                operation,
+                took,
+            } => {
+                let operation = operation.as_str();
+                histogram!(STORE_SECONDS, "store" => store, "operation" => operation).record(took);
+                return;
+            }
+        };
+        counter!(STORE_EVENTS, "event" => event).increment(1);
     }
 }
 
