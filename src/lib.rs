@@ -192,7 +192,7 @@ pub use store::activity_store::{ActivityStore, BoxError};
         feature = "cached"
     )))
 )]
-pub use store::any::{any_store::AnyStore, error::AnyStoreError};
+pub use store::any::{any_store::AnyStore, builder::AnyStoreBuilder, error::AnyStoreError};
 #[cfg(feature = "cached")]
 pub use store::cached::builder::CachedStoreBuilder;
 #[cfg(feature = "cached")]

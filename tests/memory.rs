@@ -175,6 +175,7 @@ async fn an_eviction_is_reported_if_the_session_may_have_been_live() {
     let builder = MemoryStore::builder().with_capacity(1);
     let builder = builder.with_observer(move |event: &StoreEvent<'_>| match event {
         StoreEvent::Evicted { evicted, .. } => events.lock().unwrap().push(*evicted),
+        StoreEvent::Held { .. } => {}
         event => panic!("{event:?}"),
     });
     let store = builder.build();
@@ -191,4 +192,22 @@ async fn an_eviction_is_reported_if_the_session_may_have_been_live() {
     create(&store, 4, later).await;
     assert_eq!(store.load(key(3)).await.unwrap(), None);
     assert_eq!(*seen.lock().unwrap(), [1, 2]);
+}
+
+#[tokio::test]
+async fn how_many_sessions_there_are_is_reported_while_there_is_traffic() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let events = Arc::clone(&seen);
+    let builder = MemoryStore::builder().with_observer(move |event: &StoreEvent<'_>| match event {
+        StoreEvent::Held { sessions, .. } => events.lock().unwrap().push(*sessions),
+        event => panic!("{event:?}"),
+    });
+    let store = builder.build();
+    for number in 0..10 {
+        create(&store, number, START).await;
+    }
+    let minute = Duration::from_secs(60);
+    let touch = policy().touch(START.saturating_add(minute));
+    store.touch(key(0), touch).await.unwrap();
+    assert_eq!(seen.lock().unwrap().last(), Some(&10));
 }

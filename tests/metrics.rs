@@ -113,7 +113,7 @@ fn every_counter_is_there_from_the_start_and_there_are_no_more() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, MetricsObserver::new);
-    assert_eq!(snapshotter.snapshot().into_vec().len(), 25);
+    assert_eq!(snapshotter.snapshot().into_vec().len(), 26);
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn events_of_a_store_are_counted_and_its_operations_are_measured() {
             DebugValue::Counter(0) => None,
             DebugValue::Counter(count) => Some((key.to_string(), unit, count as usize)),
             DebugValue::Histogram(samples) => Some((key.to_string(), unit, samples.len())),
-            DebugValue::Gauge(_) => panic!("{key} is a gauge"),
+            DebugValue::Gauge(value) => Some((key.to_string(), unit, value.0 as usize)),
         }
     });
     let mut found: Vec<_> = found.collect();
@@ -148,7 +148,9 @@ async fn events_of_a_store_are_counted_and_its_operations_are_measured() {
     let evicted = "Key(login_timeout_store_events_total, [event = evicted])".to_owned();
     let seconds =
         "Key(login_timeout_store_seconds, [store = sessions, operation = create])".to_owned();
+    let held = "Key(login_timeout_memory_sessions)".to_owned();
     let expected = [
+        (held, None, 1),
         (evicted, None, 1),
         (seconds, Some(metrics::Unit::Seconds), 2),
     ];

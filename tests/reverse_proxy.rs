@@ -10,7 +10,7 @@ use common::http1::{Wire, soon};
 mod common;
 
 mod reverse_proxy {
-    #[cfg(feature = "metrics")]
+    #[cfg(all(feature = "metrics", feature = "sqlite", feature = "cached"))]
     mod dashboard;
     mod forwarding;
     #[cfg(feature = "metrics")]

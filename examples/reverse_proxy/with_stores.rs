@@ -10,7 +10,10 @@ use crate::ready::Ready;
 /// Opens the store that this text names, and the clock of all who share it.
 pub async fn open(url: &str) -> Result<(TimedStore<AnyStore>, Arc<dyn Clock>), BoxError> {
     let url = if url == "memory" { "memory:" } else { url };
-    let store = AnyStore::connect_observed(url, metrics::observer()).await?;
+    let store = AnyStore::builder()
+        .with_observer(metrics::observer())
+        .connect(url)
+        .await?;
     let clock = store.clock().await?;
     let timed = TimedStore::new(store.kind(), store, metrics::observer());
     Ok((timed, clock))

@@ -1,6 +1,8 @@
 //! The observer that counts events in the crate `metrics`.
 
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 
 use crate::observe::event::{Event, Outcome};
 use crate::observe::port::Observe;
@@ -20,8 +22,20 @@ const STORE_EVENTS: &str = "login_timeout_store_events_total";
 /// How long the operations of a store take.
 const STORE_SECONDS: &str = "login_timeout_store_seconds";
 
+/// Whether the store is up.
+const STORE_UP: &str = "login_timeout_store_up";
+/// How many touches a near cache answered from memory, or asked the shared store for.
+const CACHE_TOUCHES: &str = "login_timeout_cache_touches_total";
+/// How many sessions a near cache has in memory.
+const CACHE_SESSIONS: &str = "login_timeout_cache_sessions";
+/// How long ago a near cache read the log of changes.
+const CACHE_LOG_AGE: &str = "login_timeout_cache_log_age_seconds";
+/// How many sessions a store in memory remembers.
+const MEMORY_SESSIONS: &str = "login_timeout_memory_sessions";
+
 /// What the label `event` of [`STORE_EVENTS`] may say.
-const EVENTS: [&str; 8] = [
+const EVENTS: [&str; 9] = [
+    "connected",
     "lost",
     "reconnected",
     "log_behind",
@@ -55,18 +69,28 @@ const OUTCOMES: [Outcome; 12] = [
 /// | `login_timeout_requests_total` | `outcome` | `live`, `anonymous`, `exempt`, `unchecked`, `unavailable`, or why it was refused: `idle`, `absolute`, `revoked`, `unknown`, `conflicting`, `replaced`, `future` |
 /// | `login_timeout_sessions_total` | `event` | `began`, `rotated`, `ended` |
 /// | `login_timeout_store_errors_total` | `kind` | `timeout`, `failure` |
-/// | `login_timeout_store_events_total` | `event` | `lost`, `reconnected`, `log_behind`, `log_cut`, `flush_failed`, `clock_stepped`, `evicted`, `slow` |
+/// | `login_timeout_store_events_total` | `event` | `connected`, `lost`, `reconnected`, `log_behind`, `log_cut`, `flush_failed`, `clock_stepped`, `evicted`, `slow` |
 /// | `login_timeout_store_seconds` | `store` | the name that a [`TimedStore`](crate::TimedStore) was given |
 /// | | `operation` | `create`, `begin`, `load`, `touch`, `change`, `revoke`, `touch_many`, `changes_since` |
 ///
-/// No label holds anything else. The 25 counters are there from the start, at zero.
-/// `login_timeout_store_seconds` is a histogram, and is there when an operation was measured. Give
-/// this observer to the store too, as an [`ObserveStore`](crate::ObserveStore), so that the store's
-/// events are counted. The label `event` names the [`StoreEvent`](crate::StoreEvent).
+/// | `login_timeout_store_up` | `store` | the kind of store: `redis`, `postgres`, `mysql`, `sqlite` |
+/// | `login_timeout_cache_touches_total` | `result` | `hit`, `miss` |
+/// | `login_timeout_cache_sessions` | | |
+/// | `login_timeout_cache_log_age_seconds` | | |
+/// | `login_timeout_memory_sessions` | | |
 ///
-/// The outcomes are those of [`Outcome`](crate::Outcome). A request
-/// counts when the layer decides about it. A store that fails later, while a log-in or log-out is
-/// recorded, counts in `login_timeout_store_errors_total`.
+/// No label holds anything else. The names that end in `_total` are counters. Of them, the 26 of
+/// requests, sessions and stores are there from the start, at zero. `login_timeout_store_seconds` is
+/// a histogram. The others are gauges: `login_timeout_store_up` is 1 while the store is connected
+/// and 0 after its connection was lost, and the rest count sessions, or seconds.
+///
+/// Give this observer to the store too, as an [`ObserveStore`](crate::ObserveStore). What the store
+/// reports is there after its first report. The label `event` names the
+/// [`StoreEvent`](crate::StoreEvent).
+///
+/// The outcomes are those of [`Outcome`](crate::Outcome). A request counts when the layer decides
+/// about it. A store that fails later, while a log-in or log-out is recorded, counts in
+/// `login_timeout_store_errors_total`.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -115,6 +139,18 @@ impl MetricsObserver {
             Unit::Seconds,
             "How long the operations of a store take."
         );
+        describe_gauge!(STORE_UP, "Whether the store is connected: 1 or 0.");
+        describe_counter!(
+            CACHE_TOUCHES,
+            "Touches that a near cache answered from memory, or asked the shared store for."
+        );
+        describe_gauge!(CACHE_SESSIONS, "Sessions in the memory of a near cache.");
+        describe_gauge!(
+            CACHE_LOG_AGE,
+            Unit::Seconds,
+            "Time since a near cache has read the log of changes to its end."
+        );
+        describe_gauge!(MEMORY_SESSIONS, "Sessions in a store in memory.");
         for event in EVENTS {
             counter!(STORE_EVENTS, "event" => event).increment(0);
         }
@@ -140,8 +176,34 @@ impl Default for MetricsObserver {
 impl ObserveStore for MetricsObserver {
     fn observe_store(&self, event: &StoreEvent<'_>) {
         let event = match *event {
-            StoreEvent::Lost { .. } => "lost",
-            StoreEvent::Reconnected { .. } => "reconnected",
+            StoreEvent::Connected { store } => {
+                gauge!(STORE_UP, "store" => store).set(1);
+                "connected"
+            }
+            StoreEvent::Lost { store } => {
+                gauge!(STORE_UP, "store" => store).set(0);
+                "lost"
+            }
+            StoreEvent::Reconnected { store, .. } => {
+                gauge!(STORE_UP, "store" => store).set(1);
+                "reconnected"
+            }
+            StoreEvent::Cache {
+                hits,
+                misses,
+                sessions,
+                log_age,
+            } => {
+                counter!(CACHE_TOUCHES, "result" => "hit").increment(hits);
+                counter!(CACHE_TOUCHES, "result" => "miss").increment(misses);
+                gauge!(CACHE_SESSIONS).set(sessions as f64);
+                gauge!(CACHE_LOG_AGE).set(log_age.unwrap_or_default());
+                return;
+            }
+            StoreEvent::Held { sessions } => {
+                gauge!(MEMORY_SESSIONS).set(sessions as f64);
+                return;
+            }
             StoreEvent::ChangeLogBehind { .. } => "log_behind",
             StoreEvent::ChangeLogCut => "log_cut",
             StoreEvent::FlushFailed { .. } => "flush_failed",

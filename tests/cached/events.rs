@@ -4,9 +4,9 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::time::sleep;
-use tower_login_timeout::{Policy, StoreEvent};
+use tower_login_timeout::{Policy, SessionKey, StoreEvent};
 
-use super::world::{FLUSH_EVERY, MAX_STALENESS, READ_EVERY, SECOND, World, settle};
+use super::world::{FLUSH_EVERY, MAX_STALENESS, MILLI, READ_EVERY, SECOND, World, settle};
 use crate::common::scripted::{Fault, Operation};
 
 type Seen = Arc<Mutex<Vec<&'static str>>>;
@@ -26,11 +26,49 @@ fn observed() -> (World, Seen) {
                 assert!(error.source().is_some(), "{error}");
                 "flush failed"
             }
+            StoreEvent::Cache { .. } => return,
             event => panic!("{event:?}"),
         });
     };
     let world = World::with(|builder| builder.with_observer(observer), Policy::default());
     (world, seen)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_answered_from_memory_is_reported_with_each_flush() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let events = Arc::clone(&seen);
+    let observer = move |event: &StoreEvent<'_>| match event {
+        StoreEvent::Cache {
+            hits,
+            misses,
+            sessions,
+            log_age,
+            ..
+        } => events
+            .lock()
+            .unwrap()
+            .push((*hits, *misses, *sessions, *log_age)),
+        event => panic!("{event:?}"),
+    };
+    let world = World::with(|builder| builder.with_observer(observer), Policy::default());
+    let reports = || seen.lock().unwrap().drain(..).collect::<Vec<_>>();
+    let nobody = SessionKey::of("nobody");
+    assert!(world.request(nobody).await.is_err());
+    sleep(FLUSH_EVERY + MILLI).await;
+    assert_eq!(reports(), [(0, 1, 0, None)]);
+    let key = world.begin_hot("a").await;
+    for _ in 0..10 {
+        world.request(key).await.unwrap();
+    }
+    sleep(FLUSH_EVERY).await;
+    let all = reports();
+    let [(10.., 1.., 1, Some(age))] = all[..] else {
+        panic!("{all:?}");
+    };
+    assert!(age <= READ_EVERY, "{age:?}");
+    sleep(FLUSH_EVERY).await;
+    assert!(matches!(reports()[..], [(0, 0, 1, Some(_))]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,14 +17,22 @@ async fn a_killed_server_is_reported_as_lost_and_then_as_reconnected() -> Result
     let events = Arc::clone(&seen);
     let observer = move |event: &StoreEvent<'_>| {
         events.lock().unwrap().push(match event {
+            StoreEvent::Connected { store, .. } => (*store, Some(Duration::ZERO)),
             StoreEvent::Lost { store, .. } => (*store, None),
             StoreEvent::Reconnected { store, away, .. } => (*store, Some(*away)),
             event => panic!("{event:?}"),
         });
     };
-    let store = AnyStore::connect_observed(&url(&server), observer).await?;
+    let store = AnyStore::builder()
+        .with_observer(observer)
+        .connect(&url(&server))
+        .await?;
     store.ready().await?;
-    assert!(seen.lock().unwrap().is_empty());
+    assert_eq!(
+        seen.lock().unwrap().drain(..).collect::<Vec<_>>(),
+        [("redis", Some(Duration::ZERO))],
+        "it is connected"
+    );
 
     for round in 1..=2 {
         // The store forgets earlier failures when a connection was up for a second.

@@ -215,6 +215,7 @@ async fn a_killed_server_is_reported_once_as_lost_and_once_as_reconnected() {
         .unwrap()
         .with_observer(move |event: &StoreEvent<'_>| {
             events.lock().unwrap().push(match event {
+                StoreEvent::Connected { store, .. } => ("connected", *store, Duration::ZERO),
                 StoreEvent::Lost { store, .. } => ("lost", *store, Duration::ZERO),
                 StoreEvent::Reconnected { store, away, .. } => ("reconnected", *store, *away),
                 event => panic!("{event:?}"),
@@ -223,7 +224,10 @@ async fn a_killed_server_is_reported_once_as_lost_and_once_as_reconnected() {
     store.migrate().await.unwrap();
     let key = SessionKey::of("sesame");
     store.load(key).await.unwrap();
-    assert!(seen.lock().unwrap().is_empty());
+    assert_eq!(
+        seen.lock().unwrap().drain(..).collect::<Vec<_>>(),
+        [("connected", "postgres", Duration::ZERO)]
+    );
 
     signal_all(&mut server, "KILL");
     let start = Instant::now();

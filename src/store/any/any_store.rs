@@ -19,7 +19,6 @@ use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
 use crate::store::activity_store::{ActivityStore, BoxError};
 use crate::store::change_log::{Changes, LogPosition};
-use crate::store::event::observe_store::ObserveStore;
 use crate::store::event::store_observers::StoreObservers;
 use crate::store::shared_store::{SharedStore, TouchAnswer};
 
@@ -44,7 +43,8 @@ const READY_WITHIN: Duration = Duration::from_secs(1);
 ///
 /// [`connect`](AnyStore::connect) fails if the store is down.
 /// [`connect_lazy`](AnyStore::connect_lazy) lets a program start in any case, and
-/// [`ready`](AnyStore::ready) says whether the store is up.
+/// [`ready`](AnyStore::ready) says whether the store is up. [`builder`](AnyStore::builder) does the
+/// same with an observer.
 ///
 /// Every operation is one boxed future. Clones share the store. Neither `Debug` nor an error shows
 /// the URL, which may hold a password.
@@ -77,22 +77,13 @@ impl AnyStore {
     /// If no store has this scheme, if its feature is not compiled in, if the URL cannot be read,
     /// or if the store cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, AnyStoreError> {
-        let observers = StoreObservers::default();
-        Kind::of(url)?.connect(url, observers).await.map(Self)
+        Self::connect_with(url, StoreObservers::default()).await
     }
 
-    /// Connects as [`connect`](AnyStore::connect) does. The store and its clocks report their
-    /// [events](crate::StoreEvent) to this observer.
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](AnyStore::connect).
-    pub async fn connect_observed(
+    pub(super) async fn connect_with(
         url: &str,
-        observer: impl ObserveStore,
+        observers: StoreObservers,
     ) -> Result<Self, AnyStoreError> {
-        let mut observers = StoreObservers::default();
-        observers.push(observer);
         Kind::of(url)?.connect(url, observers).await.map(Self)
     }
 
@@ -123,14 +114,21 @@ impl AnyStore {
     /// If no store has this scheme, if its feature is not compiled in, or outside a Tokio runtime.
     /// A URL that is wrong in another way is found by the first attempt.
     pub fn connect_lazy(url: &str) -> Result<Self, AnyStoreError> {
+        Self::connect_lazy_with(url, StoreObservers::default())
+    }
+
+    pub(super) fn connect_lazy_with(
+        url: &str,
+        observers: StoreObservers,
+    ) -> Result<Self, AnyStoreError> {
         let kind = Kind::of(url)?;
         if kind == Kind::Memory {
-            return memory::connect(url, StoreObservers::default()).map(Self);
+            return memory::connect(url, observers).map(Self);
         }
         let url = url.to_owned();
         let connect = move || {
-            let url = url.clone();
-            async move { kind.connect(&url, StoreObservers::default()).await }
+            let (url, observers) = (url.clone(), observers.clone());
+            async move { kind.connect(&url, observers).await }
         };
         Ok(Self(Arc::new(LazyStore::start(kind.name(), connect)?)))
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod any_store;
 mod backoff;
+pub(crate) mod builder;
 mod erased;
 pub(crate) mod error;
 mod kind;

@@ -97,9 +97,11 @@ impl<R: SharedStore> CachedStoreBuilder<R> {
         self
     }
 
-    /// Adds an observer. It is told [`StoreEvent::ChangeLogBehind`], [`StoreEvent::ChangeLogCut`]
-    /// and [`StoreEvent::FlushFailed`]. The shared store has observers of its own.
+    /// Adds an observer. It is told [`StoreEvent::Cache`], [`StoreEvent::ChangeLogBehind`],
+    /// [`StoreEvent::ChangeLogCut`] and [`StoreEvent::FlushFailed`]. The shared store has observers
+    /// of its own.
     ///
+    /// [`StoreEvent::Cache`]: crate::StoreEvent::Cache
     /// [`StoreEvent::ChangeLogBehind`]: crate::StoreEvent::ChangeLogBehind
     /// [`StoreEvent::ChangeLogCut`]: crate::StoreEvent::ChangeLogCut
     /// [`StoreEvent::FlushFailed`]: crate::StoreEvent::FlushFailed

@@ -15,6 +15,7 @@ use super::settings::Settings;
 use super::shard::{HashedKey, Lookup, Shard};
 use crate::session::key::SessionKey;
 use crate::session::touch::Touch;
+use crate::store::event::store_event::StoreEvent;
 use crate::store::event::store_observers::StoreObservers;
 
 /// Small enough that a flush or a sweep of one shard holds its lock for a short time only.
@@ -144,6 +145,25 @@ impl<R> Cache<R> {
     /// Has every session checked before it is served again.
     pub(super) fn set_all_unconfirmed(&self) {
         self.shards.iter().for_each(Shard::set_all_unconfirmed);
+    }
+
+    /// Reports what was done since the last report.
+    pub(super) fn report(&self) {
+        let (mut hits, mut misses) = (0, 0);
+        for (hit, missed) in self.shards().map(Shard::take_counts) {
+            hits += hit;
+            misses += missed;
+        }
+        self.observers.tell(&StoreEvent::Cache {
+            hits,
+            misses,
+            sessions: self.len(),
+            // Without sessions, the log is not read.
+            log_age: self
+                .followed()
+                .filter(|_| self.has_entries())
+                .map(|until| until.elapsed()),
+        });
     }
 
     /// Returns whether the shared store failed a short time ago. A request does not wait for it

@@ -227,7 +227,12 @@ impl<R: SharedStore> ActivityStore for CachedStore<R> {
             worker::start(cache, open);
         }
         let hashed = cache.hashed(key);
-        match cache.lookup(hashed, &touch) {
+        let lookup = cache.lookup(hashed, &touch);
+        match lookup {
+            Lookup::Hit(_) | Lookup::HitAndCheck(_) => cache.shard(hashed).count_hit(),
+            Lookup::Miss => cache.shard(hashed).count_miss(),
+        }
+        match lookup {
             Lookup::Hit(known) => CachedFuture::ready(Some(known)),
             Lookup::HitAndCheck(known) => {
                 cache.check_in_background(hashed, touch);

@@ -1,5 +1,6 @@
 //! One shard of the cached sessions, behind a lock of its own.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::{HashMap, HashTable};
@@ -45,6 +46,8 @@ const SAMPLE: usize = 8;
 pub(super) struct Shard {
     contents: Mutex<Contents>,
     capacity: usize,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 #[derive(Default)]
@@ -93,6 +96,8 @@ impl Shard {
         Self {
             contents: Mutex::default(),
             capacity,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         }
     }
 
@@ -103,6 +108,22 @@ impl Shard {
     /// Returns how many touches are gathered.
     pub(super) fn gathered_len(&self) -> usize {
         self.lock().gathered.len()
+    }
+
+    /// Counts a touch that was answered from memory.
+    pub(super) fn count_hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a touch that asks the shared store.
+    pub(super) fn count_miss(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the hits and the misses since the last call, and counts from zero again.
+    pub(super) fn take_counts(&self) -> (u64, u64) {
+        let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
+        (take(&self.hits), take(&self.misses))
     }
 
     /// Looks the session up, and gathers the touch where it is due.

@@ -47,6 +47,7 @@ async fn work<R: SharedStore>(working: Working<R>, mut open: watch::Receiver<()>
         // What could not be written stays gathered, and the next flush tries again.
         let _ = cache.flush_in_background().await;
         cache.sweep();
+        cache.report();
     }
     // The last handle is gone, so nothing can be done about an error.
     let _ = cache.flush_in_background().await;

@@ -35,7 +35,8 @@ use crate::store::event::store_event::StoreEvent;
 /// ```
 ///
 /// `MetricsObserver` is one as well. With the feature `tracing`, every store also logs its events,
-/// except for [`StoreEvent::Timed`].
+/// except for those that only measure: [`StoreEvent::Timed`], [`StoreEvent::Cache`] and
+/// [`StoreEvent::Held`].
 ///
 /// An observer is called where the event happens: on the task of a request, or on a task of the
 /// store. So it must return soon and must not block.

@@ -12,6 +12,15 @@ use crate::session::time::Timestamp;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum StoreEvent<'a> {
+    /// The store has reached its server for the first time.
+    ///
+    /// `RedisStore` reports it for each of its connections, and a store in a SQL database once for
+    /// its pool.
+    #[non_exhaustive]
+    Connected {
+        /// The kind of store.
+        store: &'static str,
+    },
     /// The store cannot reach its server any more. It tries to connect again by itself.
     ///
     /// `RedisStore` reports it for each of its connections, and a store in a SQL database once for
@@ -28,6 +37,20 @@ pub enum StoreEvent<'a> {
         store: &'static str,
         /// The time since the connection was found lost.
         away: Duration,
+    },
+    /// A near cache has done this since its last report. It reports with each of its flushes in the
+    /// background, so once a second unless `with_flush_every` changes it.
+    #[non_exhaustive]
+    Cache {
+        /// How many touches were answered from memory.
+        hits: u64,
+        /// How many touches asked the shared store.
+        misses: u64,
+        /// How many sessions are in memory now.
+        sessions: usize,
+        /// The time since the log of changes was read to its end last. It is `None` before the
+        /// first read, and while no session is in memory.
+        log_age: Option<Duration>,
     },
     /// A near cache could not read the log of changes to its end for `max_staleness`. It is
     /// reported once, until the cache has read the log to its end again.
@@ -60,6 +83,13 @@ pub enum StoreEvent<'a> {
     Evicted {
         /// How many such sessions the store has removed until now.
         evicted: u64,
+    },
+    /// A [`MemoryStore`](crate::MemoryStore) remembers so many sessions. It reports this while it
+    /// is used: each time that it looks for sessions to remove, some times a second.
+    #[non_exhaustive]
+    Held {
+        /// How many sessions the store remembers.
+        sessions: usize,
     },
     /// An operation took longer than the limit of a [`TimedStore`](crate::TimedStore).
     #[non_exhaustive]

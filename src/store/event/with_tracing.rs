@@ -5,6 +5,7 @@ use crate::store::event::store_event::StoreEvent;
 /// Logs the event.
 pub(super) fn log(event: &StoreEvent<'_>) {
     match event {
+        StoreEvent::Connected { store } => tracing::debug!(store, "connected to the session store"),
         StoreEvent::Lost { store } => tracing::warn!(
             store,
             "lost the connection to the session store: it connects again by itself"
@@ -47,6 +48,9 @@ pub(super) fn log(event: &StoreEvent<'_>) {
             ?took,
             "an operation of the session store was slow"
         ),
-        StoreEvent::Evicted { .. } | StoreEvent::Timed { .. } => {}
+        StoreEvent::Evicted { .. }
+        | StoreEvent::Cache { .. }
+        | StoreEvent::Held { .. }
+        | StoreEvent::Timed { .. } => {}
     }
 }

@@ -37,7 +37,10 @@ impl MemoryStoreBuilder {
         self
     }
 
-    /// Adds an observer. It is told [`StoreEvent::Evicted`](crate::StoreEvent::Evicted).
+    /// Adds an observer. It is told [`StoreEvent::Evicted`] and [`StoreEvent::Held`].
+    ///
+    /// [`StoreEvent::Evicted`]: crate::StoreEvent::Evicted
+    /// [`StoreEvent::Held`]: crate::StoreEvent::Held
     pub fn with_observer(mut self, observer: impl ObserveStore) -> Self {
         self.observers.push(observer);
         self

@@ -185,6 +185,8 @@ impl Shards {
         if claimed.is_ok() {
             let index = self.sweep.next.fetch_add(1, Ordering::Relaxed) % self.shards.len();
             self.shards[index].sweep(&self.common, now);
+            let sessions = self.common.len();
+            self.observers.tell(&StoreEvent::Held { sessions });
         }
     }
 }

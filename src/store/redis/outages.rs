@@ -1,4 +1,4 @@
-//! The reports of a connection that is lost, and that is up again.
+//! The reports of a connection that is up, that is lost, and that is up again.
 
 use tokio::time::Instant;
 
@@ -8,9 +8,10 @@ use crate::store::event::store_observers::StoreObservers;
 /// The name of this kind of store.
 const STORE: &str = "redis";
 
-/// Reports when a connection is lost, and when it is up again.
+/// Reports when a connection is up, when it is lost, and when it is up again.
 pub(super) struct Outages {
     observers: StoreObservers,
+    was_up: bool,
     /// When the outage began that lasts.
     since: Option<Instant>,
 }
@@ -19,6 +20,7 @@ impl Outages {
     pub(super) fn new(observers: StoreObservers) -> Self {
         Self {
             observers,
+            was_up: false,
             since: None,
         }
     }
@@ -31,8 +33,13 @@ impl Outages {
         }
     }
 
-    /// Reports that the connection is up again, if it was lost.
+    /// Reports that the connection is up: for the first time, or again after it was lost.
     pub(super) fn ended(&mut self) {
+        if !self.was_up {
+            self.was_up = true;
+            self.observers
+                .report(&StoreEvent::Connected { store: STORE });
+        }
         if let Some(since) = self.since.take() {
             self.observers.report(&StoreEvent::Reconnected {
                 store: STORE,

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::dialect::Dialect;
 use super::error::SqlError;
-use super::reconnect::{Attempt, Failed, Reason, Reconnect};
+use super::reconnect::{Attempt, Failed, Reason, Reconnect, Succeeded};
 use super::settings::{Protocol, Settings};
 use crate::store::event::store_event::StoreEvent;
 
@@ -91,9 +91,13 @@ impl<DB: Dialect> ConnectionPool<DB> {
             let acquired = timeout_at(deadline, acquired).await;
             match acquired.unwrap_or(Some(Err(sqlx::Error::PoolTimedOut))) {
                 Some(Ok(connection)) => {
-                    if let Some(away) = self.shared.reconnect.succeeded() {
-                        let store = DB::STORE;
-                        self.report(&StoreEvent::Reconnected { store, away });
+                    let store = DB::STORE;
+                    match self.shared.reconnect.succeeded() {
+                        Succeeded::Still => {}
+                        Succeeded::First => self.report(&StoreEvent::Connected { store }),
+                        Succeeded::Again(away) => {
+                            self.report(&StoreEvent::Reconnected { store, away });
+                        }
                     }
                     self.shared.in_use.fetch_add(1, Ordering::Relaxed);
                     return Ok(connection);

@@ -44,6 +44,8 @@ pub(super) enum Reason {
 pub(super) struct Reconnect {
     /// Whether the last attempt failed. Read by each operation, so it needs no lock.
     failing: AtomicBool,
+    /// Whether an attempt has succeeded yet.
+    was_up: AtomicBool,
     state: Mutex<State>,
     /// Wakes those that wait when an attempt has succeeded.
     success: Notify,
@@ -57,6 +59,17 @@ struct State {
     /// When the first of these failures was.
     failing_since: Option<Instant>,
     next_attempt: Option<Instant>,
+}
+
+/// What a success is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Succeeded {
+    /// No attempt was made before.
+    First,
+    /// The database could be used before, too.
+    Still,
+    /// The database could not be used for this time.
+    Again(Duration),
 }
 
 /// What a failed attempt is, among those that failed since the database could be used last.
@@ -101,17 +114,21 @@ impl Reconnect {
         }
     }
 
-    /// Records that the database can be used. Returns for how long it could not, if this is the
-    /// first success since then.
-    pub(super) fn succeeded(&self) -> Option<Duration> {
-        if !self.failing.load(Ordering::Relaxed) {
-            return None;
+    /// Records that the database can be used.
+    pub(super) fn succeeded(&self) -> Succeeded {
+        if self.was_up.load(Ordering::Relaxed) && !self.failing.load(Ordering::Relaxed) {
+            return Succeeded::Still;
         }
         let mut state = self.state();
         let since = std::mem::take(&mut *state).failing_since;
+        let was_up = self.was_up.swap(true, Ordering::Relaxed);
         self.failing.store(false, Ordering::Relaxed);
         self.success.notify_waiters();
-        since.map(|since| since.elapsed())
+        match since {
+            Some(since) => Succeeded::Again(since.elapsed()),
+            None if was_up => Succeeded::Still,
+            None => Succeeded::First,
+        }
     }
 
     /// Records that an attempt failed. Attempts that were made together count as one.
@@ -177,6 +194,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn attempts_are_free_until_one_fails() {
         let reconnect = Reconnect::default();
+        assert_eq!(reconnect.succeeded(), Succeeded::First);
+        assert_eq!(reconnect.succeeded(), Succeeded::Still);
         let first = reconnect.attempt(LIMIT).unwrap();
         let second = reconnect.attempt(LIMIT).unwrap();
         reconnect.failed(first, Reason::Unreachable);
@@ -198,7 +217,10 @@ mod tests {
         // The caller did not report how it ended.
         tokio::time::advance(LIMIT).await;
         assert!(reconnect.attempt(LIMIT).is_some());
-        reconnect.succeeded();
+        tokio::time::advance(LIMIT).await;
+        let down = FIRST + 2 * LIMIT;
+        assert_eq!(reconnect.succeeded(), Succeeded::Again(down));
+        assert_eq!(reconnect.succeeded(), Succeeded::Still);
         assert!(reconnect.attempt(LIMIT).is_some());
         assert!(reconnect.attempt(LIMIT).is_some());
     }
