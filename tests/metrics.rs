@@ -9,7 +9,8 @@ use common::site::{IDLE, Site, anonymous, policy, request};
 use http::Request;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower_login_timeout::{
-    Activity, ActivityStore, MemoryStore, MetricsObserver, SessionKey, TimedStore, Timestamp, rule,
+    Activity, ActivityStore, MemoryStore, MetricsObserver, Policy, SessionKey, TimedStore,
+    Timestamp, rule,
 };
 
 /// Returns every counter that is not zero as `name{label="value"}`, with its value.
@@ -132,6 +133,8 @@ async fn events_of_a_store_are_counted_and_its_operations_are_measured() {
         let created = store.create(SessionKey::of(id), activity, Timestamp::MAX);
         created.await.unwrap();
     }
+    let touch = Policy::default().touch(Timestamp::UNIX_EPOCH);
+    store.touch(SessionKey::of("b"), touch).await.unwrap();
 
     let found = snapshotter.snapshot().into_vec().into_iter();
     let found = found.filter_map(|(key, unit, _, value)| {
@@ -146,13 +149,15 @@ async fn events_of_a_store_are_counted_and_its_operations_are_measured() {
     let mut found: Vec<_> = found.collect();
     found.sort_unstable_by_key(|(key, ..)| key.clone());
     let evicted = "Key(login_timeout_store_events_total, [event = evicted])".to_owned();
-    let seconds =
-        "Key(login_timeout_store_seconds, [store = sessions, operation = create])".to_owned();
+    let seconds = |operation| {
+        format!("Key(login_timeout_store_seconds, [store = sessions, operation = {operation}])")
+    };
     let held = "Key(login_timeout_memory_sessions)".to_owned();
     let expected = [
         (held, None, 1),
         (evicted, None, 1),
-        (seconds, Some(metrics::Unit::Seconds), 2),
+        (seconds("create"), Some(metrics::Unit::Seconds), 2),
+        (seconds("touch"), Some(metrics::Unit::Seconds), 1),
     ];
     assert_eq!(found, expected);
 }

@@ -130,7 +130,8 @@ impl<R> Cache<R> {
     /// Notes that every change up to this moment has been applied.
     pub(super) fn followed_until(&self, moment: Instant) {
         let nanos = moment.saturating_duration_since(self.created).as_nanos();
-        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+        // Zero stands for a log that was not read.
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX).max(1);
         self.followed.store(nanos, Ordering::Release);
     }
 
