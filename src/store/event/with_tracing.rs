@@ -23,7 +23,7 @@ pub(super) fn log(event: &StoreEvent<'_>) {
         ),
         StoreEvent::FlushFailed { error } => tracing::warn!(
             %error,
-            source = error.source(),
+            source = error.source().map(tracing::field::display),
             "gathered activity is not written yet: the next flush tries again"
         ),
         StoreEvent::ClockStepped { before, after } => tracing::warn!(
