@@ -183,11 +183,17 @@ impl Shards {
                 .due
                 .compare_exchange(due, next_due, Ordering::Relaxed, Ordering::Relaxed);
         if claimed.is_ok() {
-            let index = self.sweep.next.fetch_add(1, Ordering::Relaxed) % self.shards.len();
-            self.shards[index].sweep(&self.common, now);
-            let sessions = self.common.len();
-            self.observers.tell(&StoreEvent::Held { sessions });
+            self.sweep_next(now);
         }
+    }
+
+    // Rare, and so not on the way of a touch.
+    #[cold]
+    fn sweep_next(&self, now: Timestamp) {
+        let index = self.sweep.next.fetch_add(1, Ordering::Relaxed) % self.shards.len();
+        self.shards[index].sweep(&self.common, now);
+        let sessions = self.common.len();
+        self.observers.tell(&StoreEvent::Held { sessions });
     }
 }
 
