@@ -75,6 +75,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), BoxError> {
+    if options.metrics.is_some() {
+        metrics::install()?;
+    }
     if options.cached {
         return cached::serve(options).await;
     }

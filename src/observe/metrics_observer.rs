@@ -86,7 +86,8 @@ const OUTCOMES: [Outcome; 12] = [
 ///
 /// Give this observer to the store too, as an [`ObserveStore`](crate::ObserveStore). What the store
 /// reports is there after its first report. The label `event` names the
-/// [`StoreEvent`](crate::StoreEvent).
+/// [`StoreEvent`](crate::StoreEvent). Install the recorder before the store is connected: a report
+/// from before that is lost.
 ///
 /// The outcomes are those of [`Outcome`](crate::Outcome). A request counts when the layer decides
 /// about it. A store that fails later, while a log-in or log-out is recorded, counts in

@@ -65,6 +65,10 @@ async fn served_at(monitoring: SocketAddr) -> BTreeSet<String> {
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
         match name {
             "login_timeout_store_seconds_sum" | "login_timeout_store_seconds_count" => None,
+            "login_timeout_store_up" => {
+                assert!(sample.ends_with(" 1"), "{sample}");
+                Some(name.to_owned())
+            }
             _ if labels.contains("store=") => Some(name.to_owned()),
             _ => Some(series.to_owned()),
         }
