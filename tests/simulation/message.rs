@@ -15,6 +15,9 @@ use super::settings::LogKind;
 use super::trouble::Fate;
 use super::world::World;
 
+/// For how long after another trouble a server of a Cluster may be lost, in milliseconds.
+const LOST_FOR: u64 = 2_000;
+
 /// A message on its way, and the place where its answer is waited for.
 pub struct Message {
     world: Arc<World>,
@@ -165,19 +168,22 @@ impl Message {
 
     /// Takes out the touches of the records that one lost server of a Cluster has.
     fn lose_some(&mut self) -> Vec<SessionKey> {
-        let is_cluster = matches!(self.world.settings.store.log, LogKind::SecondStep { .. });
+        let world = &self.world;
+        let is_cluster = matches!(world.settings.store.log, LogKind::SecondStep { .. });
+        let now = world.agenda.now();
+        let is_calm = world
+            .troubles
+            .is_calm(self.node, now.saturating_sub(LOST_FOR), now);
         let Operation::TouchMany(touches) = &mut self.operation else {
             return Vec::new();
         };
-        if !is_cluster || !self.random.percent(5) {
+        if !is_cluster || is_calm || !self.random.percent(30) {
             return Vec::new();
         }
         let is_lost = |(key, _): &(SessionKey, Touch)| key.to_bytes()[0] % 3 == 0;
-        let (lost, rest) = take(touches).into_iter().partition(is_lost);
+        let (lost, rest): (Vec<_>, Vec<_>) = take(touches).into_iter().partition(is_lost);
         *touches = rest;
-        self.world
-            .count("messages", "batches without the records of a lost server");
-        let lost: Vec<_> = lost;
+        world.count("messages", "batches without the records of a lost server");
         lost.into_iter().map(|(key, _)| key).collect()
     }
 
