@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::tracker::SessionHandle;
+use crate::tracker::session_handle::SessionHandle;
 
 /// Rejects a request that has no live session, with `403 Forbidden`.
 ///

@@ -143,7 +143,10 @@ mod session;
 mod store;
 mod tracker;
 
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::manual::ManualClock;
+pub use clock::port::Clock;
+pub use clock::sleep::Sleep;
+pub use clock::system::SystemClock;
 #[cfg(any(feature = "private", feature = "signed"))]
 /// The key of signed and encrypted cookies.
 pub use cookie::Key as CookieKey;
@@ -264,7 +267,9 @@ pub use store::sql::{dialect::SqlDatabase, error::SqlError, sql_store::SqlStore}
 pub use store::store_clock::StoreClock;
 pub use store::timed::timed_future::TimedFuture;
 pub use store::timed::timed_store::TimedStore;
-pub use tracker::{SessionHandle, Tracker};
+pub use tracker::all_sessions::Tracker;
+pub use tracker::ended::Ended;
+pub use tracker::session_handle::SessionHandle;
 
 /// The README's code compiles and runs. It needs most features, so only a test with all of them
 /// does that.

@@ -8,6 +8,7 @@ mod service {
     mod axum;
     mod contract;
     mod deadlines;
+    mod ended;
     mod login;
     #[cfg(feature = "axum")]
     mod nest;
@@ -17,4 +18,5 @@ mod service {
     mod rotation_races;
     mod settings;
     mod store_failure;
+    mod streams;
 }

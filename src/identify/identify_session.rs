@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::clock::Clock;
+use crate::clock::port::Clock;
 use crate::request::head::RequestHead;
 use crate::session::key::SessionKey;
 

@@ -1,11 +1,15 @@
 //! The response body.
 
+use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+
+use crate::middleware::stream_end::StreamEnd;
+use crate::middleware::stream_format::LastPart;
 
 pin_project! {
     /// The body of a response that passed this layer: the wrapped service's, or a short one of our
@@ -26,6 +30,10 @@ pin_project! {
     enum Kind<B> {
         Inner { #[pin] body: B },
         Short { bytes: Option<Bytes> },
+        /// A stream that ends with its session.
+        Stream { #[pin] body: B, end: Box<StreamEnd> },
+        /// The last part of such a stream.
+        Last { part: LastPart },
     }
 }
 
@@ -33,6 +41,12 @@ impl<B> ResponseBody<B> {
     pub(crate) fn inner(body: B) -> Self {
         Self {
             kind: Kind::Inner { body },
+        }
+    }
+
+    pub(super) fn stream(body: B, end: Box<StreamEnd>) -> Self {
+        Self {
+            kind: Kind::Stream { body, end },
         }
     }
 
@@ -64,17 +78,45 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        match self.project().kind.project() {
-            KindProjection::Inner { body } => body.poll_frame(cx),
-            KindProjection::Short { bytes } => {
-                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes.into()))))
-            }
+        let mut kind = self.project().kind;
+        loop {
+            let last = match kind.as_mut().project() {
+                KindProjection::Inner { body } => return body.poll_frame(cx),
+                KindProjection::Short { bytes } => {
+                    let data = bytes.take().map(Into::into);
+                    return Poll::Ready(data.map(|data| Ok(Frame::data(data))));
+                }
+                KindProjection::Stream { body, end } => match end.poll_over(cx) {
+                    Poll::Ready(last) => last,
+                    Poll::Pending => {
+                        let polled = body.poll_frame(cx);
+                        end.note(&polled);
+                        if polled.is_ready() {
+                            return polled;
+                        }
+                        // The session may be watched only since now. Then it has to be polled, so
+                        // that it can wake this task.
+                        ready!(end.poll_over(cx))
+                    }
+                },
+                KindProjection::Last { part } => {
+                    let frame = match mem::replace(part, LastPart::Nothing) {
+                        LastPart::Data(data) => Some(Frame::data(data.into())),
+                        LastPart::Trailers(trailers) => Some(Frame::trailers(trailers)),
+                        LastPart::Nothing => None,
+                    };
+                    return Poll::Ready(frame.map(Ok));
+                }
+            };
+            // The wrapped service's body is dropped, so that its producer notices.
+            kind.set(Kind::Last { part: last });
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Inner { body } => body.is_end_stream(),
+            Kind::Inner { body } | Kind::Stream { body, .. } => body.is_end_stream(),
+            Kind::Last { part } => matches!(part, LastPart::Nothing),
             Kind::Short { bytes } => bytes.is_none(),
         }
     }
@@ -82,6 +124,12 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Inner { body } => body.size_hint(),
+            // It may end early, unless its length was told.
+            Kind::Stream { body, .. } => match body.size_hint().exact() {
+                Some(exact) => SizeHint::with_exact(exact),
+                None => SizeHint::default(),
+            },
+            Kind::Last { .. } => SizeHint::default(),
             Kind::Short { bytes } => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::clock::Clock;
+use crate::clock::port::Clock;
 use crate::identify::identify_session::IdentifySession;
 use crate::observe::observers::Observers;
 use crate::request::head::RequestHead;
@@ -13,7 +13,7 @@ use crate::respond::response_for_unavailable::ResponseForUnavailable;
 use crate::session::policy::Policy;
 use crate::store::activity_store::ActivityStore;
 use crate::store::timeout::WithTimeout;
-use crate::tracker::{Parts, TrackerParts};
+use crate::tracker::parts::{Parts, TrackerParts};
 
 /// The configuration that all services of a layer share.
 #[derive(Clone)]
@@ -27,6 +27,7 @@ pub(super) struct Config<St> {
     pub(super) respond: Arc<dyn ResponseForExpired>,
     pub(super) respond_unavailable: Arc<dyn ResponseForUnavailable>,
     pub(super) remaining: RemainingHeader,
+    pub(super) streams: Streams,
     pub(super) observers: Observers,
 }
 
@@ -39,6 +40,13 @@ pub(super) struct Rules(Vec<Arc<dyn Rule>>);
 pub(super) enum RemainingHeader {
     Absent,
     Present,
+}
+
+/// What becomes of a streaming response when its session is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Streams {
+    EndWithSession,
+    GoOn,
 }
 
 impl<St> Config<St> {

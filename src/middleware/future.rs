@@ -254,8 +254,8 @@ where
                             state: *state,
                         },
                         None => {
-                            let activity = state.activity();
-                            return Poll::Ready(Ok(config.pass(response, activity)));
+                            let (key, activity) = (state.key(), state.activity());
+                            return Poll::Ready(Ok(config.pass(response, key, activity)));
                         }
                     }
                 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::port::Clock;
+use crate::clock::system::SystemClock;
 use crate::identify::identify_session::IdentifySession;
-use crate::middleware::config::{Config, ConfigHandle, RemainingHeader, Rules};
+use crate::middleware::config::{Config, ConfigHandle, RemainingHeader, Rules, Streams};
 use crate::middleware::service::LoginTimeout;
 use crate::observe::observers::Observers;
 use crate::observe::port::Observe;
@@ -20,7 +21,7 @@ use crate::session::policy::Policy;
 use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::store::memory::memory_store::MemoryStore;
-use crate::tracker::Tracker;
+use crate::tracker::all_sessions::Tracker;
 
 /// A layer that answers `440 Login Time-out` in place of the wrapped service when a session has
 /// been idle for too long, has lived too long, was ended, or is not known.
@@ -65,6 +66,21 @@ use crate::tracker::Tracker;
 /// counts again when its response is ready, if the service waited for longer than
 /// [`touch_every`](crate::PolicyBuilder::with_touch_every) and longer than a second.
 ///
+/// # Streaming responses
+///
+/// A response of the type `text/event-stream` or `application/grpc` may stay open for hours. It ends
+/// with its session: at the idle timeout, the absolute timeout, or within
+/// [`look_every`](crate::PolicyBuilder::with_look_every) after a log-out anywhere. It is no activity
+/// itself. A handler that is told of the user's activity in another way calls
+/// [`SessionHandle::touch`](crate::SessionHandle::touch).
+///
+/// - An event stream gets a last event, `login-timeout`, with the reason as JSON:
+///   `{"reason":"idle"}`. The browser then connects again by itself, and gets the 440.
+/// - A gRPC stream gets trailers with the status 16, "unauthenticated", and the reason in
+///   `login-timeout-reason`.
+///
+/// For a WebSocket, use [`SessionHandle::ended`](crate::SessionHandle::ended).
+///
 /// # Where to put it
 ///
 /// Put it outside the layer that loads the session's data, so that an expired request costs
@@ -91,6 +107,7 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
                 respond: Arc::new(LoginTimeoutResponse::new()),
                 respond_unavailable: Arc::new(|_: &StoreError| unavailable()),
                 remaining: RemainingHeader::Absent,
+                streams: Streams::EndWithSession,
                 observers: Observers::built_in(),
             }),
         }
@@ -140,6 +157,13 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     /// without limits has no such header.
     pub fn with_remaining_header(mut self) -> Self {
         self.config_mut().remaining = RemainingHeader::Present;
+        self
+    }
+
+    /// Lets streaming responses go on when their session is over. Without this, they
+    /// [end](LoginTimeoutLayer#streaming-responses).
+    pub fn with_endless_streams(mut self) -> Self {
+        self.config_mut().streams = Streams::GoOn;
         self
     }
 

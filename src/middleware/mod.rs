@@ -11,3 +11,5 @@ mod response;
 mod selection;
 pub(crate) mod service;
 mod state;
+mod stream_end;
+mod stream_format;

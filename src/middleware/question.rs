@@ -21,7 +21,8 @@ use crate::session::verdict::Verdict;
 use crate::store::activity_store::{ActivityStore, BoxError};
 use crate::store::error::StoreError;
 use crate::store::timeout::WithTimeout;
-use crate::tracker::{SessionHandle, Tracker};
+use crate::tracker::all_sessions::Tracker;
+use crate::tracker::session_handle::SessionHandle;
 
 /// The question to the store: may this session act?
 pub(super) struct Question {

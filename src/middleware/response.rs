@@ -1,5 +1,6 @@
 //! The responses that leave the layer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,9 +8,11 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue, Method, Response};
 
 use crate::middleware::body::ResponseBody;
-use crate::middleware::config::{Config, RemainingHeader};
+use crate::middleware::config::{Config, ConfigHandle, RemainingHeader, Streams};
 use crate::middleware::recording::{NotRecorded, Recorded};
 use crate::middleware::state::SessionState;
+use crate::middleware::stream_end::StreamEnd;
+use crate::middleware::stream_format::StreamFormat;
 use crate::observe::event::{Cause, Event, Outcome, StoreOperation};
 use crate::request::head::RequestHead;
 use crate::session::activity::Activity;
@@ -19,6 +22,8 @@ use crate::session::time::Timestamp;
 use crate::session::verdict::{Expired, Reason, Verdict};
 use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
+use crate::tracker::all_sessions::Tracker;
+use crate::tracker::session_handle::SessionHandle;
 
 /// More time than any limit that somebody sets: the years that a timestamp has.
 const NO_LIMIT: Duration = Duration::from_millis(Timestamp::MAX.as_unix_millis());
@@ -58,12 +63,15 @@ impl<St: ActivityStore> Config<St> {
     pub(super) fn unavailable(&self, error: &StoreError) -> Response<Bytes> {
         self.respond_unavailable.response_for_unavailable(error)
     }
+}
 
+impl<St: ActivityStore> ConfigHandle<St> {
     /// Passes on the wrapped service's response, for a session that was last known like this.
     #[inline]
     pub(super) fn pass<B>(
-        &self,
+        self: &Arc<Self>,
         mut response: Response<B>,
+        key: Option<SessionKey>,
         activity: Option<Activity>,
     ) -> Response<ResponseBody<B>> {
         if self.remaining == RemainingHeader::Present && activity.is_some() {
@@ -76,28 +84,37 @@ impl<St: ActivityStore> Config<St> {
                 }
             }
         }
+        if let (Some(key), Some(activity)) = (key, activity)
+            && self.streams == Streams::EndWithSession
+            && let Some(format) = StreamFormat::of(response.headers())
+        {
+            let tracker = Tracker::of(Arc::clone(self));
+            let end = StreamEnd::new(format, SessionHandle::new(tracker, key, activity));
+            return response.map(|body| ResponseBody::stream(body, end));
+        }
         response.map(ResponseBody::inner)
     }
 
     /// Responds after what the wrapped service's response changes was recorded, or was not.
     pub(super) fn finish<B>(
-        &self,
+        self: &Arc<Self>,
         response: Response<B>,
         state: &SessionState,
         recorded: Result<Recorded, NotRecorded>,
     ) -> Response<ResponseBody<B>> {
+        let key = state.key();
         match recorded {
-            Ok(Recorded::GoesOn(activity)) => self.pass(response, Some(activity)),
-            Ok(Recorded::Gone | Recorded::Replaced) => self.pass(response, None),
+            Ok(Recorded::GoesOn(activity)) => self.pass(response, key, Some(activity)),
+            Ok(Recorded::Gone | Recorded::Replaced) => self.pass(response, key, None),
             Err(NotRecorded::LateActivity(error)) => {
                 let operation = StoreOperation::Activity;
                 self.observers
                     .store_failed(operation, Cause::Response, &error);
-                self.pass(response, state.activity())
+                self.pass(response, key, state.activity())
             }
             Err(NotRecorded::LogIn(error)) => match self.policy.store_failure() {
                 StoreFailure::Reject => self.unavailable(&error).map(ResponseBody::short),
-                StoreFailure::Allow => self.pass(response, state.activity()),
+                StoreFailure::Allow => self.pass(response, key, state.activity()),
             },
             Err(NotRecorded::LogOut(error)) => match self.policy.store_failure() {
                 StoreFailure::Reject => {
@@ -105,7 +122,7 @@ impl<St: ActivityStore> Config<St> {
                     self.identify.forget(response.headers_mut());
                     response.map(ResponseBody::short)
                 }
-                StoreFailure::Allow => self.pass(response, None),
+                StoreFailure::Allow => self.pass(response, key, None),
             },
         }
     }

@@ -18,7 +18,7 @@ use crate::request::head::RequestHead;
 use crate::session::verdict::Expired;
 use crate::store::activity_store::ActivityStore;
 use crate::store::memory::memory_store::MemoryStore;
-use crate::tracker::SessionHandle;
+use crate::tracker::session_handle::SessionHandle;
 
 /// A service that a [`LoginTimeoutLayer`](crate::LoginTimeoutLayer) wraps around another one.
 ///

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::request::head::RequestHead;
@@ -42,12 +42,17 @@ pub(super) fn response(request: RequestHead<'_>, message: &str) -> Response<Byte
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
+    insert_status(headers, message);
+    response
+}
+
+/// Inserts the status "unauthenticated", and the message.
+pub(crate) fn insert_status(headers: &mut HeaderMap, message: &str) {
     headers.insert(STATUS, UNAUTHENTICATED);
     let message = utf8_percent_encode(message, NOT_IN_MESSAGE).to_string();
     if let Ok(message) = HeaderValue::try_from(message) {
         headers.insert(MESSAGE, message);
     }
-    response
 }
 
 /// Returns what follows the prefix, in upper or lower case.

@@ -2,7 +2,7 @@
 
 mod accept;
 pub(crate) mod format;
-mod grpc;
+pub(crate) mod grpc;
 mod login_page;
 mod message;
 pub(crate) mod phrase;

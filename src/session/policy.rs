@@ -22,6 +22,7 @@ use crate::session::verdict::{Expired, Reason, Verdict};
 /// | [`unknown`](Unknown) | `Expire` | |
 /// | [`store_failure`](StoreFailure) | `Reject` | |
 /// | [`store_timeout`](PolicyBuilder::with_store_timeout) | 1 s | |
+/// | [`look_every`](PolicyBuilder::with_look_every) | 5 s | a log-out must be seen soon: ASVS 5.0, 7.4.1 |
 ///
 /// ```
 /// use std::time::Duration;
@@ -46,6 +47,7 @@ pub struct Policy {
     rotation_overlap: Millis,
     remember_expired_for: Duration,
     store_timeout: Duration,
+    look_every: Duration,
     rounding: Rounding,
     unknown: Unknown,
     store_failure: StoreFailure,
@@ -101,6 +103,7 @@ impl Policy {
                 rotation_overlap: Millis::of(Duration::from_secs(30)),
                 remember_expired_for: Duration::from_secs(24 * 60 * 60),
                 store_timeout: Duration::from_secs(1),
+                look_every: Duration::from_secs(5),
                 rounding: Rounding::NeverLate,
                 unknown: Unknown::Expire,
                 store_failure: StoreFailure::Reject,
@@ -201,6 +204,12 @@ impl Policy {
         self.store_timeout
     }
 
+    /// Returns within which time a stream or a socket notices that its session is over.
+    #[must_use]
+    pub const fn look_every(&self) -> Duration {
+        self.look_every
+    }
+
     /// Returns how long the session has left, or why it has ended.
     #[inline]
     pub(crate) fn remaining(&self, activity: &Activity, now: Timestamp) -> Result<Millis, Reason> {
@@ -266,8 +275,9 @@ impl Policy {
         self.idle_of(activity).after(activity.last_activity())
     }
 
+    /// Returns when the session is as old as it may become.
     #[inline]
-    fn absolute_end(&self, activity: &Activity) -> Timestamp {
+    pub(crate) fn absolute_end(&self, activity: &Activity) -> Timestamp {
         self.absolute_of(activity).after(activity.created_at())
     }
 
@@ -383,6 +393,17 @@ impl PolicyBuilder {
         self
     }
 
+    /// Sets within which time a stream or a socket notices that its session is over. The default is
+    /// five seconds.
+    ///
+    /// [`SessionHandle::ended`](crate::SessionHandle::ended) asks the store about once in half of
+    /// this time. Over a server, many open streams make many questions. A near cache answers them
+    /// itself, and needs up to a second of this time to hear of a log-out elsewhere.
+    pub const fn with_look_every(mut self, look_every: Duration) -> Self {
+        self.policy.look_every = look_every;
+        self
+    }
+
     /// Checks the settings and returns the policy.
     ///
     /// ```
@@ -404,6 +425,7 @@ impl PolicyBuilder {
             ("idle", policy.idle),
             ("absolute", policy.absolute),
             ("store_timeout", Millis::of(policy.store_timeout)),
+            ("look_every", Millis::of(policy.look_every)),
         ];
         for (setting, value) in never_zero {
             if value == Millis::ZERO {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::clock::Clock;
+use crate::clock::port::Clock;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::store::event::observe_store::ObserveStore;
 use crate::store::event::store_event::StoreEvent;
@@ -255,7 +255,8 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::clock::{ManualClock, SystemClock};
+    use crate::clock::manual::ManualClock;
+    use crate::clock::system::SystemClock;
 
     const NOON: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
     const SECOND: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use cookie::time::{Date, Month};
 
-use crate::clock::Clock;
+use crate::clock::port::Clock;
 
 /// The attributes of a `Set-Cookie` that tell which cookie it sets or removes.
 ///
@@ -108,7 +108,7 @@ fn number(token: &str, digits: std::ops::RangeInclusive<usize>) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::clock::manual::ManualClock;
 
     fn removes(attributes: &str) -> bool {
         Attributes::read(attributes.as_bytes(), &ManualClock::new()).expired

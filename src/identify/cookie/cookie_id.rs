@@ -14,7 +14,7 @@ use super::reading::{Reading, read};
 use super::removal::{Marks, Place, SameSite, removals};
 use super::rewrite::{Spelling, rewrite};
 use super::seal::Seal;
-use crate::clock::Clock;
+use crate::clock::port::Clock;
 use crate::identify::identify_session::{IdentifySession, Issued, Presented};
 use crate::request::head::RequestHead;
 use crate::session::key::SessionKey;

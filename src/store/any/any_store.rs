@@ -11,7 +11,7 @@ use super::error::AnyStoreError;
 use super::kind::Kind;
 use super::lazy::LazyStore;
 use super::memory;
-use crate::clock::Clock;
+use crate::clock::port::Clock;
 use crate::session::activity::Activity;
 use crate::session::change::Change;
 use crate::session::key::SessionKey;

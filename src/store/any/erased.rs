@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::port::Clock;
 use crate::session::activity::Activity;
 use crate::session::change::Change;
 use crate::session::key::SessionKey;

@@ -11,7 +11,8 @@ use tokio::time::{sleep, timeout};
 use super::backoff::Backoff;
 use super::erased::{BoxFuture, Erased};
 use super::error::AnyStoreError;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::port::Clock;
+use crate::clock::system::SystemClock;
 use crate::session::activity::Activity;
 use crate::session::change::Change;
 use crate::session::key::SessionKey;
@@ -216,7 +217,7 @@ mod tests {
 
     use super::super::erased::{erase, erase_clock};
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::clock::manual::ManualClock;
     use crate::store::activity_store::BoxError;
     use crate::store::memory::memory_store::MemoryStore;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::erased::{Erased, erase, erase_clock};
 use super::error::AnyStoreError;
-use crate::clock::SystemClock;
+use crate::clock::system::SystemClock;
 use crate::store::activity_store::BoxError;
 use crate::store::event::store_observers::StoreObservers;
 use crate::store::memory::memory_store::MemoryStore;

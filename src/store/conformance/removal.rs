@@ -11,7 +11,8 @@ use tokio::time::sleep;
 
 use super::concurrent::together;
 use super::subject::{HOUR, MINUTE, Outcome, SECOND, Subject, answered, expect, fresh_key};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::port::Clock;
+use crate::clock::system::SystemClock;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::policy::Policy;

@@ -5,7 +5,8 @@ use std::fmt::{Debug, Write};
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::port::Clock;
+use crate::clock::system::SystemClock;
 use crate::session::activity::Activity;
 use crate::session::change::Change;
 use crate::session::key::SessionKey;

@@ -21,7 +21,7 @@ use super::row::{COLUMNS, Row};
 use super::settings::Settings;
 use super::sql_store::SqlStore;
 use super::value::Value;
-use crate::clock::SystemClock;
+use crate::clock::system::SystemClock;
 
 /// The time in milliseconds since 1970.
 const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";

@@ -1,0 +1,7 @@
+//! The application's handles: the tracker of all sessions, the handle of one, and the future that
+//! tells its end.
+
+pub(crate) mod all_sessions;
+pub(crate) mod ended;
+pub(crate) mod parts;
+pub(crate) mod session_handle;

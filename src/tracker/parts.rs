@@ -1,0 +1,141 @@
+//! What a tracker is made of, with the type of its store hidden.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::port::Clock;
+use crate::clock::sleep::Sleep;
+use crate::observe::event::{Cause, StoreOperation};
+use crate::observe::observers::Observers;
+use crate::session::activity::Activity;
+use crate::session::change::Change;
+use crate::session::key::SessionKey;
+use crate::session::policy::Policy;
+use crate::session::time::Timestamp;
+use crate::store::activity_store::ActivityStore;
+use crate::store::detached::Detached;
+use crate::store::error::StoreError;
+use crate::store::lifecycle;
+use crate::store::timeout::WithTimeout;
+
+/// The parts that a tracker is made of. The layer's configuration has them, so a handle is one more
+/// reference to that.
+pub(crate) trait TrackerParts: Send + Sync + 'static {
+    type Store: ActivityStore;
+
+    fn parts(&self) -> Parts<'_, Self::Store>;
+}
+
+pub(crate) struct Parts<'a, St> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) store: &'a St,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) observers: &'a Observers,
+}
+
+impl<'a, St: ActivityStore> Parts<'a, St> {
+    /// Gives a call of the store the policy's time limit, and reports its failure.
+    fn call<T: Send + 'static>(
+        &self,
+        operation: StoreOperation,
+        call: St::Future<T>,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + use<'a, T, St> {
+        let call = WithTimeout::new(call, self.policy.store_timeout());
+        let observers = self.observers;
+        async move {
+            let result = call.await;
+            if let Err(error) = &result {
+                observers.store_failed(operation, Cause::Tracker, error);
+            }
+            result
+        }
+    }
+}
+
+/// What the store answers.
+pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A tracker whose store's type is hidden, so that handlers need not name it.
+pub(super) trait DynTracker: Send + Sync {
+    fn policy(&self) -> &Policy;
+    fn now(&self) -> Timestamp;
+    fn sleep(&self, time: Duration) -> Sleep;
+    fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()>;
+    fn load(&self, key: SessionKey) -> BoxFuture<'_, Option<Activity>>;
+    /// Asks for the record as a passive request does, so that a near cache can answer.
+    fn look(self: Arc<Self>, key: SessionKey) -> BoxFuture<'static, Option<Activity>>;
+    fn touch(&self, key: SessionKey, now: Timestamp) -> BoxFuture<'_, Option<Activity>>;
+    fn change(&self, key: SessionKey, change: Change) -> BoxFuture<'_, Option<Activity>>;
+    fn end(&self, key: SessionKey) -> BoxFuture<'_, bool>;
+}
+
+impl<T: TrackerParts> DynTracker for T {
+    fn policy(&self) -> &Policy {
+        self.parts().policy
+    }
+
+    fn now(&self) -> Timestamp {
+        self.parts().clock.now()
+    }
+
+    fn sleep(&self, time: Duration) -> Sleep {
+        self.parts().clock.sleep(time)
+    }
+
+    fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()> {
+        let parts = self.parts();
+        let keep_until = parts.policy.keep_until(&activity);
+        let create = parts.store.create(key, activity, keep_until);
+        let create = parts.call(StoreOperation::LogIn, create);
+        Box::pin(async move {
+            create.await?;
+            parts.observers.began(key, Cause::Tracker);
+            Ok(())
+        })
+    }
+
+    fn load(&self, key: SessionKey) -> BoxFuture<'_, Option<Activity>> {
+        let parts = self.parts();
+        Box::pin(parts.call(StoreOperation::Check, parts.store.load(key)))
+    }
+
+    fn look(self: Arc<Self>, key: SessionKey) -> BoxFuture<'static, Option<Activity>> {
+        Box::pin(async move {
+            let parts = self.parts();
+            let touch = parts.policy.touch(parts.clock.now()).passive();
+            let look = parts.store.touch(key, touch);
+            parts.call(StoreOperation::Check, look).await
+        })
+    }
+
+    fn touch(&self, key: SessionKey, now: Timestamp) -> BoxFuture<'_, Option<Activity>> {
+        let parts = self.parts();
+        let touch = parts.store.touch(key, parts.policy.touch(now));
+        Box::pin(parts.call(StoreOperation::Activity, touch))
+    }
+
+    fn change(&self, key: SessionKey, change: Change) -> BoxFuture<'_, Option<Activity>> {
+        let parts = self.parts();
+        Box::pin(parts.call(StoreOperation::LogIn, parts.store.change(key, change)))
+    }
+
+    fn end(&self, key: SessionKey) -> BoxFuture<'_, bool> {
+        let parts = self.parts();
+        let (store, policy, now) = (parts.store.clone(), *parts.policy, parts.clock.now());
+        let observers = parts.observers.clone();
+        // It may outlive its caller, so it reports by itself.
+        Box::pin(Detached::new(async move {
+            let before = lifecycle::end(&store, &policy, key, now).await;
+            match &before {
+                Ok(Some(before)) if !before.is_revoked() => observers.ended(key, Cause::Tracker),
+                Ok(_) => {}
+                Err(error) => {
+                    observers.store_failed(StoreOperation::LogOut, Cause::Tracker, error);
+                }
+            }
+            Ok(before?.is_some())
+        }))
+    }
+}
