@@ -25,6 +25,7 @@ mod wire {
     mod grpc;
     mod http1;
     mod http2;
+    mod streams;
 }
 
 const IDLE: Duration = Duration::from_secs(60);

@@ -4,24 +4,33 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, BufMut};
 use http::HeaderName;
 use http::uri::PathAndQuery;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{StreamExt, once};
 use tonic::body::Body;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::NamedService;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 use tower::{Service, ServiceBuilder, service_fn};
-use tower_login_timeout::{HeaderId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy};
+use tower_login_timeout::{HeaderId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy, Tracker};
 
 use crate::IDLE;
 use crate::common::http1::soon;
 
-/// A service with one method, like generated code, but with plain text as messages.
+const WATCH: &str = "/greet.Greeter/Watch";
+const CHAT: &str = "/greet.Greeter/Chat";
+/// Longer than `look_every`.
+const SOON: Duration = Duration::from_secs(6);
+
+/// A service with three methods, like generated code, but with plain text as messages.
 #[derive(Clone)]
 struct Greeter;
 
@@ -43,7 +52,28 @@ impl Service<http::Request<Body>> for Greeter {
             let name = request.into_inner();
             Ok::<_, Status>(Response::new(format!("hello, {name}")))
         });
-        Box::pin(async move { Ok(tonic::server::Grpc::new(Text).unary(greet, request).await) })
+        // Says hello once, and then nothing more.
+        let watch = service_fn(async |request: Request<String>| {
+            let (sender, receiver) = mpsc::channel(1);
+            let hello = format!("hello, {}", request.into_inner());
+            sender.send(Ok(hello)).await.unwrap();
+            tokio::spawn(async move { sender.closed().await });
+            Ok::<_, Status>(Response::new(ReceiverStream::new(receiver)))
+        });
+        // Says hello to each name.
+        let chat = service_fn(async |request: Request<Streaming<String>>| {
+            let names = request.into_inner();
+            let hello = |name: Result<String, Status>| name.map(|name| format!("hello, {name}"));
+            Ok::<_, Status>(Response::new(names.map(hello)))
+        });
+        Box::pin(async move {
+            let mut grpc = tonic::server::Grpc::new(Text);
+            Ok(match request.uri().path() {
+                WATCH => grpc.server_streaming(watch, request).await,
+                CHAT => grpc.streaming(chat, request).await,
+                _ => grpc.unary(greet, request).await,
+            })
+        })
     }
 }
 
@@ -85,13 +115,14 @@ impl Decoder for Text {
     }
 }
 
-async fn serve() -> (SocketAddr, ManualClock) {
+async fn serve() -> (SocketAddr, ManualClock, Tracker) {
     let clock = ManualClock::new();
     let policy = Policy::builder().with_idle(IDLE).build().unwrap();
     let identify = HeaderId::new(HeaderName::from_static("x-session"));
     let layer =
         LoginTimeoutLayer::new(policy, identify, MemoryStore::new()).with_clock(clock.clone());
-    layer.tracker().start("sesame").await.unwrap();
+    let tracker = layer.tracker();
+    tracker.start("sesame").await.unwrap();
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -99,7 +130,27 @@ async fn serve() -> (SocketAddr, ManualClock) {
         .layer(ServiceBuilder::new().layer(layer).into_inner())
         .add_service(Greeter);
     tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-    (address, clock)
+    (address, clock, tracker)
+}
+
+async fn connect(address: SocketAddr) -> tonic::client::Grpc<Channel> {
+    let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+    let mut client = tonic::client::Grpc::new(soon(endpoint.connect()).await.unwrap());
+    soon(client.ready()).await.unwrap();
+    client
+}
+
+/// Adds the session to a request.
+fn with_session<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let session = "sesame".parse().unwrap();
+    request.metadata_mut().insert("x-session", session);
+    request
+}
+
+fn is_logged_out(status: &Status) -> bool {
+    let reason = status.metadata().get("login-timeout-reason");
+    status.code() == Code::Unauthenticated && reason.is_some_and(|reason| reason == "revoked")
 }
 
 async fn greet(channel: Channel, session: Option<&str>) -> Result<Response<String>, Status> {
@@ -117,7 +168,7 @@ async fn greet(channel: Channel, session: Option<&str>) -> Result<Response<Strin
 
 #[tokio::test]
 async fn an_expired_session_is_unauthenticated_and_the_others_are_served() {
-    let (address, clock) = serve().await;
+    let (address, clock, _) = serve().await;
     let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
     let channel = soon(endpoint.connect()).await.unwrap();
     for session in [None, Some("sesame")] {
@@ -137,4 +188,53 @@ async fn an_expired_session_is_unauthenticated_and_the_others_are_served() {
 
     // The channel still works.
     assert!(greet(channel, None).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_server_stream_ends_with_its_session() {
+    let (address, clock, tracker) = serve().await;
+    let mut client = connect(address).await;
+    let path = PathAndQuery::from_static(WATCH);
+    let watch = client.server_streaming(with_session("Ada".to_owned()), path, Text);
+    let mut greetings = soon(watch).await.unwrap().into_inner();
+    let first = soon(greetings.message()).await.unwrap();
+    assert_eq!(first.as_deref(), Some("hello, Ada"));
+
+    tracker.revoke("sesame").await.unwrap();
+    clock.advance(SOON);
+    let status = soon(greetings.message()).await.unwrap_err();
+    assert!(is_logged_out(&status), "{status:?}");
+}
+
+#[tokio::test]
+async fn a_stream_in_both_directions_ends_with_its_session() {
+    let (address, clock, tracker) = serve().await;
+    let mut client = connect(address).await;
+    let (names, receiver) = mpsc::channel(1);
+    names.send("Ada".to_owned()).await.unwrap();
+    let path = PathAndQuery::from_static(CHAT);
+    let chat = client.streaming(with_session(ReceiverStream::new(receiver)), path, Text);
+    let mut greetings = soon(chat).await.unwrap().into_inner();
+    for name in ["Ada", "Bob"] {
+        let greeting = soon(greetings.message()).await.unwrap();
+        assert_eq!(greeting, Some(format!("hello, {name}")));
+        names.send("Bob".to_owned()).await.unwrap();
+    }
+    assert!(soon(greetings.message()).await.unwrap().is_some());
+
+    tracker.revoke("sesame").await.unwrap();
+    clock.advance(SOON);
+    let status = soon(greetings.message()).await.unwrap_err();
+    assert!(is_logged_out(&status), "{status:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_ends_by_itself_keeps_its_status() {
+    let (address, ..) = serve().await;
+    let mut client = connect(address).await;
+    let path = PathAndQuery::from_static(CHAT);
+    let chat = client.streaming(with_session(once("Ada".to_owned())), path, Text);
+    let mut greetings = soon(chat).await.unwrap().into_inner();
+    assert!(soon(greetings.message()).await.unwrap().is_some());
+    assert_eq!(soon(greetings.message()).await.unwrap(), None);
 }
