@@ -2,13 +2,18 @@
 //!
 //! Prints them as `name value unit`, and fails where there are more than the design allows.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
+
 use allocation_counter::measure;
 use bare::{Bare, first, now, routed};
-use http::Request;
+use http::{Request, Response};
 use tower::{Layer, Service};
 use tower_login_timeout::{
     Activity, ActivityStore, CookieId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy,
-    SessionKey, Timestamp,
+    SessionHandle, SessionKey, Timestamp,
 };
 
 mod bare;
@@ -40,6 +45,42 @@ fn main() {
         );
     }
     bytes_per_session();
+    bytes_per_stream();
+}
+
+/// Prints how much heap a future takes that waits for the end of its session.
+fn bytes_per_stream() {
+    const STREAMS: u32 = 100_000;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap_or_else(|error| panic!("{error}"));
+    let _inside = runtime.enter();
+    let layer = LoginTimeoutLayer::new(Policy::default(), cookie(), MemoryStore::new());
+    now(layer.tracker().start("live")).unwrap();
+    let handle = Arc::new(Mutex::new(None));
+    let given = Arc::clone(&handle);
+    let mut service = layer.layer(tower::service_fn(move |request: Request<()>| {
+        let session = request.extensions().get::<SessionHandle>().cloned();
+        *given.lock().unwrap() = session;
+        std::future::ready(Ok::<_, Infallible>(Response::new(())))
+    }));
+    let _ = now(service.call(routed("sid=live")));
+    let session = handle.lock().unwrap().take().expect("a live session");
+    let mut context = Context::from_waker(Waker::noop());
+    let info = measure(|| {
+        let mut waiting = Vec::with_capacity(STREAMS as usize);
+        for _ in 0..STREAMS {
+            let mut ended = session.ended();
+            assert!(Pin::new(&mut ended).poll(&mut context).is_pending());
+            waiting.push(ended);
+        }
+        // Keeps them until their memory has been counted.
+        std::mem::forget(waiting);
+    });
+    let bytes = info.bytes_current as f64 / f64::from(STREAMS);
+    println!("memory_per_stream {bytes:.1} bytes");
+    assert!(bytes <= 1024.0, "{bytes} bytes, at most 1024 allowed");
 }
 
 /// Prints how much of the memory store's heap a session takes.

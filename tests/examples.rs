@@ -1,14 +1,21 @@
 //! Tests of the example programs: they start, answer and stop.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use common::example::{self, Example};
-use common::http1::{Message, Wire, ask, get, request};
+use common::http1::{self, Wire, ask, get, request, soon};
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 mod common;
 
 /// Turns a `Set-Cookie` into the `Cookie` line that sends it back.
-fn cookie(answer: &Message) -> String {
+fn cookie(answer: &http1::Message) -> String {
     let set = answer.header("set-cookie").expect("a cookie");
     format!("cookie: {}", set.split(';').next().unwrap())
 }
@@ -55,6 +62,42 @@ async fn the_site_in_axum_logs_in_shows_the_time_left_and_logs_out() {
     );
     let answer = ask(site.address, &get("/login", &[&session])).await;
     assert_eq!(answer.status(), 200);
+}
+
+/// Opens the WebSocket of a site, and says something that comes back.
+async fn talk(site: &Example, session: &str) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+    let url = format!("ws://{}/socket", site.address);
+    let mut request = url.into_client_request().unwrap();
+    let cookie = session.strip_prefix("cookie: ").unwrap().parse().unwrap();
+    request.headers_mut().insert("cookie", cookie);
+    let (mut socket, _) = soon(connect_async(request)).await.unwrap();
+    socket.send("hello".into()).await.unwrap();
+    let answer = soon(socket.next()).await.unwrap().unwrap();
+    assert_eq!(answer.to_text().unwrap(), "hello");
+    socket
+}
+
+#[tokio::test]
+async fn a_log_out_in_one_tab_closes_the_websocket_of_another() {
+    let site = Example::start("websocket", &["127.0.0.1:0"]);
+    let log_in = request("POST", "/login", &[], "");
+    let session = cookie(&ask(site.address, &log_in).await);
+    let other = cookie(&ask(site.address, &log_in).await);
+    let mut socket = talk(&site, &session).await;
+    let mut stays = talk(&site, &other).await;
+
+    ask(site.address, &request("POST", "/logout", &[&session], "")).await;
+    let closed = timeout(Duration::from_secs(20), socket.next()).await;
+    let Some(Ok(Message::Close(Some(close)))) = closed.expect("it closes") else {
+        panic!("no close frame");
+    };
+    assert_eq!((u16::from(close.code), &*close.reason), (4440, "revoked"));
+    stays.send("still here".into()).await.unwrap();
+    let answer = soon(stays.next()).await.unwrap().unwrap();
+    assert_eq!(answer.to_text().unwrap(), "still here");
+
+    let refused = ask(site.address, &get("/socket", &[&session])).await;
+    assert_eq!(refused.status(), 440);
 }
 
 #[tokio::test]

@@ -19,8 +19,8 @@ pub async fn join(client: OnUpgrade, upstream: OnUpgrade, session: Option<Sessio
 }
 
 async fn end_of(session: Option<SessionHandle>) {
-    match session {
-        Some(session) => drop(session.ended().await),
-        None => std::future::pending().await,
-    }
+    let Some(session) = session else {
+        return std::future::pending().await;
+    };
+    let _ = session.ended().await;
 }

@@ -1,6 +1,5 @@
 //! The response body.
 
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -21,6 +20,8 @@ pin_project! {
     pub struct ResponseBody<B> {
         #[pin]
         kind: Kind<B>,
+        // How it ends with its session, if it is a stream.
+        end: Option<Box<StreamEnd>>,
     }
 }
 
@@ -29,32 +30,35 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<B> {
         Inner { #[pin] body: B },
-        Short { bytes: Option<Bytes> },
-        /// A stream that ends with its session.
-        Stream { #[pin] body: B, end: Box<StreamEnd> },
-        /// The last part of such a stream.
-        Last { part: LastPart },
+        /// A short body, or the last part of a stream.
+        Own { part: LastPart },
     }
 }
 
 impl<B> ResponseBody<B> {
+    #[inline]
     pub(crate) fn inner(body: B) -> Self {
         Self {
             kind: Kind::Inner { body },
-        }
-    }
-
-    pub(super) fn stream(body: B, end: Box<StreamEnd>) -> Self {
-        Self {
-            kind: Kind::Stream { body, end },
+            end: None,
         }
     }
 
     pub(crate) fn short(bytes: Bytes) -> Self {
-        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
+        let part = if bytes.is_empty() {
+            LastPart::Nothing
+        } else {
+            LastPart::Data(bytes)
+        };
         Self {
-            kind: Kind::Short { bytes },
+            kind: Kind::Own { part },
+            end: None,
         }
+    }
+
+    /// Lets the body end with its session.
+    pub(super) fn set_end(&mut self, end: Box<StreamEnd>) {
+        self.end = Some(end);
     }
 }
 
@@ -78,61 +82,55 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let mut kind = self.project().kind;
-        loop {
-            let last = match kind.as_mut().project() {
-                KindProjection::Inner { body } => return body.poll_frame(cx),
-                KindProjection::Short { bytes } => {
-                    let data = bytes.take().map(Into::into);
-                    return Poll::Ready(data.map(|data| Ok(Frame::data(data))));
-                }
-                KindProjection::Stream { body, end } => match end.poll_over(cx) {
-                    Poll::Ready(last) => last,
-                    Poll::Pending => {
-                        let polled = body.poll_frame(cx);
-                        end.note(&polled);
-                        if polled.is_ready() {
-                            return polled;
-                        }
-                        // The session may be watched only since now. Then it has to be polled, so
-                        // that it can wake this task.
-                        ready!(end.poll_over(cx))
-                    }
-                },
-                KindProjection::Last { part } => {
-                    let frame = match mem::replace(part, LastPart::Nothing) {
-                        LastPart::Data(data) => Some(Frame::data(data.into())),
-                        LastPart::Trailers(trailers) => Some(Frame::trailers(trailers)),
-                        LastPart::Nothing => None,
-                    };
-                    return Poll::Ready(frame.map(Ok));
-                }
-            };
+        let this = self.project();
+        let mut kind = this.kind;
+        if let Some(end) = this.end
+            && let Poll::Ready(part) = end.poll_over(cx)
+        {
             // The wrapped service's body is dropped, so that its producer notices.
-            kind.set(Kind::Last { part: last });
+            kind.set(Kind::Own { part });
+            *this.end = None;
         }
+        if let KindProjection::Inner { body } = kind.as_mut().project() {
+            let polled = body.poll_frame(cx);
+            let Some(end) = this.end else {
+                return polled;
+            };
+            end.note(&polled);
+            if polled.is_ready() {
+                return polled;
+            }
+            // The session may be watched only since now. Then it has to be polled, so that it can
+            // wake this task.
+            let part = ready!(end.poll_over(cx));
+            kind.set(Kind::Own { part });
+            *this.end = None;
+        }
+        Poll::Ready(match kind.project() {
+            KindProjection::Own { part } => part.take().map(Ok),
+            KindProjection::Inner { .. } => None,
+        })
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Inner { body } | Kind::Stream { body, .. } => body.is_end_stream(),
-            Kind::Last { part } => matches!(part, LastPart::Nothing),
-            Kind::Short { bytes } => bytes.is_none(),
+            Kind::Inner { body } => body.is_end_stream(),
+            Kind::Own { part } => matches!(part, LastPart::Nothing),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Inner { body } => body.size_hint(),
+        match (&self.kind, &self.end) {
+            (Kind::Inner { body }, None) => body.size_hint(),
             // It may end early, unless its length was told.
-            Kind::Stream { body, .. } => match body.size_hint().exact() {
+            (Kind::Inner { body }, Some(_)) => match body.size_hint().exact() {
                 Some(exact) => SizeHint::with_exact(exact),
                 None => SizeHint::default(),
             },
-            Kind::Last { .. } => SizeHint::default(),
-            Kind::Short { bytes } => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
+            (Kind::Own { part }, _) => match part {
+                LastPart::Data(data) => SizeHint::with_exact(data.len() as u64),
+                LastPart::Trailers(_) | LastPart::Nothing => SizeHint::with_exact(0),
+            },
         }
     }
 }

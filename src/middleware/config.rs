@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::port::Clock;
 use crate::identify::identify_session::IdentifySession;
@@ -28,6 +29,7 @@ pub(super) struct Config<St> {
     pub(super) respond_unavailable: Arc<dyn ResponseForUnavailable>,
     pub(super) remaining: RemainingHeader,
     pub(super) streams: Streams,
+    pub(super) look_every: Duration,
     pub(super) observers: Observers,
 }
 
@@ -99,6 +101,7 @@ impl<St: ActivityStore> TrackerParts for ConfigHandle<St> {
             store: &self.store,
             clock: &*self.clock,
             observers: &self.observers,
+            look_every: self.look_every,
         }
     }
 }

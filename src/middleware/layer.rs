@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tower_layer::Layer;
 
@@ -22,6 +23,7 @@ use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::store::memory::memory_store::MemoryStore;
 use crate::tracker::all_sessions::Tracker;
+use crate::tracker::parts::LOOK_EVERY;
 
 /// A layer that answers `440 Login Time-out` in place of the wrapped service when a session has
 /// been idle for too long, has lived too long, was ended, or is not known.
@@ -70,7 +72,7 @@ use crate::tracker::all_sessions::Tracker;
 ///
 /// A response of the type `text/event-stream` or `application/grpc` may stay open for hours. It ends
 /// with its session: at the idle timeout, the absolute timeout, or within
-/// [`look_every`](crate::PolicyBuilder::with_look_every) after a log-out anywhere. It is no activity
+/// [`look_every`](LoginTimeoutLayer::with_look_every) after a log-out anywhere. It is no activity
 /// itself. A handler that is told of the user's activity in another way calls
 /// [`SessionHandle::touch`](crate::SessionHandle::touch).
 ///
@@ -108,6 +110,7 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
                 respond_unavailable: Arc::new(|_: &StoreError| unavailable()),
                 remaining: RemainingHeader::Absent,
                 streams: Streams::EndWithSession,
+                look_every: LOOK_EVERY,
                 observers: Observers::built_in(),
             }),
         }
@@ -164,6 +167,19 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     /// [end](LoginTimeoutLayer#streaming-responses).
     pub fn with_endless_streams(mut self) -> Self {
         self.config_mut().streams = Streams::GoOn;
+        self
+    }
+
+    /// Sets within which time a streaming response, or a
+    /// [`SessionHandle::ended`](crate::SessionHandle::ended), notices that its session is over. The
+    /// default is five seconds.
+    ///
+    /// Each of them asks the store about once in half of this time. Over a server, many open
+    /// streams make many questions. A near cache answers them itself, and needs up to a second of
+    /// this time to hear of a log-out elsewhere.
+    pub fn with_look_every(mut self, look_every: Duration) -> Self {
+        // A shorter time would be a loop without a pause.
+        self.config_mut().look_every = look_every.max(Duration::from_millis(10));
         self
     }
 

@@ -84,15 +84,32 @@ impl<St: ActivityStore> ConfigHandle<St> {
                 }
             }
         }
-        if let (Some(key), Some(activity)) = (key, activity)
-            && self.streams == Streams::EndWithSession
+        let mut response = response.map(ResponseBody::inner);
+        if activity.is_some()
             && let Some(format) = StreamFormat::of(response.headers())
         {
-            let tracker = Tracker::of(Arc::clone(self));
-            let end = StreamEnd::new(format, SessionHandle::new(tracker, key, activity));
-            return response.map(|body| ResponseBody::stream(body, end));
+            self.end_stream(&mut response, format, key, activity);
         }
-        response.map(ResponseBody::inner)
+        response
+    }
+
+    /// Lets a streaming response end with its session.
+    // Few responses are streams.
+    #[cold]
+    fn end_stream<B>(
+        self: &Arc<Self>,
+        response: &mut Response<ResponseBody<B>>,
+        format: StreamFormat,
+        key: Option<SessionKey>,
+        activity: Option<Activity>,
+    ) {
+        if let (Some(key), Some(activity), Streams::EndWithSession) = (key, activity, self.streams)
+        {
+            let tracker = Tracker::of(Arc::clone(self));
+            let session = SessionHandle::new(tracker, key, activity);
+            let end = StreamEnd::new(format, session);
+            response.body_mut().set_end(end);
+        }
     }
 
     /// Responds after what the wrapped service's response changes was recorded, or was not.

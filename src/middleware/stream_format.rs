@@ -1,8 +1,11 @@
 //! The formats of streaming responses, and how each of them ends.
 
+use std::mem;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Frame;
 
 use crate::respond::grpc;
 use crate::session::verdict::Reason;
@@ -25,12 +28,24 @@ pub(super) enum StreamFormat {
     Encoded,
 }
 
-/// The last part of a stream.
+/// What this layer itself puts into a body: the last part of a stream, or all of a short body.
 #[derive(Debug)]
 pub(super) enum LastPart {
     Data(Bytes),
-    Trailers(HeaderMap),
+    /// Boxed, since every response body has room for a last part.
+    Trailers(Box<HeaderMap>),
     Nothing,
+}
+
+impl LastPart {
+    /// Takes the frame. Nothing is left.
+    pub(super) fn take<D: From<Bytes>>(&mut self) -> Option<Frame<D>> {
+        match mem::replace(self, Self::Nothing) {
+            Self::Data(data) => Some(Frame::data(data.into())),
+            Self::Trailers(trailers) => Some(Frame::trailers(*trailers)),
+            Self::Nothing => None,
+        }
+    }
 }
 
 impl StreamFormat {
@@ -76,7 +91,7 @@ impl StreamFormat {
                 let event = format!("event: login-timeout\ndata: {{\"reason\":\"{reason}\"}}\n\n");
                 LastPart::Data(event.into())
             }
-            Self::Grpc => LastPart::Trailers(trailers(reason)),
+            Self::Grpc => LastPart::Trailers(Box::new(trailers(reason))),
             Self::GrpcWeb => LastPart::Data(trailers_in_body(&trailers(reason))),
             Self::Encoded => LastPart::Nothing,
         }

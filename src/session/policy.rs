@@ -22,7 +22,6 @@ use crate::session::verdict::{Expired, Reason, Verdict};
 /// | [`unknown`](Unknown) | `Expire` | |
 /// | [`store_failure`](StoreFailure) | `Reject` | |
 /// | [`store_timeout`](PolicyBuilder::with_store_timeout) | 1 s | |
-/// | [`look_every`](PolicyBuilder::with_look_every) | 5 s | a log-out must be seen soon: ASVS 5.0, 7.4.1 |
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,7 +46,6 @@ pub struct Policy {
     rotation_overlap: Millis,
     remember_expired_for: Duration,
     store_timeout: Duration,
-    look_every: Duration,
     rounding: Rounding,
     unknown: Unknown,
     store_failure: StoreFailure,
@@ -103,7 +101,6 @@ impl Policy {
                 rotation_overlap: Millis::of(Duration::from_secs(30)),
                 remember_expired_for: Duration::from_secs(24 * 60 * 60),
                 store_timeout: Duration::from_secs(1),
-                look_every: Duration::from_secs(5),
                 rounding: Rounding::NeverLate,
                 unknown: Unknown::Expire,
                 store_failure: StoreFailure::Reject,
@@ -202,12 +199,6 @@ impl Policy {
     #[must_use]
     pub const fn store_timeout(&self) -> Duration {
         self.store_timeout
-    }
-
-    /// Returns within which time a stream or a socket notices that its session is over.
-    #[must_use]
-    pub const fn look_every(&self) -> Duration {
-        self.look_every
     }
 
     /// Returns how long the session has left, or why it has ended.
@@ -393,17 +384,6 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets within which time a stream or a socket notices that its session is over. The default is
-    /// five seconds.
-    ///
-    /// [`SessionHandle::ended`](crate::SessionHandle::ended) asks the store about once in half of
-    /// this time. Over a server, many open streams make many questions. A near cache answers them
-    /// itself, and needs up to a second of this time to hear of a log-out elsewhere.
-    pub const fn with_look_every(mut self, look_every: Duration) -> Self {
-        self.policy.look_every = look_every;
-        self
-    }
-
     /// Checks the settings and returns the policy.
     ///
     /// ```
@@ -425,7 +405,6 @@ impl PolicyBuilder {
             ("idle", policy.idle),
             ("absolute", policy.absolute),
             ("store_timeout", Millis::of(policy.store_timeout)),
-            ("look_every", Millis::of(policy.look_every)),
         ];
         for (setting, value) in never_zero {
             if value == Millis::ZERO {

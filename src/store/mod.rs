@@ -14,7 +14,6 @@ pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod lifecycle;
 pub(crate) mod memory;
-#[cfg(feature = "_shared")]
 pub(crate) mod random;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;

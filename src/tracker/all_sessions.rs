@@ -15,7 +15,7 @@ use crate::session::verdict::Verdict;
 use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::tracker::ended::Ended;
-use crate::tracker::parts::{DynTracker, Parts, TrackerParts};
+use crate::tracker::parts::{DynTracker, LOOK_EVERY, Parts, TrackerParts};
 
 /// A handle that begins, checks and ends sessions from anywhere: a log-in handler, an
 /// administrator's page, a job.
@@ -203,6 +203,7 @@ impl<St: ActivityStore, C: Clock> TrackerParts for Standalone<St, C> {
             store: &self.store,
             clock: &self.clock,
             observers: &self.observers,
+            look_every: LOOK_EVERY,
         }
     }
 }

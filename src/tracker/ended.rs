@@ -108,7 +108,7 @@ impl Ended {
     /// Sleeps until the session could be over, and not for longer than until the next look.
     fn sleep(&self, remaining: Duration) -> Step {
         // Random times keep many streams from looking at once, also where all are due together.
-        let look_every = self.tracker.policy().look_every();
+        let look_every = self.tracker.look_every();
         let end = remaining.saturating_add(jittered(look_every / 10));
         // A near cache may hear of a log-out a second later, and that is within `look_every` too.
         let next_look = jittered(look_every * 3 / 4);

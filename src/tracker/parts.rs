@@ -33,7 +33,12 @@ pub(crate) struct Parts<'a, St> {
     pub(crate) store: &'a St,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) observers: &'a Observers,
+    /// Within which time a stream or a socket notices that its session is over.
+    pub(crate) look_every: Duration,
 }
+
+/// The default of [`Parts::look_every`].
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 impl<'a, St: ActivityStore> Parts<'a, St> {
     /// Gives a call of the store the policy's time limit, and reports its failure.
@@ -61,6 +66,7 @@ pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreEr
 pub(super) trait DynTracker: Send + Sync {
     fn policy(&self) -> &Policy;
     fn now(&self) -> Timestamp;
+    fn look_every(&self) -> Duration;
     fn sleep(&self, time: Duration) -> Sleep;
     fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()>;
     fn load(&self, key: SessionKey) -> BoxFuture<'_, Option<Activity>>;
@@ -78,6 +84,10 @@ impl<T: TrackerParts> DynTracker for T {
 
     fn now(&self) -> Timestamp {
         self.parts().clock.now()
+    }
+
+    fn look_every(&self) -> Duration {
+        self.parts().look_every
     }
 
     fn sleep(&self, time: Duration) -> Sleep {

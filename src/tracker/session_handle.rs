@@ -87,7 +87,7 @@ impl SessionHandle {
     /// stream or a job that must not outlive its session.
     ///
     /// It is no activity. It sleeps until the session could be over, and asks the store now and
-    /// then, so that it completes within [`look_every`](crate::PolicyBuilder::with_look_every) after
+    /// then, so that it completes within [`look_every`](crate::LoginTimeoutLayer::with_look_every) after
     /// a log-out anywhere. Behind a near cache, that asks no server. It follows the session to its
     /// new id. While the store fails, it waits, and completes at the absolute timeout.
     ///

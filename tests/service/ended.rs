@@ -15,7 +15,7 @@ use crate::common::scripted::{Fault, ScriptedStore};
 use crate::common::site::{ABSOLUTE, IDLE, MILLISECOND, Site, policy, request};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The default of the policy.
+/// The default of the layer.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Returns the handle that a handler gets for this session.
@@ -110,7 +110,8 @@ async fn the_absolute_timeout_ends_an_active_session() {
 #[tokio::test]
 async fn a_log_out_elsewhere_is_noticed_within_look_every() {
     for look_every in [LOOK_EVERY, SECOND] {
-        let site = Site::new(policy().with_look_every(look_every));
+        let site = Site::new(policy());
+        let site = site.configured(|layer| layer.with_look_every(look_every));
         site.start("a").await;
         let mut ended = spawn(handle(&site, "a").await.ended());
         assert!(ended.poll().is_pending());
