@@ -10,6 +10,8 @@ mod redis {
     #[cfg(feature = "cached")]
     mod clock_skew;
     mod clock_step;
+    mod cluster;
+    mod cluster_settings;
     #[cfg(feature = "redis-tls")]
     mod connect;
     #[cfg(feature = "conformance")]

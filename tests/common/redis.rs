@@ -199,7 +199,12 @@ pub struct Private {
 
 impl Private {
     pub fn start() -> Self {
-        let start = |folder: &Path, port: u16| {
+        Self::start_with(&[])
+    }
+
+    /// Starts the server with these arguments besides its own.
+    pub fn start_with(arguments: &'static [&str]) -> Self {
+        let start = move |folder: &Path, port: u16| {
             let mut command = SERVER.command();
             command.args([
                 "--bind",
@@ -218,6 +223,7 @@ impl Private {
                 "server.key",
             ]);
             command.args(["--tls-ca-cert-file", "root.pem"]);
+            command.args(arguments);
             if !folder.join("root.pem").exists() {
                 certificates(folder);
             }

@@ -305,7 +305,7 @@ async fn few_more_rights_are_enough_for_each_setting() -> Result {
 
     let cluster = Cluster::start(3, 0);
     for node in &cluster.nodes {
-        allow(node, "+cluster|slots +asking +ping");
+        allow(node, "+cluster|slots +asking");
     }
     let address = cluster.url().replace("://", "://app:sesame@");
     let store = RedisStore::connect(&address).await?;

@@ -7,16 +7,21 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use super::batcher::Batcher;
-use super::cluster;
+use super::cluster::Cluster;
 use super::connector::{Connector, Target};
 use super::endpoint::Endpoint;
 use super::error::RedisStoreError;
 use super::managed_connection::ManagedConnection;
+use super::node::NodeSettings;
 use super::operations::{Operations, Replicated};
+use super::outages::Outages;
 use super::redis_store::RedisStore;
 use super::sentinel::Sentinels;
+use super::servers::Servers;
 use super::tcp;
 use super::tls::TlsSettings;
 use super::transport::Transport;
@@ -247,18 +252,19 @@ impl RedisStoreBuilder {
         let replicated = match self.replicas {
             0 => None,
             replicas => Some(Replicated {
-                connection: self.start(&endpoint, &transport).await?,
+                servers: self.start(&endpoint, &transport).await?,
                 replicas,
                 // The server's answer must come before the operation's deadline.
                 wait: self.deadline * 3 / 4,
             }),
         };
+        let is_cluster = matches!(endpoint, Endpoint::Cluster(_));
         let operations = Operations {
             main,
             replicated,
             batcher: Batcher::default(),
-            many_keys: AtomicBool::new(!matches!(endpoint, Endpoint::Cluster(_))),
-            in_flight: tokio::sync::Semaphore::new(self.in_flight),
+            many_keys: AtomicBool::new(!is_cluster),
+            in_flight: (!is_cluster).then(|| Semaphore::new(self.in_flight)),
             deadline: self.deadline,
             log: format!("{}changes", self.prefix),
             prefix: self.prefix,
@@ -272,13 +278,27 @@ impl RedisStoreBuilder {
         &self,
         endpoint: &Endpoint,
         transport: &Transport,
-    ) -> Result<ManagedConnection, RedisStoreError> {
+    ) -> Result<Servers, RedisStoreError> {
+        let (runtime, queue) = (Handle::current(), self.in_flight.min(4096));
+        let outages = Outages::new(self.observers.clone());
         let target = match endpoint {
             Endpoint::Server(server) => Target::Server(server.clone()),
             Endpoint::Client(client) => Target::Client(client.clone()),
             Endpoint::Sentinel(master) => Target::Master(Sentinels::new(master.clone())),
-            Endpoint::Cluster(nodes) => {
-                Target::Cluster(cluster::client(nodes, &self.tls, self.deadline)?)
+            Endpoint::Cluster(seeds) => {
+                let server = seeds.first().cloned();
+                let settings = NodeSettings {
+                    server: server.ok_or(RedisStoreError::address("it names no node"))?,
+                    transport: transport.clone(),
+                    config: self.config.clone(),
+                    limit: self.deadline,
+                    in_flight: self.in_flight,
+                    queue,
+                    outages,
+                    runtime,
+                };
+                let cluster = Cluster::connect(seeds.clone(), settings).await?;
+                return Ok(Servers::Cluster(cluster));
             }
         };
         let connector = Connector {
@@ -287,9 +307,11 @@ impl RedisStoreBuilder {
             protocol: ProtocolVersion::RESP3,
             config: self.config.clone(),
             limit: self.deadline,
-            queue: self.in_flight.min(4096),
+            queue,
         };
-        Ok(ManagedConnection::start(connector, self.observers.clone()).await?)
+        let connection = ManagedConnection::start(connector, outages.of_connection(), &runtime);
+        connection.connection().await?;
+        Ok(Servers::One(connection))
     }
 }
 

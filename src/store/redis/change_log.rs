@@ -27,7 +27,7 @@ impl Operations {
             let mut range = Cmd::new();
             range.arg("XRANGE").arg(&self.log).arg(id).arg("+");
             range.arg("COUNT").arg(PAGE + 1);
-            if let Some(changes) = read_page(&self.command(&range).await?, position) {
+            if let Some(changes) = read_page(&self.command(&self.log, &range).await?, position) {
                 return Ok(changes);
             }
         }
@@ -40,7 +40,7 @@ impl Operations {
         let mut last = Cmd::new();
         last.arg("XREVRANGE").arg(&self.log).arg("+").arg("-");
         last.arg("COUNT").arg(1);
-        if let Value::Array(entries) = self.command(&last).await?
+        if let Value::Array(entries) = self.command(&self.log, &last).await?
             && let Some(entry) = entries.first()
         {
             let entry = Entry::read(entry).ok_or_else(no_entry)?;

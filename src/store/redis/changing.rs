@@ -58,7 +58,7 @@ impl Operations {
             // Redis refuses to expire at 0.
             set.arg("PXAT").arg(keep_until.as_unix_millis().max(1));
         }
-        if self.command(&set).await? != Value::Nil {
+        if self.command(&name, &set).await? != Value::Nil {
             return Ok(false);
         }
         // Only where a record is in the way there is a change to note. A script for every record
@@ -77,7 +77,7 @@ impl Operations {
         let malformed = || RedisStoreError::malformed(name.clone());
         let mut get = Cmd::new();
         get.arg("GET").arg(&name);
-        let mut answer = self.command(&get).await?;
+        let mut answer = self.command(&name, &get).await?;
         // The record may be touched between the read and the write. Then the script answers the
         // record as it is now, and the change is decided again. The deadline ends this.
         loop {
@@ -147,9 +147,9 @@ impl Operations {
     ) -> Result<(Value, usize), RedisStoreError> {
         match (call, &self.replicated) {
             (Call::Revoke { .. }, Some(replicated)) => {
-                let mut connection = replicated.connection.connection().await?;
                 let millis = whole_millis(replicated.wait);
-                let answer = connection
+                let answer = replicated
+                    .servers
                     .replicated_script(keys, call, replicated.replicas, millis)
                     .await;
                 self.checked(answer)

@@ -5,14 +5,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::cluster::ClusterClient;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind,
     RedisError, RedisResult, Value, cmd, from_redis_value,
 };
 use tokio::sync::oneshot;
 
-use super::connection::Connection;
 use super::sentinel::Sentinels;
 use super::time_limit::within;
 use super::transport::Transport;
@@ -38,7 +36,8 @@ pub(super) enum Target {
     Client(Client),
     /// The master that Sentinels name.
     Master(Sentinels),
-    Cluster(ClusterClient),
+    /// A node of a Cluster. It may be a replica, which redirects commands to its master.
+    Node(ConnectionInfo),
 }
 
 /// A signal that a connection was closed.
@@ -50,7 +49,7 @@ impl Closed {
         match &mut self.0 {
             // The client sends this, or drops the sender, when the connection is closed.
             Some(closed) => drop(closed.await),
-            // A Cluster client makes its connections again itself. RESP2 has no such signal.
+            // RESP2 has no such signal.
             None => pending().await,
         }
     }
@@ -58,7 +57,7 @@ impl Closed {
 
 impl Connector {
     /// Connects to a server that accepts writes.
-    pub(super) async fn connect(&mut self) -> RedisResult<(Connection, Closed)> {
+    pub(super) async fn connect(&mut self) -> RedisResult<(MultiplexedConnection, Closed)> {
         let connected = self.connect_once().await;
         match connected {
             Err(error) if self.protocol.supports_resp3() && has_no_resp3(&error) => {
@@ -69,16 +68,11 @@ impl Connector {
         }
     }
 
-    async fn connect_once(&mut self) -> RedisResult<(Connection, Closed)> {
+    async fn connect_once(&mut self) -> RedisResult<(MultiplexedConnection, Closed)> {
         let server = match &mut self.target {
-            Target::Server(server) => server.clone(),
+            Target::Server(server) | Target::Node(server) => server.clone(),
             Target::Client(client) => client.get_connection_info().clone(),
             Target::Master(sentinels) => sentinels.master(&self.transport, self.limit).await?,
-            Target::Cluster(cluster) => {
-                // The client may have to try several nodes.
-                let cluster = within(4 * self.limit, cluster.get_async_connection()).await?;
-                return Ok((Connection::Cluster(cluster), Closed(None)));
-            }
         };
         let settings = server.redis_settings().clone();
         let server = server.set_redis_settings(settings.set_protocol(self.protocol));
@@ -90,7 +84,7 @@ impl Connector {
                 "the server is a replica, or no longer the master",
             )));
         }
-        Ok((Connection::Server(server), Closed(closed)))
+        Ok((server, Closed(closed)))
     }
 
     /// Returns whether the connection still leads to the right server. An error means that the
@@ -106,10 +100,10 @@ impl Connector {
             cmd("ROLE")
         };
         let role = within(self.limit, server.send_packed_command(&question)).await?;
-        if is_replica(role) {
-            return Ok(false);
-        }
+        let is_replica = is_replica(role);
         Ok(match &mut self.target {
+            Target::Node(_) => true,
+            _ if is_replica => false,
             Target::Master(sentinels) => sentinels.is_unchanged(&self.transport, self.limit).await,
             _ => true,
         })

@@ -4,16 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis::aio::MultiplexedConnection;
 use redis::{RedisError, RedisResult};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use super::backoff::Backoff;
-use super::connection::Connection;
 use super::connector::{Closed, Connector};
-use super::outages::Outages;
-use crate::store::event::store_observers::StoreObservers;
+use super::outages::Outage;
 
 /// How often an idle connection is checked. Nothing else shows that the server is gone.
 const HEARTBEAT: Duration = Duration::from_millis(500);
@@ -24,64 +24,55 @@ const STEADY: Duration = Duration::from_secs(1);
 /// Operations wait for the next attempt where the pause before it is shorter.
 const WORTH_WAITING: Duration = Duration::from_millis(50);
 
-/// A connection that a background task keeps up. Clones share it. The task ends with the last
-/// clone.
-#[derive(Clone)]
-pub(super) struct ManagedConnection(Arc<Shared>);
-
-struct Shared {
+/// A connection that a background task keeps up. The task ends with it.
+pub(super) struct ManagedConnection {
     state: watch::Receiver<State>,
-    signals: Arc<Signals>,
+    /// An answer looked wrong or is missing, or an operation failed on the connection itself.
+    doubt: Arc<Notify>,
+    outage: Arc<Outage>,
     task: AbortHandle,
-}
-
-/// What the operations tell the background task.
-#[derive(Default)]
-struct Signals {
-    /// An answer looked wrong, or is missing.
-    doubt: Notify,
-    /// An operation failed on the connection itself.
-    failed: Notify,
 }
 
 enum State {
     /// The first attempt since the connection was lost is under way: worth waiting for.
     Connecting,
-    Up(Connection),
+    Up(MultiplexedConnection),
     /// The last attempt failed with this error. Further attempts follow.
     Down(RedisError),
 }
 
 impl ManagedConnection {
-    /// Connects, and starts the background task.
-    pub(super) async fn start(
-        connector: Connector,
-        observers: StoreObservers,
-    ) -> RedisResult<Self> {
+    /// Starts the background task on this runtime. It connects at once.
+    pub(super) fn start(connector: Connector, outage: Outage, runtime: &Handle) -> Self {
         let (sender, state) = watch::channel(State::Connecting);
-        let signals = Arc::<Signals>::default();
-        let outages = Outages::new(observers);
-        let task = tokio::spawn(keep_up(connector, sender, Arc::clone(&signals), outages));
-        let task = task.abort_handle();
-        let connection = Self(Arc::new(Shared {
+        let (doubt, outage) = (Arc::<Notify>::default(), Arc::new(outage));
+        let task = keep_up(connector, sender, Arc::clone(&doubt), Arc::clone(&outage));
+        Self {
             state,
-            signals,
-            task,
-        }));
-        connection.connection().await?;
-        Ok(connection)
+            doubt,
+            outage,
+            task: runtime.spawn(task).abort_handle(),
+        }
     }
 
     /// Returns the connection, or at once the error that keeps it down.
-    pub(super) async fn connection(&self) -> RedisResult<Connection> {
-        if let State::Up(connection) = &*self.0.state.borrow() {
-            return Ok(connection.clone());
+    pub(super) async fn connection(&self) -> RedisResult<MultiplexedConnection> {
+        if let Some(connection) = self.if_up() {
+            return Ok(connection);
         }
         Box::pin(self.after_the_attempt()).await
     }
 
-    async fn after_the_attempt(&self) -> RedisResult<Connection> {
-        let mut state = self.0.state.clone();
+    /// Returns the connection if it is up.
+    pub(super) fn if_up(&self) -> Option<MultiplexedConnection> {
+        match &*self.state.borrow() {
+            State::Up(connection) => Some(connection.clone()),
+            _ => None,
+        }
+    }
+
+    async fn after_the_attempt(&self) -> RedisResult<MultiplexedConnection> {
+        let mut state = self.state.clone();
         let decided = state
             .wait_for(|state| !matches!(state, State::Connecting))
             .await;
@@ -95,19 +86,19 @@ impl ManagedConnection {
         }
     }
 
-    /// Has the connection checked at once, since an answer looked wrong or is missing.
+    /// Has the connection checked at once, since an answer looked wrong or is missing, or an
+    /// operation failed on it.
     pub(super) fn doubt(&self) {
-        self.0.signals.doubt.notify_one();
+        self.doubt.notify_one();
     }
 
-    /// Has the connection to a server checked at once, since an operation failed on it. A Cluster
-    /// client repairs its connections itself.
-    pub(super) fn failed(&self) {
-        self.0.signals.failed.notify_one();
+    /// Does not report any longer whether the connection is lost.
+    pub(super) fn leave(&self) {
+        self.outage.leave();
     }
 }
 
-impl Drop for Shared {
+impl Drop for ManagedConnection {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -117,26 +108,18 @@ impl Drop for Shared {
 async fn keep_up(
     mut connector: Connector,
     state: watch::Sender<State>,
-    signals: Arc<Signals>,
-    mut outages: Outages,
+    doubt: Arc<Notify>,
+    outage: Arc<Outage>,
 ) {
     let mut backoff = Backoff::default();
     loop {
         let pause = match connector.connect().await {
             Ok((connection, closed)) => {
                 let since = Instant::now();
-                outages.ended();
+                outage.ended();
                 state.send_replace(State::Up(connection.clone()));
-                if let Connection::Cluster(_) = connection {
-                    // The Cluster client repairs its connections itself, but can wait for a lost
-                    // node for ever. So a doubt makes a new client. The old one is used until the
-                    // new one is connected.
-                    sleep(STEADY).await;
-                    signals.doubt.notified().await;
-                    continue;
-                }
-                until_lost(&mut connector, connection, closed, &signals).await;
-                outages.began();
+                until_lost(&mut connector, connection, closed, &doubt).await;
+                outage.began();
                 if since.elapsed() >= STEADY {
                     state.send_replace(State::Connecting);
                     backoff = Backoff::default();
@@ -153,15 +136,7 @@ async fn keep_up(
             }
             Err(error) => {
                 let pause = backoff.pause_after(&error);
-                state.send_if_modified(|state| {
-                    let cluster = matches!(state, State::Up(_));
-                    if cluster {
-                        outages.began();
-                    } else {
-                        *state = State::Down(error);
-                    }
-                    !cluster
-                });
+                state.send_replace(State::Down(error));
                 pause
             }
         };
@@ -172,21 +147,17 @@ async fn keep_up(
 /// Returns when the connection is closed, does not answer, or leads to the wrong server.
 async fn until_lost(
     connector: &mut Connector,
-    connection: Connection,
+    mut connection: MultiplexedConnection,
     mut closed: Closed,
-    signals: &Signals,
+    doubt: &Notify,
 ) {
-    let Connection::Server(mut server) = connection else {
-        return;
-    };
     loop {
         tokio::select! {
             () = closed.wait() => return,
-            () = signals.doubt.notified() => {}
-            () = signals.failed.notified() => {}
+            () = doubt.notified() => {}
             () = sleep(HEARTBEAT) => {}
         }
-        if !connector.is_right(&mut server).await.unwrap_or(false) {
+        if !connector.is_right(&mut connection).await.unwrap_or(false) {
             return;
         }
     }

@@ -1,5 +1,6 @@
 //! The store in Redis or Valkey.
 
+mod address;
 mod backoff;
 mod batch;
 mod batcher;
@@ -8,18 +9,23 @@ mod call;
 mod change_log;
 mod changing;
 mod cluster;
+mod cluster_map;
 mod codec;
 mod connection;
 mod connector;
 mod endpoint;
 pub(crate) mod error;
 mod managed_connection;
+mod node;
 mod operations;
 mod outages;
 pub(crate) mod redis_store;
+mod refresh;
 mod report;
 mod scripts;
 mod sentinel;
+mod servers;
+mod slots;
 mod tcp;
 mod time_limit;
 #[cfg(feature = "redis-tls")]

@@ -11,7 +11,7 @@ use super::batcher::Batcher;
 use super::call::Call;
 use super::codec::{LoadResult, name, pack, read, split_refusal};
 use super::error::RedisStoreError;
-use super::managed_connection::ManagedConnection;
+use super::servers::Servers;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
@@ -19,13 +19,14 @@ use crate::store::event::store_observers::StoreObservers;
 
 /// The connections and the settings of one store, and the operations over them.
 pub(super) struct Operations {
-    pub(super) main: ManagedConnection,
+    pub(super) main: Servers,
     pub(super) replicated: Option<Replicated>,
     pub(super) batcher: Batcher,
     /// Whether one script may have many keys. A Cluster does not allow it, also where the URL names
     /// one server and a Cluster is behind it.
     pub(super) many_keys: AtomicBool,
-    pub(super) in_flight: Semaphore,
+    /// There is none for a Cluster, where each node has its own.
+    pub(super) in_flight: Option<Semaphore>,
     pub(super) deadline: Duration,
     pub(super) prefix: String,
     /// The name of the stream that is the log of changes.
@@ -35,10 +36,10 @@ pub(super) struct Operations {
     pub(super) observers: StoreObservers,
 }
 
-/// A second connection, for revocations that wait for replicas: `WAIT` holds up all commands behind
-/// it on the same connection.
+/// A second connection to each server, for revocations that wait for replicas: `WAIT` holds up all
+/// commands behind it on the same connection.
 pub(super) struct Replicated {
-    pub(super) connection: ManagedConnection,
+    pub(super) servers: Servers,
     pub(super) replicas: usize,
     pub(super) wait: Duration,
 }
@@ -79,9 +80,10 @@ impl Operations {
 
     /// Waits until fewer operations are under way than `with_max_in_flight` allows.
     pub(super) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        let in_flight = self.in_flight.as_ref()?;
         // The semaphore is never closed, so this is always a permit.
-        match self.in_flight.try_acquire() {
-            Err(TryAcquireError::NoPermits) => Box::pin(self.in_flight.acquire()).await.ok(),
+        match in_flight.try_acquire() {
+            Err(TryAcquireError::NoPermits) => Box::pin(in_flight.acquire()).await.ok(),
             permit => permit.ok(),
         }
     }
@@ -117,12 +119,11 @@ impl Operations {
     async fn read(&self, key: &str) -> LoadResult {
         let mut get = Cmd::with_capacity(2, "GET".len() + key.len());
         get.arg("GET").arg(key);
-        read(key, &self.command(&get).await?)
+        read(key, &self.command(key, &get).await?)
     }
 
-    pub(super) async fn command(&self, command: &Cmd) -> Result<Value, RedisStoreError> {
-        let mut connection = self.main.connection().await?;
-        self.checked(connection.command(command).await)
+    pub(super) async fn command(&self, key: &str, command: &Cmd) -> Result<Value, RedisStoreError> {
+        self.checked(self.main.command(key, command).await)
     }
 
     pub(super) async fn script(
@@ -130,8 +131,7 @@ impl Operations {
         keys: &[&str],
         call: &Call<'_>,
     ) -> Result<Value, RedisStoreError> {
-        let mut connection = self.main.connection().await?;
-        self.checked(connection.script(keys, call).await)
+        self.checked(self.main.script(keys, call).await)
     }
 
     /// Returns whether one script may have many keys.
@@ -151,8 +151,8 @@ impl Operations {
 
     pub(super) fn checked_error(&self, error: RedisError) -> RedisStoreError {
         match error.kind() {
-            ErrorKind::Io => self.failed(),
-            ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
+            ErrorKind::Io
+            | ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
                 self.doubt();
             }
             _ => {}
@@ -168,18 +168,11 @@ impl Operations {
         }
     }
 
-    /// Has the connections to a server checked after an error of the connection.
-    fn failed(&self) {
-        self.main.failed();
-        if let Some(replicated) = &self.replicated {
-            replicated.connection.failed();
-        }
-    }
-
+    /// Has the connections checked after an answer that is missing or looks wrong.
     pub(super) fn doubt(&self) {
         self.main.doubt();
         if let Some(replicated) = &self.replicated {
-            replicated.connection.doubt();
+            replicated.servers.doubt();
         }
     }
 

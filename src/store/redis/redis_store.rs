@@ -87,8 +87,8 @@ use crate::store::store_clock::StoreClock;
 ///   +hello +get +set +setrange +persist +eval +evalsha +time +xadd +xrange +xrevrange
 /// ```
 ///
-/// Some settings need more: `+wait` for replicas, `+cluster|slots +asking +ping` for a Cluster,
-/// `+select` for a database, `+role` for a server that speaks RESP2 only.
+/// Some settings need more: `+wait` for replicas, `+cluster|slots +asking` for a Cluster, `+select`
+/// for a database, `+role` for a server that speaks RESP2 only.
 ///
 /// RESP3 is not needed. With it, the store notices a closed connection at once. With RESP2 it does
 /// so at its next operation, or within half a second.

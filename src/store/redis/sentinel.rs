@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, ProtocolVersion, RedisError,
-    RedisResult, cmd,
+    AsyncConnectionConfig, ConnectionInfo, ErrorKind, ProtocolVersion, RedisError, RedisResult, cmd,
 };
 
+use super::address::Address;
 use super::endpoint::MonitoredMaster;
 use super::time_limit::within;
 use super::transport::Transport;
 use crate::store::random::random;
-
-/// A server's host and port.
-type Address = (String, u16);
 
 /// The Sentinels, and the master that they agreed on last.
 ///
@@ -53,23 +50,10 @@ impl Sentinels {
         transport: &Transport,
         limit: Duration,
     ) -> RedisResult<ConnectionInfo> {
-        let (host, port) = self.agreed(transport, limit).await?;
-        self.master = Some((host.clone(), port));
-        let server = self.server.clone();
-        let addr = match server.addr().clone() {
-            ConnectionAddr::TcpTls {
-                insecure,
-                tls_params,
-                ..
-            } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure,
-                tls_params,
-            },
-            _ => ConnectionAddr::Tcp(host, port),
-        };
-        Ok(server.set_addr(addr))
+        let address = self.agreed(transport, limit).await?;
+        let server = address.applied_to(&self.server);
+        self.master = Some(address);
+        Ok(server)
     }
 
     /// Returns whether the master is still the same. Sentinels that do not answer, and one that
@@ -154,11 +138,13 @@ impl Sentinels {
 async fn named_master(name: &str, sentinel: &mut MultiplexedConnection) -> RedisResult<Address> {
     let mut question = cmd("SENTINEL");
     question.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-    let master: Option<Address> = question.query_async(sentinel).await?;
-    master.ok_or(RedisError::from((
-        ErrorKind::MasterNameNotFoundBySentinel,
-        "the Sentinel knows no master by this name",
-    )))
+    match question.query_async(sentinel).await? {
+        Some((host, port)) => Ok(Address { host, port }),
+        None => Err(RedisError::from((
+            ErrorKind::MasterNameNotFoundBySentinel,
+            "the Sentinel knows no master by this name",
+        ))),
+    }
 }
 
 /// Older Sentinels know no other version of the protocol.

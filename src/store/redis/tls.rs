@@ -4,12 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
-use redis::cluster::ClusterClientBuilder;
 use redis::io::tcp::socket2::SockRef;
-use redis::{
-    AsyncConnectionConfig, ClientTlsConfig, ConnectionAddr, ConnectionInfo, RedisResult,
-    TlsCertificates,
-};
+use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, RedisResult};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -87,34 +83,6 @@ impl TlsSettings {
         }
         Ok(roots)
     }
-
-    /// Sets up the Cluster client, which makes its own connections.
-    ///
-    /// It builds its TLS configuration with rustls' process-wide default. Where there is none,
-    /// rustls would install one, or panic. Only the application may choose for the whole process.
-    pub(super) fn apply_to_cluster(
-        &self,
-        builder: ClusterClientBuilder,
-        nodes: &[ConnectionInfo],
-    ) -> Result<ClusterClientBuilder, RedisStoreError> {
-        if !nodes.iter().any(has_tls) {
-            return Ok(builder);
-        }
-        if CryptoProvider::get_default().is_none() {
-            return Err(RedisStoreError::address(
-                "a Cluster through TLS uses the process's default CryptoProvider, and there is \
-                 none: install one at the start of the program, as with \
-                 `rustls::crypto::ring::default_provider().install_default()`",
-            ));
-        }
-        Ok(builder.certs(TlsCertificates {
-            client_tls: self.client.clone().map(|client| ClientTlsConfig {
-                client_cert: client.certificate,
-                client_key: client.key,
-            }),
-            root_cert: self.root.clone(),
-        }))
-    }
 }
 
 const UNREADABLE_ROOT: RedisStoreError =
@@ -143,8 +111,10 @@ fn provider() -> Arc<CryptoProvider> {
     default.unwrap_or_else(|| Arc::new(ring::default_provider()))
 }
 
-/// Opens connections through TLS. Redis' own client would change the process's default
-/// cryptography, as [`TlsSettings::apply_to_cluster`] says.
+/// Opens connections through TLS.
+///
+/// Redis' own client would build its configuration with rustls' process-wide default. Where there is
+/// none, rustls would install one, or panic. Only the application may choose for the whole process.
 #[derive(Clone)]
 pub(super) struct Tls(TlsConnector);
 

@@ -6,7 +6,6 @@
 )]
 
 use redis::aio::MultiplexedConnection;
-use redis::cluster::ClusterClientBuilder;
 use redis::{AsyncConnectionConfig, ConnectionInfo, RedisResult};
 
 use super::error::RedisStoreError;
@@ -27,14 +26,6 @@ impl TlsSettings {
         _servers: &[&ConnectionInfo],
     ) -> Result<Option<Tls>, RedisStoreError> {
         Ok(None)
-    }
-
-    pub(super) fn apply_to_cluster(
-        &self,
-        builder: ClusterClientBuilder,
-        _nodes: &[ConnectionInfo],
-    ) -> Result<ClusterClientBuilder, RedisStoreError> {
-        Ok(builder)
     }
 }
 
