@@ -14,8 +14,8 @@ use crate::session::time::Timestamp;
 pub enum StoreEvent<'a> {
     /// The store has reached its server for the first time.
     ///
-    /// `RedisStore` reports it for each of its connections, and a store in a SQL database once for
-    /// its pool.
+    /// `RedisStore` reports it for each of its connections, and with a Cluster once for all nodes. A
+    /// store in a SQL database reports it once for its pool.
     #[non_exhaustive]
     Connected {
         /// The kind of store.
@@ -23,14 +23,15 @@ pub enum StoreEvent<'a> {
     },
     /// The store cannot reach its server any more. It tries to connect again by itself.
     ///
-    /// `RedisStore` reports it for each of its connections, and a store in a SQL database once for
-    /// its pool.
+    /// `RedisStore` reports it for each of its connections, and with a Cluster for the first node
+    /// that is lost. A store in a SQL database reports it once for its pool.
     #[non_exhaustive]
     Lost {
         /// The kind of store.
         store: &'static str,
     },
-    /// The store has reached its server again, after [`Lost`](StoreEvent::Lost).
+    /// The store has reached its server again, after [`Lost`](StoreEvent::Lost). With a Cluster, it
+    /// has reached every node again.
     #[non_exhaustive]
     Reconnected {
         /// The kind of store.

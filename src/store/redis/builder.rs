@@ -140,6 +140,7 @@ impl RedisStoreBuilder {
     /// Sets how many operations may be under way at once, at least one. The default is 512.
     ///
     /// A batch of touches counts as one operation. Further operations wait, within their deadline.
+    /// In a Cluster the number is that of each node, so that a node that hangs holds up no other.
     pub fn with_max_in_flight(mut self, in_flight: usize) -> Self {
         self.in_flight = in_flight.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self
@@ -180,8 +181,9 @@ impl RedisStoreBuilder {
     /// Sets what the client needs beyond this builder's settings, such as a credentials provider.
     /// The default is `AsyncConnectionConfig::new()`.
     ///
-    /// The time limits, the length of the queue and the push sender are the store's own. A
-    /// Cluster's main connection does not use these settings.
+    /// The time limits, the length of the queue and the push sender are the store's own. The
+    /// settings are those of every connection: to the server, to the master that Sentinels name,
+    /// and to each node of a Cluster.
     pub fn with_connection_config(mut self, config: AsyncConnectionConfig) -> Self {
         self.config = config;
         self

@@ -65,24 +65,22 @@ impl NodeSettings {
 }
 
 impl Node {
+    pub(super) fn is_up(&self) -> bool {
+        self.connection.if_up().is_some()
+    }
+
     /// Sends commands together, and answers as [`connection::send`] does.
     pub(super) async fn send(&self, commands: &[&Cmd]) -> RedisResult<Value> {
         let mut connection = self.connection.connection().await?;
         let _permit = self.permit().await;
-        self.checked(connection::send(&mut connection, commands))
-            .await
+        self.checked(connection::send(&mut connection, commands).await)
     }
 
     /// Sends commands together, to the node to which their slot is being moved.
     pub(super) async fn send_asking(&self, commands: &[&Cmd]) -> RedisResult<Value> {
         let mut connection = self.connection.connection().await?;
         let _permit = self.permit().await;
-        self.checked(connection::send_asking(&mut connection, commands))
-            .await
-    }
-
-    pub(super) fn is_up(&self) -> bool {
-        self.connection.if_up().is_some()
+        self.checked(connection::send_asking(&mut connection, commands).await)
     }
 
     async fn permit(&self) -> Option<SemaphorePermit<'_>> {
@@ -90,35 +88,13 @@ impl Node {
         self.in_flight.acquire().await.ok()
     }
 
-    /// Waits for the answer. Has the connection checked where it failed, and where nobody waits for
-    /// the answer any longer.
-    async fn checked(
-        &self,
-        answer: impl Future<Output = RedisResult<Value>>,
-    ) -> RedisResult<Value> {
-        let unanswered = Unanswered(Some(&self.connection));
-        let answer = answer.await;
-        match &answer {
-            Err(error) if error.kind() == ErrorKind::Io => drop(unanswered),
-            _ => unanswered.has_answer(),
+    /// Has the connection checked where it failed. The heartbeat finds a node that does not answer.
+    fn checked(&self, answer: RedisResult<Value>) -> RedisResult<Value> {
+        if let Err(error) = &answer
+            && error.kind() == ErrorKind::Io
+        {
+            self.connection.doubt();
         }
         answer
-    }
-}
-
-/// Has the connection checked when it is dropped before there is an answer.
-struct Unanswered<'a>(Option<&'a ManagedConnection>);
-
-impl Unanswered<'_> {
-    fn has_answer(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0 {
-            connection.doubt();
-        }
     }
 }

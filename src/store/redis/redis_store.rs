@@ -63,6 +63,9 @@ use crate::store::store_clock::StoreClock;
 ///   Nothing has to be retried or supervised.
 /// - With Sentinels the store follows a fail-over. With a Cluster it follows slots that move and
 ///   replicas that take over.
+/// - A node of a Cluster that is lost or hangs fails its own sessions only. That needs
+///   `cluster-require-full-coverage no`: by default, a Cluster refuses to serve anything while one
+///   slot is not served.
 /// - The [log of changes](SharedStore::changes_since) is a stream of the last 65 536 changes. A
 ///   change and its entry are one atomic step. In a Cluster the entry is a second step. The change
 ///   counts although that step fails, and a near cache sees it within a minute.
@@ -103,8 +106,12 @@ use crate::store::store_clock::StoreClock;
 /// With Sentinels, two have to name the same new master before the store follows them, if the URL
 /// names two. They are asked in random order.
 ///
+/// With a Cluster, the store has one connection to each master, and reads from one of the nodes
+/// which slots each has: when it connects, and again when a node is down or an answer shows that the
+/// slots have moved, every 3 s at most while that lasts. Nothing waits for it.
+///
 /// TLS leaves the process's default `CryptoProvider` as it is. Where there is none, the store uses
-/// *ring* for itself. A Cluster through TLS needs a default, and fails to connect without one.
+/// *ring* for itself.
 ///
 /// # What a fail-over can lose
 ///

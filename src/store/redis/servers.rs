@@ -55,7 +55,6 @@ impl Servers {
     pub(super) fn doubt(&self) {
         match self {
             Self::One(server) => server.doubt(),
-            // The nodes whose answers are missing are checked as well.
             Self::Cluster(cluster) => cluster.doubt(),
         }
     }
