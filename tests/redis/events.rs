@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
-use tower_login_timeout::{AnyStore, BoxError, StoreEvent};
+use tower_login_timeout::{AnyStore, BoxError, RedisStore, StoreEvent};
 
-use crate::common::redis::{one, url};
+use crate::common::redis::{Cluster, one, url};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -51,6 +51,35 @@ async fn a_killed_server_is_reported_as_lost_and_then_as_reconnected() -> Result
         };
         assert!(*away >= Duration::from_millis(500), "{away:?}");
     }
+    Ok(())
+}
+
+/// The nodes of a Cluster count as one: lost with the first, and up again with the last.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_nodes_of_a_cluster_are_reported_together() -> Result<(), BoxError> {
+    let mut cluster = Cluster::start(3, 0);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let events = Arc::clone(&seen);
+    let observer = move |event: &StoreEvent<'_>| {
+        events.lock().unwrap().push(match event {
+            StoreEvent::Connected { .. } => "connected",
+            StoreEvent::Lost { .. } => "lost",
+            StoreEvent::Reconnected { .. } => "reconnected",
+            event => panic!("{event:?}"),
+        });
+    };
+    let builder = RedisStore::builder().with_observer(observer);
+    let _store = builder.connect(&cluster.url()).await?;
+    until(|| *seen.lock().unwrap() == ["connected"]).await;
+    sleep(Duration::from_millis(1_200)).await;
+    cluster.nodes[0].kill();
+    cluster.nodes[1].kill();
+    sleep(Duration::from_millis(1_200)).await;
+    cluster.nodes[0].restart();
+    sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(*seen.lock().unwrap(), ["connected", "lost"]);
+    cluster.nodes[1].restart();
+    until(|| *seen.lock().unwrap() == ["connected", "lost", "reconnected"]).await;
     Ok(())
 }
 

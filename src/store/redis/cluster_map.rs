@@ -104,3 +104,66 @@ impl State {
         Arc::clone(node)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use redis::{AsyncConnectionConfig, IntoConnectionInfo};
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::store::event::store_observers::StoreObservers;
+    use crate::store::redis::outages::Outages;
+    use crate::store::redis::transport::Transport;
+
+    fn address(port: u16) -> Address {
+        Address {
+            host: "127.0.0.1".to_owned(),
+            port,
+        }
+    }
+
+    fn range(first: usize, last: usize, port: Option<u16>) -> SlotRange {
+        SlotRange {
+            first,
+            last,
+            master: port.map(address),
+        }
+    }
+
+    #[tokio::test]
+    async fn nodes_stay_while_they_have_slots() {
+        let map = ClusterMap::new(NodeSettings {
+            server: "redis://127.0.0.1:1".into_connection_info().unwrap(),
+            transport: Transport { tls: None },
+            config: AsyncConnectionConfig::new(),
+            limit: Duration::from_secs(1),
+            in_flight: 1,
+            queue: 1,
+            outages: Outages::new(StoreObservers::default()),
+            runtime: Handle::current(),
+        });
+        let port_of = |slot| map.owner(slot).map(|node| node.address.port);
+        assert_eq!(port_of(0), None);
+        map.replace(vec![
+            range(0, 99, Some(1)),
+            range(100, 199, Some(2)),
+            range(200, SLOTS - 1, None),
+        ]);
+        let stays = map.owner(0).unwrap();
+        assert_eq!([port_of(99), port_of(100)], [Some(1), Some(2)]);
+        assert_eq!([port_of(200), port_of(SLOTS)], [None; 2]);
+
+        // A redirection names a node that the map does not.
+        let new = map.node_at(address(3));
+        map.note(100, &new);
+        assert_eq!([port_of(100), port_of(101)], [Some(3), Some(2)]);
+        assert!(Arc::ptr_eq(&new, &map.node_at(address(3))));
+
+        map.replace(vec![range(0, 0, Some(1)), range(300, 200, Some(4))]);
+        assert!(Arc::ptr_eq(&stays, &map.owner(0).unwrap()));
+        assert_eq!([port_of(1), port_of(100), port_of(250)], [None; 3]);
+        assert_eq!(map.nodes().len(), 1);
+    }
+}
