@@ -6,22 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
-use tokio::runtime::Handle;
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo};
 use tokio::sync::Semaphore;
 
 use super::batcher::Batcher;
-use super::cluster::Cluster;
-use super::connector::{Connector, Target};
 use super::endpoint::Endpoint;
 use super::error::RedisStoreError;
-use super::managed_connection::ManagedConnection;
-use super::node::NodeSettings;
 use super::operations::{Operations, Replicated};
 use super::outages::Outages;
 use super::redis_store::RedisStore;
-use super::sentinel::Sentinels;
-use super::servers::Servers;
+use super::servers::{ServerSettings, Servers};
 use super::tcp;
 use super::tls::TlsSettings;
 use super::transport::Transport;
@@ -281,39 +275,14 @@ impl RedisStoreBuilder {
         endpoint: &Endpoint,
         transport: &Transport,
     ) -> Result<Servers, RedisStoreError> {
-        let (runtime, queue) = (Handle::current(), self.in_flight.min(4096));
-        let outages = Outages::new(self.observers.clone());
-        let target = match endpoint {
-            Endpoint::Server(server) => Target::Server(server.clone()),
-            Endpoint::Client(client) => Target::Client(client.clone()),
-            Endpoint::Sentinel(master) => Target::Master(Sentinels::new(master.clone())),
-            Endpoint::Cluster(seeds) => {
-                let server = seeds.first().cloned();
-                let settings = NodeSettings {
-                    server: server.ok_or(RedisStoreError::address("it names no node"))?,
-                    transport: transport.clone(),
-                    config: self.config.clone(),
-                    limit: self.deadline,
-                    in_flight: self.in_flight,
-                    queue,
-                    outages,
-                    runtime,
-                };
-                let cluster = Cluster::connect(seeds.clone(), settings).await?;
-                return Ok(Servers::Cluster(cluster));
-            }
-        };
-        let connector = Connector {
-            target,
+        let settings = ServerSettings {
             transport: transport.clone(),
-            protocol: ProtocolVersion::RESP3,
             config: self.config.clone(),
             limit: self.deadline,
-            queue,
+            in_flight: self.in_flight,
+            outages: Outages::new(self.observers.clone()),
         };
-        let connection = ManagedConnection::start(connector, outages.of_connection(), &runtime);
-        connection.connection().await?;
-        Ok(Servers::One(connection))
+        Ok(Servers::connect(endpoint, settings).await?)
     }
 }
 

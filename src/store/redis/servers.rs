@@ -1,13 +1,26 @@
 //! The servers behind a store: one, or the nodes of a Cluster.
 
+use std::time::Duration;
+
 use redis::{
-    Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, cmd, from_redis_value,
+    AsyncConnectionConfig, Cmd, ErrorKind, ProtocolVersion, RedisError, RedisResult,
+    ServerErrorKind, Value, cmd, from_redis_value,
 };
+use tokio::runtime::Handle;
 
 use super::call::Call;
 use super::cluster::Cluster;
 use super::connection::send;
+use super::connector::{Connector, Target};
+use super::endpoint::Endpoint;
 use super::managed_connection::ManagedConnection;
+use super::node::NodeSettings;
+use super::outages::Outages;
+use super::sentinel::Sentinels;
+use super::transport::Transport;
+
+/// How many commands may wait to be written to one server at most.
+const LONGEST_QUEUE: usize = 4_096;
 
 /// The servers, and how a command finds its server by its key.
 pub(super) enum Servers {
@@ -15,7 +28,65 @@ pub(super) enum Servers {
     Cluster(Cluster),
 }
 
+/// The settings of the connections to the servers.
+pub(super) struct ServerSettings {
+    pub(super) transport: Transport,
+    pub(super) config: AsyncConnectionConfig,
+    /// How long each step of connecting may take.
+    pub(super) limit: Duration,
+    /// How many operations may be under way at once.
+    pub(super) in_flight: usize,
+    pub(super) outages: Outages,
+}
+
 impl Servers {
+    /// Connects to one server, or begins to connect to the nodes of a Cluster.
+    pub(super) async fn connect(
+        endpoint: &Endpoint,
+        settings: ServerSettings,
+    ) -> RedisResult<Self> {
+        let runtime = Handle::current();
+        let ServerSettings {
+            transport,
+            config,
+            limit,
+            in_flight,
+            outages,
+        } = settings;
+        let queue = in_flight.min(LONGEST_QUEUE);
+        let target = match endpoint {
+            Endpoint::Server(server) => Target::Server(server.clone()),
+            Endpoint::Client(client) => Target::Client(client.clone()),
+            Endpoint::Sentinel(master) => Target::Master(Sentinels::new(master.clone())),
+            Endpoint::Cluster(seeds) => {
+                let settings = NodeSettings {
+                    server: seeds.first().cloned().ok_or_else(no_seed)?,
+                    transport,
+                    config,
+                    limit,
+                    in_flight,
+                    queue,
+                    outages,
+                    runtime,
+                };
+                // Boxed, because the future of an attempt to connect is deep.
+                let cluster = Box::pin(Cluster::connect(seeds.clone(), settings));
+                return Ok(Self::Cluster(cluster.await?));
+            }
+        };
+        let connector = Connector {
+            target,
+            transport,
+            protocol: ProtocolVersion::RESP3,
+            config,
+            limit,
+            queue,
+        };
+        let connection = ManagedConnection::start(connector, outages.of_connection(), &runtime);
+        connection.connection().await?;
+        Ok(Self::One(connection))
+    }
+
     /// Sends one command on this key.
     pub(super) async fn command(&self, key: &str, command: &Cmd) -> RedisResult<Value> {
         self.send(key, &[command]).await
@@ -66,6 +137,13 @@ impl Servers {
             Self::Cluster(cluster) => Box::pin(cluster.send(key, commands)).await,
         }
     }
+}
+
+fn no_seed() -> RedisError {
+    RedisError::from((
+        ErrorKind::ClusterConnectionNotFound,
+        "the address names no node of the Cluster",
+    ))
 }
 
 /// Returns whether the server does not know the script yet: it is new, or was restarted.
