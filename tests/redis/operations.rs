@@ -121,7 +121,7 @@ async fn missing_replicas_stop_no_check() -> Result {
     // The callers of these have to know that nothing was written.
     let many = vec![(keys[0], Policy::default().touch(later))];
     for error in [
-        store.touch_many(many).await.unwrap_err(),
+        store.touch_many(many).await?.remove(0).1.unwrap_err(),
         store.revoke(keys[0], Timestamp::MAX).await.unwrap_err(),
         store
             .create(keys[0], began, Timestamp::MAX)
