@@ -10,7 +10,7 @@ use crate::session::time::Timestamp;
 ///
 /// The layer asks the clock when a request arrives, and again when its response is ready if the
 /// service had to wait. Nothing else in this crate asks for the time of day, so a test that holds a
-/// [`ManualClock`] decides when sessions expire.
+/// [`ManualClock`](crate::ManualClock) decides when sessions expire.
 ///
 /// ```
 /// use std::time::Duration;
