@@ -39,7 +39,7 @@ async fn main() -> Result<(), BoxError> {
 async fn measure(name: &str, sessions: u64, policy: Policy, callers: u64) -> Result<(), BoxError> {
     let store = CachedStore::new(MemoryStore::new());
     let keys: Vec<_> = (0..sessions)
-        .map(|number| SessionKey::of(number.to_be_bytes()))
+        .map(|number| SessionKey::of(number.to_string()))
         .collect();
     for &key in &keys {
         let activity = Activity::began(SystemClock.now());
