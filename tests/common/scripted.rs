@@ -9,22 +9,10 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::yield_now;
+pub use tower_login_timeout::TimedOperation as Operation;
 use tower_login_timeout::{
     Activity, ActivityStore, Change, MemoryStore, SessionKey, Timestamp, Touch,
 };
-
-/// The operations of a store, in the order in which the trait has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    Create,
-    Begin,
-    Load,
-    Touch,
-    Change,
-    Revoke,
-    TouchMany,
-    ChangesSince,
-}
 
 /// What goes wrong with an operation.
 #[derive(Clone, Debug)]
