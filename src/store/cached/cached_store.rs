@@ -227,18 +227,21 @@ impl<R: SharedStore> ActivityStore for CachedStore<R> {
             worker::start(cache, open);
         }
         let hashed = cache.hashed(key);
-        let lookup = cache.lookup(hashed, &touch);
-        match lookup {
-            Lookup::Hit(_) | Lookup::HitAndCheck(_) => cache.shard(hashed).count_hit(),
-            Lookup::Miss => cache.shard(hashed).count_miss(),
-        }
-        match lookup {
-            Lookup::Hit(known) => CachedFuture::ready(Some(known)),
+        let shard = cache.shard(hashed);
+        match cache.lookup(hashed, &touch) {
+            Lookup::Hit(known) => {
+                shard.count_hit();
+                CachedFuture::ready(Some(known))
+            }
             Lookup::HitAndCheck(known) => {
+                shard.count_hit();
                 cache.check_in_background(hashed, touch);
                 CachedFuture::ready(Some(known))
             }
-            Lookup::Miss => CachedFuture::boxed(self.cache().touch(hashed, touch)),
+            Lookup::Miss => {
+                shard.count_miss();
+                CachedFuture::boxed(self.cache().touch(hashed, touch))
+            }
         }
     }
 
