@@ -246,12 +246,18 @@ async fn a_record_that_is_lost_does_not_let_others_be_served_for_longer() {
     let key = world.begin_hot("a").await;
     let lost = world.begin("lost").await;
     world.shared.lose(lost);
+    // The failure comes shortly before a read of the log.
+    world.shared.reads_of_the_log();
+    while world.shared.reads_of_the_log() == 0 {
+        sleep(MILLI).await;
+    }
+    sleep(READ_EVERY - 10 * MILLI).await;
     let unknown = world.request(lost).await;
     assert!(matches!(unknown, Err(Refused::Error(_))));
-    sleep(READ_EVERY).await;
     world.shared.cut_log();
     world.revoke_elsewhere(key).await;
-    sleep(READ_EVERY - MILLI).await;
+    sleep(20 * MILLI).await;
+    assert!(world.shared.reads_of_the_log() > 0);
     assert_eq!(
         world.request(key).await,
         Err(Refused::Expired(Reason::Revoked))
