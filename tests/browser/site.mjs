@@ -38,6 +38,7 @@ export async function startSite() {
       return reply(pathname.endsWith(".js") ? "text/javascript" : "text/html", page);
     }
     site.seen.push(`${request.method} ${pathname}`);
+    if (site.isWithoutTexts && pathname.endsWith(".texts.js")) return response.writeHead(503).end();
     if (site.isFailing && !pathname.endsWith(".js")) return response.writeHead(503).end("failing");
     const options = { method: request.method, path: request.url, headers: request.headers };
     const forward = send(backend, options, (answer) => {
@@ -53,7 +54,7 @@ export async function startSite() {
   site.control = (what) => fetch(new URL(`/control/${what}`, backend), { method: "POST" });
   site.count = (what) => site.seen.filter((line) => line == what).length;
   site.reset = async (limits = "") => {
-    Object.assign(site, { seen: [], violations: [], isFailing: false });
+    Object.assign(site, { seen: [], violations: [], isFailing: false, isWithoutTexts: false });
     site.pages.clear();
     await site.control(`reset?${limits}`);
   };

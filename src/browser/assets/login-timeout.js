@@ -52,7 +52,7 @@ let popup;
 let view; // What the dialog shows: "warn", "limit", "end" or nothing.
 let isRead; // Somebody closed "limit".
 let host, dialog, clock, live, trouble, text, table, lastMark;
-let blankSheet, scroll;
+let blankSheet, blanked;
 
 function start(more) {
   Object.assign(options, more);
@@ -68,8 +68,8 @@ function start(more) {
     listeners.abort();
     clearTimeout(timer);
     closeChannel();
-    blank();
     hide();
+    blank();
     options = {};
     status = {};
     isOver = timerDue = 0;
@@ -201,7 +201,8 @@ async function question(method, wishedAt) {
     const isTouch = method == "POST";
     if (isTouch) touched();
     try {
-      const response = await nativeFetch(ENDPOINT, { method, cache: "no-store", signal: soon() });
+      const settings = { method: method || "GET", cache: "no-store", signal: soon() };
+      const response = await nativeFetch(ENDPOINT, settings);
       if (!response.ok) throw 0;
       const answer = await response.json();
       confirmedAt = askedAt;
@@ -235,8 +236,8 @@ function learn(answer, askedAt) {
     );
     if (isOver) {
       isOver = 0;
-      blank();
       hide();
+      blank();
       popup?.close();
       decide?.(true);
     }
@@ -252,20 +253,24 @@ function end(why, isQuiet) {
   wish = hasActivity = 0;
   reason = why || "unknown";
   hide();
+  const focused = document.activeElement;
   const event = new CustomEvent("logintimeout", { cancelable: true, detail: { reason } });
   const isLeftToUs = document.dispatchEvent(event);
   if (isLeftToUs && !isQuiet) show("end");
-  blank(options.blank);
+  blank(options.blank, focused);
   return isLeftToUs;
 }
 
 // Hides an element without an inline style. In a layer, `!important` wins over all of the page.
-function blank(selector) {
+function blank(selector, focused) {
   if (!blankSheet) document.adoptedStyleSheets.push((blankSheet = new CSSStyleSheet()));
-  if (selector) scroll = [scrollX, scrollY];
+  if (selector) blanked = { focused, x: scrollX, y: scrollY };
   if (selector === true) selector = "body";
   blankSheet.replaceSync(selector ? `@layer ${NAME}{${selector}{display:none!important}}` : "");
-  if (!selector && scroll) scroll = scrollTo(...scroll);
+  if (!selector && blanked) {
+    blanked.focused.focus();
+    blanked = scrollTo(blanked.x, blanked.y);
+  }
 }
 
 // Resolves to whether a refused request may be repeated.
