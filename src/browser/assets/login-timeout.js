@@ -31,8 +31,8 @@ let status = {}; // The last answer of the server.
 let learnedAt = -Infinity; // When that answer was asked for, so that the end is never late.
 let deadline;
 let warnBefore;
-let confirmedAt = -Infinity; // When this page asked for an answer itself.
-let doubtedAt = -Infinity; // When the clock may have stood still. Then the deadline may be wrong.
+let doubts = 0; // How often the clock may have stood still. Then the deadline may be wrong.
+let cleared = 0; // How many of these doubts an answer has cleared that was asked for afterwards.
 let isOver; // The page was told that the session has ended.
 let reason;
 
@@ -85,11 +85,11 @@ function listen() {
     }
   };
   const doubt = () => {
-    if (document.hidden) return;
-    doubtedAt = now();
+    doubts++;
     wake();
   };
-  on(document, "visibilitychange resume", doubt);
+  on(document, "resume", doubt);
+  on(document, "visibilitychange", () => document.hidden || doubt());
   on(window, "focus online", wake);
   // An open channel can keep a page out of the back/forward cache.
   on(window, "pagehide", closeChannel);
@@ -136,7 +136,7 @@ function tick() {
   const isActive = status.state == "active" && !isOver;
   const left = deadline - time;
   const isNear = isActive && left <= warnBefore;
-  if (time - timerDue > 2000 && !document.hidden) doubtedAt = time;
+  if (time - timerDue > 2000 && !document.hidden) doubts++;
 
   // Other requests of the page extend the session unseen, and other computers end it.
   const isOld = time - learnedAt > (isNear ? 10000 : 60000) && (isNear || !document.hidden);
@@ -170,7 +170,7 @@ function wake() {
 }
 
 function isDoubtful() {
-  return doubtedAt > confirmedAt;
+  return doubts > cleared;
 }
 
 function touched() {
@@ -197,6 +197,7 @@ function ask(method) {
 
 async function question(method, wishedAt) {
   const askedAt = now();
+  const asked = doubts;
   if (method || learnedAt <= wishedAt) {
     const isTouch = method == "POST";
     if (isTouch) touched();
@@ -205,7 +206,7 @@ async function question(method, wishedAt) {
       const response = await nativeFetch(ENDPOINT, settings);
       if (!response.ok) throw 0;
       const answer = await response.json();
-      confirmedAt = askedAt;
+      cleared = asked;
       failures = 0;
       retryAt = now() + 500;
       if (method == wish) wish = 0;
