@@ -14,6 +14,7 @@ export function setUp() {
     browser = await puppeteer.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       headless: true,
+      protocolTimeout: 30_000,
       args: ["--no-sandbox", "--lang=en-US"],
     });
   });
@@ -35,7 +36,8 @@ export const FORM = `<main><h1>Transfer</h1><label>Text <textarea id="text"></te
 
 // Opens a page that runs `script` as a module. Its clock stands still until `advance` moves it.
 export async function openPage(script, settings = {}) {
-  const { html = FORM, lang = "en", head = "", isLoggedIn = true, prepare, isReal } = settings;
+  const { html = FORM, lang = "en", head = "", isLoggedIn = true } = settings;
+  const { prepare, isReal, hasPolicy = true } = settings;
   const page = await context.newPage();
   page.errors = [];
   page.on("pageerror", (error) => page.errors.push(error.message));
@@ -47,6 +49,7 @@ export async function openPage(script, settings = {}) {
      <meta name="viewport" content="width=device-width">${head}
      <script type="module" src="${path}.js"></script><body>${html}`,
   );
+  if (!hasPolicy) site.free.add(path);
   if (!isReal) await page.evaluateOnNewDocument(fakeClock);
   if (prepare) await page.evaluateOnNewDocument(prepare);
   if (isLoggedIn && !(await context.cookies()).some((cookie) => cookie.name == "sid")) await logIn();

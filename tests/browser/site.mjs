@@ -18,7 +18,19 @@ const LIBRARIES = {
 export async function startSite() {
   const own = process.env.LOGIN_TIMEOUT_SERVER ? undefined : await startMockServer();
   const backend = new URL(process.env.LOGIN_TIMEOUT_SERVER ?? own.url);
-  const site = { seen: [], violations: [], isFailing: false, pages: new Map() };
+  // What the tests decide: pages (`free` of a policy), failures, and refusals of single paths.
+  const fresh = () => ({
+    seen: [],
+    violations: [],
+    pages: new Map(),
+    free: new Set(),
+    isFailing: false,
+    failsAt: undefined,
+    isWithoutTexts: false,
+    refuses: undefined,
+    refusals: Infinity,
+  });
+  const site = fresh();
 
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://site");
@@ -33,12 +45,15 @@ export async function startSite() {
     if (LIBRARIES[pathname]) return reply("text/javascript", readFileSync(LIBRARIES[pathname]));
     const page = site.pages.get(pathname);
     if (page != null) {
-      // Libraries may need more than the module does.
-      if (!page.includes("/lib/")) response.setHeader("content-security-policy", CSP);
+      if (!site.free.has(pathname)) response.setHeader("content-security-policy", CSP);
       return reply(pathname.endsWith(".js") ? "text/javascript" : "text/html", page);
     }
     site.seen.push(`${request.method} ${pathname}`);
     if (site.isWithoutTexts && pathname.endsWith(".texts.js")) return response.writeHead(503).end();
+    if (site.refuses == pathname && site.refusals-- > 0) {
+      return response.writeHead(440, { "login-timeout-reason": "unknown" }).end();
+    }
+    if (site.failsAt == pathname) return response.writeHead(503).end();
     if (site.isFailing && !pathname.endsWith(".js")) return response.writeHead(503).end("failing");
     const options = { method: request.method, path: request.url, headers: request.headers };
     const forward = send(backend, options, (answer) => {
@@ -54,8 +69,7 @@ export async function startSite() {
   site.control = (what) => fetch(new URL(`/control/${what}`, backend), { method: "POST" });
   site.count = (what) => site.seen.filter((line) => line == what).length;
   site.reset = async (limits = "") => {
-    Object.assign(site, { seen: [], violations: [], isFailing: false, isWithoutTexts: false });
-    site.pages.clear();
+    Object.assign(site, fresh());
     await site.control(`reset?${limits}`);
   };
   site.close = () => {

@@ -47,11 +47,12 @@ let touchedAt = -Infinity;
 let signingIn; // What refused requests wait for: whether they may be repeated.
 let decide; // Settles it.
 let isHookBusy;
+let isQuiet; // The end is answered by the hook, or by leaving the page.
 let popup;
 
 let view; // What the dialog shows: "warn", "limit", "end" or nothing.
-let isRead; // Somebody closed "limit".
-let host, dialog, clock, live, trouble, text, table, lastMark;
+let isRead; // Somebody closed "limit" or "end".
+let dialog, clock, live, trouble, text, table, lastMark;
 let blankSheet, blanked;
 
 function start(more) {
@@ -152,8 +153,7 @@ function tick() {
   if (isActive && !isDoubtful()) {
     if (!isNear) hide();
     else if (failures || (!isOld && left > 0 && !wish && !isRead)) {
-      const { absoluteRemainingMs: absolute, remainingMs } = status;
-      show(absolute != null && absolute <= remainingMs ? "limit" : "warn");
+      show((status.absoluteRemainingMs ?? Infinity) <= status.remainingMs ? "limit" : "warn");
     }
   }
   render(left);
@@ -228,13 +228,14 @@ function learn(answer, askedAt) {
   if (status.state == "active") {
     deadline = askedAt + (status.remainingMs ?? Infinity);
     // 20 s is what people need at least (WCAG 2.2.1). But a warning must not be there always.
-    const wanted = options.warnBefore ?? status.warnBeforeMs ?? 60000;
+    const wanted = options.warnBefore ?? status.warnBeforeMs;
     warnBefore = Math.max(20000, Math.min(wanted, (status.idleMs || Infinity) / 2));
     if (deadline - now() > warnBefore) isRead = 0;
     table ||= import("./login-timeout.texts.js").then(
       (module) => (table = module.default),
       () => (table = 0),
     );
+    isQuiet = 0;
     if (isOver) {
       isOver = 0;
       hide();
@@ -249,9 +250,9 @@ function learn(answer, askedAt) {
 }
 
 // The end of the session, once. Returns whether the page leaves the rest to this module.
-function end(why, isQuiet) {
+function end(why) {
   isOver = 1;
-  wish = hasActivity = 0;
+  isRead = wish = hasActivity = 0;
   reason = why || "unknown";
   hide();
   const focused = document.activeElement;
@@ -265,25 +266,28 @@ function end(why, isQuiet) {
 // Hides an element without an inline style. In a layer, `!important` wins over all of the page.
 function blank(selector, focused) {
   if (!blankSheet) document.adoptedStyleSheets.push((blankSheet = new CSSStyleSheet()));
-  if (selector) blanked = { focused, x: scrollX, y: scrollY };
+  if (selector) blanked = [scrollX, scrollY, focused];
   if (selector === true) selector = "body";
   blankSheet.replaceSync(selector ? `@layer ${NAME}{${selector}{display:none!important}}` : "");
   if (!selector && blanked) {
-    blanked.focused.focus();
-    blanked = scrollTo(blanked.x, blanked.y);
+    blanked[2].focus();
+    blanked = scrollTo(...blanked);
   }
 }
 
 // Resolves to whether a refused request may be repeated.
 async function signIn(why) {
-  const refusedAt = now();
-  if (!signingIn) await ask();
-  // It was refused before a log-in in another tab, or for another session than the page's.
-  if (status.state == "active" && learnedAt >= refusedAt) return true;
   const hasHook = typeof options.login == "function";
-  if (!isOver) end(why, hasHook);
+  if (!signingIn) {
+    isQuiet = hasHook;
+    await ask();
+    // It was refused before a log-in in another tab, or for another session than the page's.
+    if (status.state == "active" && !failures) return true;
+  }
+  if (!isOver) end(why);
   if (hasHook && !view) callHook();
-  return wait();
+  // Nobody would see what it waits for.
+  return (hasHook || !isRead) && wait();
 }
 
 function wait() {
@@ -325,7 +329,8 @@ function leaveIfRefused(event) {
   if (response.status != STATUS || isHover || !isOwn(response.responseURL ?? response.url)) return;
   event.preventDefault();
   const why = xhr ? xhr.getResponseHeader(REASON) : response.headers.get(REASON);
-  if (isOver || end(why, 1)) leave();
+  isQuiet = 1;
+  if (isOver || end(why)) leave();
 }
 
 function isOwn(url) {
@@ -423,18 +428,12 @@ function show(kind) {
   if (view == kind) return;
   hide();
   text = { ...WORDS, ...ownTexts(), ...options.texts };
-  if (!host) {
-    host = document.createElement(NAME);
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(CSS);
-    host.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
-  }
   // Outside the body, where neither blanking nor Turbo removes it.
   document.documentElement.append(host);
 
   view = kind;
   lastMark = -1;
-  const mine = (dialog = add(host.shadowRoot, "dialog", "dialog"));
+  const mine = (dialog = add(root, "dialog", "dialog"));
   dialog.lang = text.lang;
   dialog.dir = text.dir;
   const title = add(dialog, "h2", "title", kind == "end" ? text.ended : text.title);
@@ -476,13 +475,14 @@ function hide() {
 function closed() {
   const kind = view;
   hide();
-  if (kind == "warn") ask("POST");
-  if (kind == "limit") {
-    isRead = 1;
-    channel?.postMessage({ isRead });
-  }
   // Nothing else is left to see.
-  if (kind == "end" && options.blank) show("end");
+  if (kind == "end" && options.blank) show(kind);
+  else if (kind == "warn") ask("POST");
+  else {
+    isRead = 1;
+    if (kind == "limit") channel?.postMessage({ isRead });
+    else decide?.();
+  }
 }
 
 function login() {
@@ -574,6 +574,12 @@ button {
 button:first-child { color: Canvas; background: CanvasText }
 :focus-visible { outline: 3px solid Highlight; outline-offset: 2px }
 `;
+
+const host = document.createElement(NAME);
+const root = host.attachShadow({ mode: "open" });
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(CSS);
+root.adoptedStyleSheets = [sheet];
 
 // `<script type="module" src=".../login-timeout.js" data-activity>` starts by itself.
 const script = [...document.scripts].find((script) => script.src == import.meta.url);
