@@ -510,7 +510,7 @@ function render(left) {
   if (view == "end") return;
   const seconds = Math.max(0, Math.ceil(left / 1000));
   const pad = `${seconds % 60}`.padStart(2, 0);
-  write(clock, isDoubtful() ? "" : `${(seconds / 60) | 0}:${pad}`);
+  write(clock, isDoubtful() ? "" : `${text.left} ${(seconds / 60) | 0}:${pad}`);
   const mark = [10, 30, 60].find((most) => seconds <= most);
   if (mark != lastMark && !isDoubtful()) {
     lastMark = mark;
@@ -558,7 +558,8 @@ dialog {
 }
 ::backdrop { background: #000a }
 h2, p { margin: 0 0 .75rem }
-#clock { font-size: 2rem }
+h2 { outline: 0 }
+#clock { font-size: 1.5rem }
 #live { position: absolute; clip-path: inset(50%) }
 #trouble { font-weight: bold }
 #buttons { display: flex; flex-wrap: wrap; gap: .75rem }
@@ -570,9 +571,10 @@ button {
   font: inherit;
   color: CanvasText;
   background: Canvas;
+  forced-color-adjust: none;
 }
 button:first-child { color: Canvas; background: CanvasText }
-:focus-visible { outline: 3px solid Highlight; outline-offset: 2px }
+button:focus-visible { outline: 3px solid CanvasText; outline-offset: 2px }
 `;
 
 const host = document.createElement(NAME);
