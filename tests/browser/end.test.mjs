@@ -163,7 +163,7 @@ test("opens the log-in page in a window, goes on after it, and closes it", async
   const closed = new Promise((resolve) => popup.once("close", resolve));
   await page.evaluate(() => dispatchEvent(new Event("focus")));
   await settle(page);
-  await closed;
+  await Promise.race([closed, new Promise((_, reject) => setTimeout(reject, 5_000, "it is open"))]);
   assert.equal(await dialogOf(page), null);
   assert.equal(await page.$eval("#text", (text) => text.value), "Dear all");
 });
@@ -192,6 +192,10 @@ test("stops without a trace", async () => {
   assert.equal(await dialogOf(page), null);
   const asked = site.seen.length;
   await page.keyboard.type("x");
+  await page.evaluate(() => {
+    for (const type of ["visibilitychange", "resume"]) document.dispatchEvent(new Event(type));
+    for (const type of ["focus", "online"]) dispatchEvent(new Event(type));
+  });
   await advance(600_000, page);
   assert.equal(site.seen.length, asked);
   assert.deepEqual(await ends(page), []);

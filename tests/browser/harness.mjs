@@ -136,6 +136,32 @@ export async function type(page, key) {
 
 export const ends = (page) => page.evaluate(() => globalThis.ends);
 
+// Notes each dialog, however short it is there.
+export async function watchForDialogs(page) {
+  await page.evaluate(() => {
+    globalThis.seen = [];
+    const { showModal } = HTMLDialogElement.prototype;
+    HTMLDialogElement.prototype.showModal = function () {
+      seen.push(this.querySelector("h2").textContent);
+      showModal.call(this);
+    };
+  });
+}
+
+export const dialogsSeen = (page) => page.evaluate(() => seen);
+
+// For `prepare`: between `hold` and `release`, answers come from the server and no further.
+export function holdAnswers() {
+  const quick = fetch;
+  let gate;
+  globalThis.hold = () => (gate = new Promise((open) => (globalThis.release = open)));
+  globalThis.fetch = async (...input) => {
+    const answer = await quick(...input);
+    await gate;
+    return answer;
+  };
+}
+
 function fakeClock() {
   const real = {
     setTimeout: setTimeout.bind(window),

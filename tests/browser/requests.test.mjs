@@ -315,6 +315,8 @@ test("believes a refusal while the status cannot be asked", async () => {
   await settle(page);
   assert.deepEqual(await ends(page), ["revoked"]);
   site.failsAt = undefined;
+  await advance(10_000, page);
+  assert.deepEqual(await ends(page), ["revoked"], "it is not told of again");
   await page.evaluate(() => enter());
   assert.equal(await page.evaluate(() => answer), 200);
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  advance, dialogOf, ends, logIn, openPage, press, setUp, settle, site, type, watching,
+  advance, dialogOf, ends, holdAnswers, logIn, openPage, press, setUp, settle, site, type, watching,
 } from "./harness.mjs";
 
 setUp();
@@ -28,7 +28,10 @@ test("one asks, and all know", async () => {
 
 test("all warn, and an answer in one closes it in all", async () => {
   const tabs = await openTabs(3);
-  await advance(245_000, ...tabs);
+  await advance(239_000, ...tabs);
+  const asked = site.count("GET /session");
+  await advance(6_000, ...tabs);
+  assert.equal(site.count("GET /session") - asked, 1);
   for (const tab of tabs) assert.equal((await dialogOf(tab)).clock, "0:55");
   await tabs[1].bringToFront();
   await press(tabs[1], "stay");
@@ -89,20 +92,21 @@ test("activity in one counts for all, and is reported once", async () => {
 });
 
 test("what waited for a frozen tab is not news", async () => {
-  const tab = await openPage(watching());
+  const tab = await openPage(watching(), { prepare: holdAnswers });
   await advance(10_000, tab);
   await site.control("advance?ms=250000");
-  site.isFailing = true;
-  await tab.evaluate(() => {
-    clock.sleep(1);
+  await tab.evaluate(async () => {
+    hold();
     document.dispatchEvent(new Event("resume"));
+    await new Promise((done) => setTimeout(done, 20));
+    clock.sleep(1);
     const other = new BroadcastChannel(`login-timeout${location.origin}/session`);
     other.postMessage({ state: "active", remainingMs: 300_000, absoluteRemainingMs: null, age: 0 });
+    await new Promise((done) => setTimeout(done, 40));
+    release();
   });
-  await advance(3_000, tab);
-  site.isFailing = false;
-  await advance(10_000, tab);
-  assert.ok(await dialogOf(tab));
+  await settle(tab);
+  assert.equal((await dialogOf(tab)).clock, "0:40");
 });
 
 for (const missing of ["BroadcastChannel", "navigator.locks", "both"]) {

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  advance, dialogOf, ends, FORM, logIn, openPage, press, setUp, settle, site, type, watching,
+  advance, dialogOf, dialogsSeen, ends, FORM, holdAnswers, logIn, openPage, press, setUp, settle, site,
+  type, watchForDialogs, watching,
 } from "./harness.mjs";
 
 setUp();
@@ -149,29 +150,24 @@ test("after a sleep that the clock did not count, asks before it says anything",
 });
 
 test("a question from before the sleep is no answer", async () => {
-  const held = () => {
-    const quick = fetch;
-    globalThis.fetch = async (...input) => {
-      const answer = await quick(...input);
-      if (globalThis.gate) await gate;
-      return answer;
-    };
-  };
-  const page = await openPage(watching(), { prepare: held });
-  await page.evaluate(() => {
-    globalThis.gate = new Promise((open) => (globalThis.open = open));
-    check();
-  });
-  await site.control("advance?ms=250000");
+  const page = await openPage(watching(), { prepare: holdAnswers });
   await page.evaluate(async () => {
+    hold();
+    check();
     await new Promise((done) => setTimeout(done, 40));
+  });
+  await site.control("advance?ms=290000");
+  site.isFailing = true;
+  await page.evaluate(() => {
     clock.sleep(1);
     document.dispatchEvent(new Event("resume"));
-    gate = undefined;
-    open();
+    release();
   });
-  await settle(page);
-  assert.equal((await dialogOf(page)).clock, "0:50");
+  await advance(250_000, page);
+  assert.equal(await dialogOf(page), null, "it thinks that 50 s are left, and has its doubts");
+  site.isFailing = false;
+  await advance(60_000, page);
+  assert.deepEqual(await ends(page), ["idle"]);
 });
 
 test("a page that was frozen asks", async () => {
@@ -208,17 +204,3 @@ test("a page from the back/forward cache asks, and hears the other tabs again", 
   });
   assert.equal(open, true);
 });
-
-// Notes each dialog, however short it is there.
-async function watchForDialogs(page) {
-  await page.evaluate(() => {
-    globalThis.seen = [];
-    const { showModal } = HTMLDialogElement.prototype;
-    HTMLDialogElement.prototype.showModal = function () {
-      seen.push(this.querySelector("h2").textContent);
-      showModal.call(this);
-    };
-  });
-}
-
-const dialogsSeen = (page) => page.evaluate(() => seen);

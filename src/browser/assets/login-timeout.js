@@ -28,6 +28,7 @@ let timer;
 let timerDue;
 
 let status = {}; // The last answer of the server.
+let news = 0; // How many answers there were.
 let learnedAt = -Infinity; // When that answer was asked for, so that the end is never late.
 let deadline;
 let warnBefore;
@@ -148,7 +149,7 @@ function tick() {
     wish ||
     (isOld && (isActive || isOver)) ||
     (isActive && (isDoubtful() || left <= 0 || (hasActivity && (isNear || time >= reportAt))));
-  if (isQuestion && time >= retryAt && !queued) ask(wish || (hasActivity && "POST"));
+  if (isQuestion && time >= retryAt && !queued) ask(wish || (hasActivity && "POST"), news);
 
   if (isActive && !isDoubtful()) {
     if (!isNear) hide();
@@ -178,11 +179,11 @@ function touched() {
   touchedAt = now();
 }
 
-// Asks the server when it is this tab's turn, unless another tab has asked meanwhile.
-function ask(method) {
+// Asks the server when it is this tab's turn, unless it was asked since, or any news will do.
+function ask(method, known) {
   const wishedAt = now();
   const turn = async () => {
-    await question(method, wishedAt);
+    await question(method, wishedAt, known);
     // So the answer reaches the other tabs before their turn comes.
     await new Promise((done) => setTimeout(done, 50));
   };
@@ -195,10 +196,10 @@ function ask(method) {
   ));
 }
 
-async function question(method, wishedAt) {
+async function question(method, wishedAt, known = news) {
   const askedAt = now();
   const asked = doubts;
-  if (method || learnedAt <= wishedAt) {
+  if (method || (learnedAt <= wishedAt && known == news)) {
     const isTouch = method == "POST";
     if (isTouch) touched();
     try {
@@ -225,6 +226,7 @@ function learn(answer, askedAt) {
   const was = status.state;
   status = answer;
   learnedAt = askedAt;
+  news++;
   if (status.state == "active") {
     deadline = askedAt + (status.remainingMs ?? Infinity);
     // 20 s is what people need at least (WCAG 2.2.1). But a warning must not be there always.
