@@ -66,15 +66,14 @@ for (const [where, surrounding] of Object.entries(surroundings)) {
       await page.screenshot({ path });
 
       await page.evaluate(AXE);
-      const { violations, passes } = await page.evaluate(() => axe.run(document));
+      const { violations } = await page.evaluate(() => axe.run(document));
       const findings = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`);
       assert.deepEqual(findings, []);
-      const checked = passes.find(({ id }) => id == "color-contrast")?.nodes.length;
-      // Without a body, axe-core does not know what is behind the texts, only behind buttons.
-      const least = state == "end, blanked" ? 1 : 3;
-      assert.ok(checked >= least, `the contrast of ${checked} texts was checked`);
 
-      const { overflow, heights, reach } = await page.evaluate(measure);
+      const { overflow, heights, reach, contrasts } = await page.evaluate(measure);
+      // axe-core cannot tell what is behind most of the texts.
+      assert.ok(contrasts.length >= 3);
+      for (const [name, ratio] of contrasts) assert.ok(ratio >= 4.5, `${name}: ${ratio}`);
       assert.deepEqual(overflow, [], "nothing scrolls sideways");
       for (const height of heights) assert.ok(height >= 44, `a button is ${height} px high`);
       assert.ok(reach, "every button can be scrolled to");
@@ -87,9 +86,12 @@ test("nothing moves", async () => {
   await advance(240_000, page);
   const moves = await page.evaluate(() => {
     const { shadowRoot } = document.querySelector("login-timeout");
-    return document.getAnimations().length + shadowRoot.getAnimations().length;
+    return [...shadowRoot.querySelectorAll("*")].map((element) => {
+      const { animationName, transitionDuration } = getComputedStyle(element);
+      return `${animationName} ${transitionDuration}`;
+    });
   });
-  assert.equal(moves, 0);
+  assert.deepEqual([...new Set(moves)], ["none 0s"]);
 });
 
 test("styles of the page do not reach the dialog, but through its parts", async () => {
@@ -151,5 +153,22 @@ function measure() {
     return top >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth;
   });
   const heights = buttons.map((button) => button.getBoundingClientRect().height);
-  return { overflow, heights, reach };
+  const contrasts = [...dialog.querySelectorAll("h2, p, button")]
+    .filter((element) => element.textContent)
+    .map((element) => {
+      const behind = element.localName == "button" ? element : dialog;
+      const light = luminance(getComputedStyle(element).color);
+      const dark = luminance(getComputedStyle(behind).backgroundColor);
+      const ratio = (Math.max(light, dark) + 0.05) / (Math.min(light, dark) + 0.05);
+      return [element.part.value, ratio];
+    });
+  return { overflow, heights, reach, contrasts };
+
+  function luminance(color) {
+    const parts = color.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255);
+    const [red, green, blue] = parts.map((part) => {
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  }
 }

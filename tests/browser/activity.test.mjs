@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { advance, dialogOf, openPage, setUp, settle, site, watching } from "./harness.mjs";
+import {
+  advance, dialogOf, dialogsSeen, openPage, setUp, settle, site, watchForDialogs, watching,
+} from "./harness.mjs";
 
 setUp();
 
@@ -18,6 +20,17 @@ test("counts where it is asked for, and is reported at most once in `touchEvery`
   assert.ok(posts() >= 3 && posts() <= 4, `${posts()} reports in a minute`);
   await advance(230_000, page);
   assert.equal(await dialogOf(page), null);
+});
+
+test("is not reported with the questions that are asked each minute", async () => {
+  const page = await openPage(watching("{ activity: true, touchEvery: 200_000 }"));
+  await advance(1_000, page);
+  for (let time = 0; time < 190_000; time += 10_000) {
+    await page.keyboard.type("x");
+    await advance(10_000, page);
+  }
+  assert.equal(posts(), 1);
+  assert.ok(site.count("GET /session") >= 3);
 });
 
 test("the last keys before a pause count, too", async () => {
@@ -36,8 +49,11 @@ test("somebody who types is not warned, even if `touchEvery` is too long", async
   await page.keyboard.type("x");
   await advance(100_000, page);
   await page.keyboard.type("x");
-  await advance(200_000, page);
-  assert.equal(await dialogOf(page), null);
+  await watchForDialogs(page);
+  await advance(137_000, page);
+  await page.evaluate(() => check());
+  await advance(63_000, page);
+  assert.deepEqual(await dialogsSeen(page), []);
 });
 
 test("does not count where it is not asked for", async () => {

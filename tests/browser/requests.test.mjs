@@ -259,13 +259,18 @@ test("requests to other origins are none of its business", async () => {
 
 test("a synchronous XMLHttpRequest cannot wait", async () => {
   const page = await openEnded();
-  const status = await page.evaluate(() => {
+  const [status, isLoaded] = await page.evaluate(() => {
     const xhr = new XMLHttpRequest();
+    let isLoaded;
+    xhr.onload = () => (isLoaded = true);
     xhr.open("GET", "/api", false);
     xhr.send();
-    return xhr.status;
+    return [xhr.status, isLoaded];
   });
   assert.equal(status, 440);
+  assert.equal(isLoaded, true);
+  await settle(page);
+  assert.equal(await page.evaluate(() => globalThis.hooked), undefined);
 });
 
 test("an XMLHttpRequest can be used again", async () => {

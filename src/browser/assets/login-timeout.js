@@ -143,13 +143,15 @@ function tick() {
   // Other requests of the page extend the session unseen, and other computers end it.
   const isOld = time - learnedAt > (isNear ? 10000 : 60000) && (isNear || !document.hidden);
   const reportAt = touchedAt + +(options.touchEvery ?? 30000);
+  const isReport = isActive && hasActivity && (isNear || time >= reportAt);
   const isQuestion =
     !status.state ||
     failures ||
     wish ||
     (isOld && (isActive || isOver)) ||
-    (isActive && (isDoubtful() || left <= 0 || (hasActivity && (isNear || time >= reportAt))));
-  if (isQuestion && time >= retryAt && !queued) ask(wish || (hasActivity && "POST"), news);
+    isReport ||
+    (isActive && (isDoubtful() || left <= 0));
+  if (isQuestion && time >= retryAt && !queued) ask(wish || (isReport && "POST"), news);
 
   if (isActive && !isDoubtful()) {
     if (!isNear) hide();
