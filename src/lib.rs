@@ -131,6 +131,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "_shared", feature = "_sql"))))]
 
+#[cfg(feature = "browser")]
+mod browser;
 mod clock;
 #[cfg(feature = "axum")]
 mod extract;

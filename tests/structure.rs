@@ -8,9 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders and files at the top of `src`, from the top down.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 12] = [
     "lib",
     "middleware",
+    "browser",
     "extract",
     "tracker",
     "observe",

@@ -1,8 +1,13 @@
 //! The configuration that all services of a layer share.
 
+use std::future::Future;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
 
 use crate::clock::port::Clock;
 use crate::identify::identify_session::IdentifySession;
@@ -31,7 +36,17 @@ pub(super) struct Config<St> {
     pub(super) streams: Streams,
     pub(super) look_every: Duration,
     pub(super) observers: Observers,
+    pub(super) pages: Option<Arc<dyn Pages<St>>>,
 }
+
+/// Answers some requests itself, in place of the wrapped service and without a check.
+pub(super) trait Pages<St>: Send + Sync {
+    /// Returns the answer to this request, if it is one of them.
+    fn answer(&self, config: &Arc<ConfigHandle<St>>, request: RequestHead<'_>) -> Option<Answer>;
+}
+
+/// An answer that may have to wait for the store.
+pub(super) type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 /// Requests that any of these rules matches.
 #[derive(Clone, Default)]

@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use crate::middleware::ambiguity::Ambiguity;
 use crate::middleware::body::ResponseBody;
-use crate::middleware::config::ConfigHandle;
+use crate::middleware::config::{Answer, ConfigHandle};
 use crate::middleware::question::{BoxedSelection, Decision, Question};
 use crate::middleware::recording::Recording;
 use crate::middleware::selection::Selection;
@@ -52,6 +52,8 @@ pin_project! {
     {
         /// The layer answers in place of the wrapped service.
         Responding { response: Option<Response<Bytes>> },
+        /// The layer asks the store before it answers in place of the wrapped service.
+        Answering { answer: Answer },
         /// The request presents several ids.
         Selecting {
             #[pin]
@@ -101,6 +103,15 @@ where
         let config = Arc::clone(config);
         Self {
             step: Step::Responding { response },
+            config,
+        }
+    }
+
+    /// Responds in place of the wrapped service, with an answer that has to wait.
+    pub(super) fn answering(config: &Arc<ConfigHandle<St>>, answer: Answer) -> Self {
+        let config = Arc::clone(config);
+        Self {
+            step: Step::Answering { answer },
             config,
         }
     }
@@ -214,6 +225,10 @@ where
                         Some(response) => Poll::Ready(Ok(response.map(ResponseBody::short))),
                         None => Poll::Pending,
                     };
+                }
+                StepProjection::Answering { answer } => {
+                    let response = ready!(answer.as_mut().poll(cx));
+                    return Poll::Ready(Ok(response.map(ResponseBody::short)));
                 }
                 StepProjection::Selecting { selection, pending } => {
                     let selected = ready!(selection.poll(cx));

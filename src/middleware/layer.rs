@@ -112,6 +112,7 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
                 streams: Streams::EndWithSession,
                 look_every: LOOK_EVERY,
                 observers: Observers::built_in(),
+                pages: None,
             }),
         }
     }
@@ -212,7 +213,7 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
         ConfigHandle::new(Arc::clone(&self.config))
     }
 
-    fn config_mut(&mut self) -> &mut Config<St> {
+    pub(super) fn config_mut(&mut self) -> &mut Config<St> {
         Arc::make_mut(&mut self.config)
     }
 }

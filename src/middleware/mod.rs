@@ -13,3 +13,5 @@ pub(crate) mod service;
 mod state;
 mod stream_end;
 mod stream_format;
+#[cfg(feature = "browser")]
+mod with_browser;

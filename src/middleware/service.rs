@@ -69,6 +69,13 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let Self { inner, config } = self;
         let head = RequestHead::from(&request);
+        if let Some(pages) = &config.pages
+            && let Some(answer) = pages.answer(config, head)
+        {
+            // Dropped, so that it releases what `poll_ready` reserved.
+            drop(take_ready(inner));
+            return ResponseFuture::answering(config, answer);
+        }
         let presented = config.identify.identify(head);
         if presented == Presented::None {
             config.observers.request(Outcome::Anonymous);

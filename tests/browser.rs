@@ -1,0 +1,162 @@
+//! Runs the tests of the page's half in Chromium against the real layer.
+//!
+//! They need Node, its packages (`npm ci` in `tests/browser`) and Chromium.
+
+#![cfg(feature = "browser")]
+
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, SET_COOKIE};
+use axum::http::{HeaderMap, Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+use tower_login_timeout::{
+    CookieId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy, Tracker, rule,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The site behind the layer, which a test can begin anew.
+#[derive(Clone)]
+struct Site(Arc<Mutex<Current>>);
+
+struct Current {
+    clock: ManualClock,
+    tracker: Tracker,
+    application: Router,
+    ids: Vec<String>,
+    last_id: usize,
+}
+
+impl Current {
+    fn new(idle: Duration, absolute: Duration, warn: Duration, last_id: usize) -> Self {
+        let clock = ManualClock::new();
+        let policy = Policy::builder().with_idle(idle).with_absolute(absolute);
+        let identify = CookieId::new("sid").unwrap();
+        let layer = LoginTimeoutLayer::new(policy.build().unwrap(), identify, MemoryStore::new())
+            .with_browser_warning("/session", warn)
+            .with_exempt(rule::path("/login"))
+            .with_clock(clock.clone());
+        Self {
+            tracker: layer.tracker(),
+            clock,
+            application: Router::new().fallback(application).layer(layer),
+            ids: Vec::new(),
+            last_id,
+        }
+    }
+}
+
+impl Site {
+    fn with<T>(&self, f: impl FnOnce(&mut Current) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Returns a number of milliseconds from the query.
+fn millis(request: &Request<Body>, name: &str) -> Option<Duration> {
+    let query = request.uri().query()?;
+    let mut values = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = values.find(|(found, _)| *found == name)?;
+    Some(Duration::from_millis(value.parse().unwrap()))
+}
+
+async fn reset(State(site): State<Site>, request: Request<Body>) -> StatusCode {
+    let limit = |name, default| millis(&request, name).unwrap_or(default);
+    let (idle, absolute) = (
+        limit("idle", 300 * SECOND),
+        limit("absolute", 3_600 * SECOND),
+    );
+    let warn = limit("warn", 60 * SECOND);
+    site.with(|current| *current = Current::new(idle, absolute, warn, current.last_id));
+    StatusCode::NO_CONTENT
+}
+
+async fn advance(State(site): State<Site>, request: Request<Body>) -> StatusCode {
+    let time = millis(&request, "ms").unwrap();
+    site.with(|current| current.clock.advance(time));
+    StatusCode::NO_CONTENT
+}
+
+async fn end(State(site): State<Site>) -> StatusCode {
+    let (tracker, ids) = site.with(|current| (current.tracker.clone(), current.ids.clone()));
+    for id in ids {
+        tracker.revoke(&*id).await.unwrap();
+    }
+    StatusCode::NO_CONTENT
+}
+
+async fn behind_the_layer(State(site): State<Site>, mut request: Request<Body>) -> Response {
+    let application = site.with(|current| {
+        if request.uri().path() == "/login" {
+            current.last_id += 1;
+            let id = format!("s{}", current.last_id);
+            current.ids.push(id.clone());
+            request.extensions_mut().insert(NewId(id));
+        }
+        current.application.clone()
+    });
+    application.oneshot(request).await.unwrap().into_response()
+}
+
+/// The id of a session that begins.
+#[derive(Clone)]
+struct NewId(String);
+
+/// Says what it got.
+async fn application(request: Request<Body>) -> Response {
+    if let Some(NewId(id)) = request.extensions().get() {
+        let cookie = format!("sid={id}; Path=/; HttpOnly; SameSite=Lax");
+        return (StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response();
+    }
+    let (head, body) = request.into_parts();
+    let text = |headers: &HeaderMap, name: &str| {
+        let value = headers.get(name)?.to_str().unwrap();
+        Some(value.to_owned())
+    };
+    let is_page = text(&head.headers, "accept").is_some_and(|types| types.starts_with("text/html"));
+    if is_page || head.headers.contains_key("hx-request") {
+        let page = format!("<title>App</title><p id=app>{}</p>", head.uri.path());
+        return ([(CONTENT_TYPE, "text/html")], page).into_response();
+    }
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let json = serde_json::json!({
+        "method": head.method.as_str(),
+        "body": String::from_utf8_lossy(&body),
+        "header": text(&head.headers, "x-test"),
+        "type": text(&head.headers, "content-type"),
+    });
+    ([(CONTENT_TYPE, "application/json")], json.to_string()).into_response()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_module_works_with_the_real_layer() {
+    let first = Current::new(300 * SECOND, 3_600 * SECOND, 60 * SECOND, 0);
+    let router = Router::new()
+        .route("/control/reset", post(reset))
+        .route("/control/advance", post(advance))
+        .route("/control/end", post(end))
+        .fallback(behind_the_layer)
+        .with_state(Site(Arc::new(Mutex::new(first))));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async { axum::serve(listener, router).await });
+
+    let tests = tokio::task::spawn_blocking(move || {
+        let mut tests = Command::new("npm");
+        tests
+            .arg("test")
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser"))
+            .env("LOGIN_TIMEOUT_SERVER", format!("http://{address}"));
+        tests.status()
+    });
+    let status = tests.await.unwrap().expect("npm runs");
+    assert!(status.success(), "see what the tests printed above");
+}
