@@ -118,6 +118,7 @@
 //! |---|---|
 //! | `hyper` (default) | the reason phrase on HTTP/1, where hyper alone would write `440 <none>` |
 //! | `axum` | [`SessionHandle`] as an extractor; rules see the whole path inside axum's `nest` |
+//! | `browser` | the layer answers a page itself: its session's state, and a module that warns its user |
 //! | `tracing` | a log event for each expiry and each store failure |
 //! | `metrics` | `MetricsObserver`, which counts requests, sessions and store errors for any exporter |
 //! | `signed`, `private` | session ids in signed and encrypted cookies |

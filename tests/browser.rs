@@ -2,8 +2,7 @@
 //!
 //! They need Node, its packages (`npm ci` in `tests/browser`) and Chromium.
 
-#![cfg(feature = "browser")]
-
+use std::convert::Infallible;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,14 +10,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::header::{CONTENT_TYPE, SET_COOKIE};
 use axum::http::{HeaderMap, Request, StatusCode};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{any, get, post};
 use tokio::net::TcpListener;
+use tokio_stream::{Stream, StreamExt, once, pending};
 use tower::ServiceExt;
 use tower_login_timeout::{
-    CookieId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy, Tracker, rule,
+    CookieId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy, SessionHandle, Tracker, rule,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -47,7 +49,11 @@ impl Current {
         Self {
             tracker: layer.tracker(),
             clock,
-            application: Router::new().fallback(application).layer(layer),
+            application: Router::new()
+                .route("/events", get(events))
+                .route("/socket", any(socket))
+                .fallback(application)
+                .layer(layer),
             ids: Vec::new(),
             last_id,
         }
@@ -134,6 +140,35 @@ async fn application(request: Request<Body>) -> Response {
         "type": text(&head.headers, "content-type"),
     });
     ([(CONTENT_TYPE, "application/json")], json.to_string()).into_response()
+}
+
+/// Says one thing, and stays open. A browser connects again at once.
+async fn events(_: SessionHandle) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let hello = Event::default().retry(Duration::ZERO).data("hello");
+    Sse::new(once(Ok(hello)).chain(pending()))
+}
+
+/// Says everything back, until the session is over.
+async fn socket(session: SessionHandle, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(async move |mut socket: WebSocket| {
+        let mut ended = session.ended();
+        loop {
+            let message = tokio::select! {
+                expired = &mut ended => {
+                    let reason = expired.reason().as_str().into();
+                    let close = CloseFrame { code: 4440, reason };
+                    let _ = socket.send(Message::Close(Some(close))).await;
+                    return;
+                }
+                message = socket.recv() => message,
+            };
+            let Some(Ok(message)) = message else { return };
+            if matches!(message, Message::Text(_)) {
+                session.touch().await.unwrap();
+                socket.send(message).await.unwrap();
+            }
+        }
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,8 @@ use common::http1::{Wire, soon};
 mod common;
 
 mod reverse_proxy {
+    #[cfg(feature = "browser")]
+    mod browser;
     #[cfg(all(feature = "metrics", feature = "sqlite", feature = "cached"))]
     mod dashboard;
     mod forwarding;

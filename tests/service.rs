@@ -6,6 +6,8 @@ mod service {
     mod attacks;
     #[cfg(feature = "axum")]
     mod axum;
+    #[cfg(feature = "browser")]
+    mod browser;
     mod contract;
     mod deadlines;
     mod ended;

@@ -23,6 +23,8 @@ use options::Options;
 use ready::Ready;
 use stop::Stop;
 
+#[cfg(feature = "browser")]
+use with_browser as browser;
 #[cfg(feature = "cached")]
 use with_cached as cached;
 #[cfg(feature = "metrics")]
@@ -31,6 +33,8 @@ use with_metrics as metrics;
 use with_signals as stop;
 #[cfg(feature = "_shared")]
 use with_stores as store;
+#[cfg(not(feature = "browser"))]
+use without_browser as browser;
 #[cfg(not(feature = "cached"))]
 use without_cached as cached;
 #[cfg(not(feature = "metrics"))]
@@ -46,6 +50,8 @@ mod options;
 mod ready;
 mod serve;
 mod tunnel;
+#[cfg(feature = "browser")]
+mod with_browser;
 #[cfg(feature = "cached")]
 mod with_cached;
 #[cfg(feature = "metrics")]
@@ -54,6 +60,8 @@ mod with_metrics;
 mod with_signals;
 #[cfg(feature = "_shared")]
 mod with_stores;
+#[cfg(not(feature = "browser"))]
+mod without_browser;
 #[cfg(not(feature = "cached"))]
 mod without_cached;
 #[cfg(not(feature = "metrics"))]
@@ -103,6 +111,9 @@ async fn serve(
     }
     if options.remaining_header {
         layer = layer.with_remaining_header();
+    }
+    if let Some(path) = &options.browser {
+        layer = browser::answer_at(path, layer)?;
     }
 
     let listener = TcpListener::bind(options.listen)

@@ -98,6 +98,10 @@ pub struct Options {
     #[arg(long)]
     pub remaining_header: bool,
 
+    /// Answer pages there: the state of their session, and a script that warns before its end
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub browser: Option<String>,
+
     /// Serve metrics for Prometheus at http://ADDRESS/metrics, and whether the store is up at
     /// http://ADDRESS/-/ready; not for the public
     #[arg(long, value_name = "ADDRESS")]

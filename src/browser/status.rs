@@ -39,6 +39,8 @@ impl Status {
                     .saturating_duration_since(now),
             },
             (Verdict::Expired(expired), _) => Self::Expired(expired.reason()),
+            // The next request begins it.
+            (Verdict::Begins, None) => Self::of(policy, Some(Activity::began(now)), now),
             (Verdict::Begins | Verdict::Active { .. }, _) => Self::Anonymous,
         }
     }

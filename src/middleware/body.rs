@@ -9,13 +9,16 @@ use pin_project_lite::pin_project;
 
 use crate::middleware::stream_end::StreamEnd;
 use crate::middleware::stream_format::LastPart;
+use crate::store::activity_store::BoxError;
 
 pin_project! {
     /// The body of a response that passed this layer: the wrapped service's, or a short one of our
     /// own.
     ///
     /// It is a [`Body`] wherever the wrapped service's body is one whose data can be made from
-    /// [`Bytes`], as that of axum, hyper and tonic can.
+    /// [`Bytes`], as that of axum, hyper and tonic can. Its error is the wrapped service's, or an
+    /// [`Expired`](crate::Expired) where a stream
+    /// [is broken off](crate::LoginTimeoutLayer#streaming-responses).
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]
@@ -74,14 +77,15 @@ impl<B> Body for ResponseBody<B>
 where
     B: Body,
     B::Data: From<Bytes>,
+    B::Error: Into<BoxError>,
 {
     type Data = B::Data;
-    type Error = B::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
         let mut kind = this.kind;
         if let Some(end) = this.end
@@ -92,7 +96,9 @@ where
             *this.end = None;
         }
         if let KindProjection::Inner { body } = kind.as_mut().project() {
-            let polled = body.poll_frame(cx);
+            let polled = body
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(Into::into)));
             let Some(end) = this.end else {
                 return polled;
             };
@@ -107,7 +113,7 @@ where
             *this.end = None;
         }
         Poll::Ready(match kind.project() {
-            KindProjection::Own { part } => part.take().map(Ok),
+            KindProjection::Own { part } => part.take(),
             KindProjection::Inner { .. } => None,
         })
     }
@@ -130,6 +136,7 @@ where
             (Kind::Own { part }, _) => match part {
                 LastPart::Data(data) => SizeHint::with_exact(data.len() as u64),
                 LastPart::Trailers(_) | LastPart::Nothing => SizeHint::with_exact(0),
+                LastPart::Error(_) => SizeHint::default(),
             },
         }
     }

@@ -30,6 +30,7 @@ pub(super) struct Config<St> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) passive: Rules,
     pub(super) exempt: Rules,
+    pub(super) streaming: Rules,
     pub(super) respond: Arc<dyn ResponseForExpired>,
     pub(super) respond_unavailable: Arc<dyn ResponseForUnavailable>,
     pub(super) remaining: RemainingHeader,

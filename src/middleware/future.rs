@@ -269,8 +269,8 @@ where
                             state: *state,
                         },
                         None => {
-                            let (key, activity) = (state.key(), state.activity());
-                            return Poll::Ready(Ok(config.pass(response, key, activity)));
+                            let activity = state.activity();
+                            return Poll::Ready(Ok(config.pass(response, state, activity)));
                         }
                     }
                 }

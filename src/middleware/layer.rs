@@ -80,6 +80,9 @@ use crate::tracker::parts::LOOK_EVERY;
 ///   `{"reason":"idle"}`. The browser then connects again by itself, and gets the 440.
 /// - A gRPC stream gets trailers with the status 16, "unauthenticated", and the reason in
 ///   `login-timeout-reason`.
+/// - A compressed stream, and a response that [`with_streaming`](LoginTimeoutLayer::with_streaming)
+///   names, ends in an error: the [`Expired`](crate::Expired). The server then breaks the response
+///   off, so that the client does not take it for whole.
 ///
 /// For a WebSocket, use [`SessionHandle::ended`](crate::SessionHandle::ended).
 ///
@@ -106,6 +109,7 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
                 clock: Arc::new(SystemClock),
                 passive: Rules::default(),
                 exempt: Rules::default(),
+                streaming: Rules::default(),
                 respond: Arc::new(LoginTimeoutResponse::new()),
                 respond_unavailable: Arc::new(|_: &StoreError| unavailable()),
                 remaining: RemainingHeader::Absent,
@@ -139,6 +143,16 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     /// has not been checked.
     pub fn with_exempt(mut self, rule: impl Rule) -> Self {
         self.config_mut().exempt.push(rule);
+        self
+    }
+
+    /// Marks requests whose response is a stream, of whatever type. It ends
+    /// [with its session](LoginTimeoutLayer#streaming-responses), in an error. It is for long
+    /// downloads and newline-delimited JSON. Rules add up.
+    ///
+    /// Event streams and gRPC streams are known by their type and need no rule.
+    pub fn with_streaming(mut self, rule: impl Rule) -> Self {
+        self.config_mut().streaming.push(rule);
         self
     }
 

@@ -128,6 +128,7 @@ impl Question {
             ambiguity.resolve(config, self.key, request);
         }
         config.observers.request(Outcome::Live);
+        let is_streaming = config.streaming.any(RequestHead::from(&*request));
         let handle = SessionHandle::new(Tracker::of(Arc::clone(config)), self.key, activity);
         request.extensions_mut().insert(handle);
         Decision::Pass(SessionState::Live(Live {
@@ -136,6 +137,7 @@ impl Question {
             checked_at: self.now,
             kind: self.kind,
             reply: Reply::Immediate,
+            is_streaming,
         }))
     }
 

@@ -51,7 +51,7 @@ pin_project! {
 pub(super) enum Recorded {
     /// The presented session goes on, last known like this.
     GoesOn(Activity),
-    /// The client was given another id.
+    /// The client was given another id, and the presented session does not go on under it.
     Replaced,
     /// The presented session is gone.
     Gone,
@@ -132,12 +132,18 @@ impl<St: ActivityStore> Recording<St> {
                     now,
                     active_at: (live.kind == RequestKind::Active).then_some(now),
                 };
+                let activity = match limits {
+                    Some(limits) => live.activity.with_limits(limits),
+                    None => live.activity,
+                };
                 Some(Self::log_in(&Arc::clone(&config), async move {
-                    if rotation.record(&config.store, &config.policy).await? {
-                        let (old, new) = (rotation.old, rotation.new);
-                        config.observers.rotated(old, new, Cause::Response);
+                    if !rotation.record(&config.store, &config.policy).await? {
+                        return Ok(Recorded::Replaced);
                     }
-                    Ok(Recorded::Replaced)
+                    let (old, new) = (rotation.old, rotation.new);
+                    config.observers.rotated(old, new, Cause::Response);
+                    // A stream that waits for the end of the old id goes on with the new one.
+                    Ok(Recorded::GoesOn(activity))
                 }))
             }
         }

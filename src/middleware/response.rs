@@ -71,7 +71,7 @@ impl<St: ActivityStore> ConfigHandle<St> {
     pub(super) fn pass<B>(
         self: &Arc<Self>,
         mut response: Response<B>,
-        key: Option<SessionKey>,
+        state: &SessionState,
         activity: Option<Activity>,
     ) -> Response<ResponseBody<B>> {
         if self.remaining == RemainingHeader::Present && activity.is_some() {
@@ -85,10 +85,10 @@ impl<St: ActivityStore> ConfigHandle<St> {
             }
         }
         let mut response = response.map(ResponseBody::inner);
-        if activity.is_some()
-            && let Some(format) = StreamFormat::of(response.headers())
+        if let Some(activity) = activity
+            && let Some(format) = state.stream_format(response.headers())
         {
-            self.end_stream(&mut response, format, key, activity);
+            self.end_stream(&mut response, format, state.key(), activity);
         }
         response
     }
@@ -101,10 +101,9 @@ impl<St: ActivityStore> ConfigHandle<St> {
         response: &mut Response<ResponseBody<B>>,
         format: StreamFormat,
         key: Option<SessionKey>,
-        activity: Option<Activity>,
+        activity: Activity,
     ) {
-        if let (Some(key), Some(activity), Streams::EndWithSession) = (key, activity, self.streams)
-        {
+        if let (Some(key), Streams::EndWithSession) = (key, self.streams) {
             let tracker = Tracker::of(Arc::clone(self));
             let session = SessionHandle::new(tracker, key, activity);
             let end = StreamEnd::new(format, session);
@@ -119,19 +118,18 @@ impl<St: ActivityStore> ConfigHandle<St> {
         state: &SessionState,
         recorded: Result<Recorded, NotRecorded>,
     ) -> Response<ResponseBody<B>> {
-        let key = state.key();
         match recorded {
-            Ok(Recorded::GoesOn(activity)) => self.pass(response, key, Some(activity)),
-            Ok(Recorded::Gone | Recorded::Replaced) => self.pass(response, key, None),
+            Ok(Recorded::GoesOn(activity)) => self.pass(response, state, Some(activity)),
+            Ok(Recorded::Gone | Recorded::Replaced) => self.pass(response, state, None),
             Err(NotRecorded::LateActivity(error)) => {
                 let operation = StoreOperation::Activity;
                 self.observers
                     .store_failed(operation, Cause::Response, &error);
-                self.pass(response, key, state.activity())
+                self.pass(response, state, state.activity())
             }
             Err(NotRecorded::LogIn(error)) => match self.policy.store_failure() {
                 StoreFailure::Reject => self.unavailable(&error).map(ResponseBody::short),
-                StoreFailure::Allow => self.pass(response, key, state.activity()),
+                StoreFailure::Allow => self.pass(response, state, state.activity()),
             },
             Err(NotRecorded::LogOut(error)) => match self.policy.store_failure() {
                 StoreFailure::Reject => {
@@ -139,7 +137,7 @@ impl<St: ActivityStore> ConfigHandle<St> {
                     self.identify.forget(response.headers_mut());
                     response.map(ResponseBody::short)
                 }
-                StoreFailure::Allow => self.pass(response, key, None),
+                StoreFailure::Allow => self.pass(response, state, None),
             },
         }
     }

@@ -3,6 +3,9 @@
 use std::task::Poll;
 use std::time::Duration;
 
+use http::HeaderMap;
+
+use crate::middleware::stream_format::StreamFormat;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::policy::Policy;
@@ -33,6 +36,8 @@ pub(super) struct Live {
     pub(super) checked_at: Timestamp,
     pub(super) kind: RequestKind,
     pub(super) reply: Reply,
+    /// A rule says that the response is a stream.
+    pub(super) is_streaming: bool,
 }
 
 /// Whether the wrapped service had to wait for something before it answered.
@@ -73,6 +78,16 @@ impl SessionState {
             Self::Anonymous | Self::Exempt(_) | Self::Unverified(_) => None,
             Self::Live(live) => Some(live.activity),
         }
+    }
+
+    /// Returns the format of the response with these headers, if it is a stream.
+    #[inline]
+    pub(super) fn stream_format(&self, headers: &HeaderMap) -> Option<StreamFormat> {
+        let named = match self {
+            Self::Live(live) if live.is_streaming => Some(StreamFormat::Other),
+            _ => None,
+        };
+        StreamFormat::of(headers).or(named)
     }
 }
 

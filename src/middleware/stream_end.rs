@@ -88,6 +88,6 @@ impl StreamEnd {
         if self.format == StreamFormat::Events && !is_between_events {
             return LastPart::Nothing;
         }
-        self.format.last_part(expired.reason())
+        self.format.last_part(expired)
     }
 }

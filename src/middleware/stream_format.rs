@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 
 use crate::respond::grpc;
-use crate::session::verdict::Reason;
+use crate::session::verdict::Expired;
+use crate::store::activity_store::BoxError;
 
 const REASON: HeaderName = HeaderName::from_static("login-timeout-reason");
 
@@ -24,8 +25,8 @@ pub(super) enum StreamFormat {
     Grpc,
     /// gRPC-Web in its binary form.
     GrpcWeb,
-    /// A stream whose end cannot be written, since it is encoded.
-    Encoded,
+    /// A stream into which nothing can be written: it is encoded, or of another type.
+    Other,
 }
 
 /// What this layer itself puts into a body: the last part of a stream, or all of a short body.
@@ -34,15 +35,18 @@ pub(super) enum LastPart {
     Data(Bytes),
     /// Boxed, since every response body has room for a last part.
     Trailers(Box<HeaderMap>),
+    /// The server breaks the response off, so that the client does not take it for whole.
+    Error(Box<Expired>),
     Nothing,
 }
 
 impl LastPart {
-    /// Takes the frame. Nothing is left.
-    pub(super) fn take<D: From<Bytes>>(&mut self) -> Option<Frame<D>> {
+    /// Takes it. Nothing is left.
+    pub(super) fn take<D: From<Bytes>>(&mut self) -> Option<Result<Frame<D>, BoxError>> {
         match mem::replace(self, Self::Nothing) {
-            Self::Data(data) => Some(Frame::data(data.into())),
-            Self::Trailers(trailers) => Some(Frame::trailers(*trailers)),
+            Self::Data(data) => Some(Ok(Frame::data(data.into()))),
+            Self::Trailers(trailers) => Some(Ok(Frame::trailers(*trailers))),
+            Self::Error(expired) => Some(Err(expired)),
             Self::Nothing => None,
         }
     }
@@ -72,7 +76,7 @@ impl StreamFormat {
             let rest = rest.to_ascii_lowercase();
             match &*rest {
                 [] | [b'+', ..] => Self::Grpc,
-                rest if rest.starts_with(b"-web-text") => Self::Encoded,
+                rest if rest.starts_with(b"-web-text") => Self::Other,
                 rest if rest.starts_with(b"-web") => Self::GrpcWeb,
                 _ => return None,
             }
@@ -81,27 +85,29 @@ impl StreamFormat {
             return None;
         }
         let is_encoded = headers.contains_key(CONTENT_ENCODING);
-        Some(if is_encoded { Self::Encoded } else { format })
+        Some(if is_encoded { Self::Other } else { format })
     }
 
     /// Returns what tells the client why the stream ends.
-    pub(super) fn last_part(self, reason: Reason) -> LastPart {
+    pub(super) fn last_part(self, expired: &Expired) -> LastPart {
         match self {
             Self::Events => {
+                let reason = expired.reason();
                 let event = format!("event: login-timeout\ndata: {{\"reason\":\"{reason}\"}}\n\n");
                 LastPart::Data(event.into())
             }
-            Self::Grpc => LastPart::Trailers(Box::new(trailers(reason))),
-            Self::GrpcWeb => LastPart::Data(trailers_in_body(&trailers(reason))),
-            Self::Encoded => LastPart::Nothing,
+            Self::Grpc => LastPart::Trailers(Box::new(trailers(expired))),
+            Self::GrpcWeb => LastPart::Data(trailers_in_body(&trailers(expired))),
+            Self::Other => LastPart::Error(Box::new(expired.clone())),
         }
     }
 }
 
-fn trailers(reason: Reason) -> HeaderMap {
+fn trailers(expired: &Expired) -> HeaderMap {
     let mut trailers = HeaderMap::new();
-    grpc::insert_status(&mut trailers, &format!("the session is over: {reason}"));
-    trailers.insert(REASON, HeaderValue::from_static(reason.as_str()));
+    grpc::insert_status(&mut trailers, &expired.to_string());
+    let reason = HeaderValue::from_static(expired.reason().as_str());
+    trailers.insert(REASON, reason);
     trailers
 }
 
@@ -125,11 +131,17 @@ fn trailers_in_body(trailers: &HeaderMap) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::time::Timestamp;
+    use crate::session::verdict::Reason;
 
     fn format(headers: &[(HeaderName, &'static str)]) -> Option<StreamFormat> {
         let headers = headers.iter();
         let headers = headers.map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
         StreamFormat::of(&headers.collect())
+    }
+
+    fn expired(reason: Reason) -> Expired {
+        Expired::new(reason, None, Timestamp::UNIX_EPOCH)
     }
 
     #[test]
@@ -143,7 +155,7 @@ mod tests {
             ("application/grpc", Some(StreamFormat::Grpc)),
             ("application/grpc+proto", Some(StreamFormat::Grpc)),
             ("application/grpc-web+proto", Some(StreamFormat::GrpcWeb)),
-            ("application/grpc-web-text", Some(StreamFormat::Encoded)),
+            ("application/grpc-web-text", Some(StreamFormat::Other)),
             ("application/grpcish", None),
             ("application/json", None),
             ("text/html", None),
@@ -159,12 +171,13 @@ mod tests {
         let events = (CONTENT_TYPE, "text/event-stream");
         assert_eq!(format(&[events.clone(), (CONTENT_LENGTH, "10")]), None);
         let encoded = format(&[events, (CONTENT_ENCODING, "gzip")]).unwrap();
-        assert!(matches!(encoded.last_part(Reason::Idle), LastPart::Nothing));
+        let last_part = encoded.last_part(&expired(Reason::Idle));
+        assert!(matches!(last_part, LastPart::Error(error) if error.reason() == Reason::Idle));
     }
 
     #[test]
     fn grpc_web_has_its_trailers_in_the_body() {
-        let LastPart::Data(frame) = StreamFormat::GrpcWeb.last_part(Reason::Revoked) else {
+        let LastPart::Data(frame) = StreamFormat::GrpcWeb.last_part(&expired(Reason::Revoked)) else {
             panic!("no data");
         };
         let (head, block) = frame.split_at(5);

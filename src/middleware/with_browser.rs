@@ -80,7 +80,7 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
 
 impl<St: ActivityStore> Pages<St> for Endpoint {
     fn answer(&self, config: &Arc<ConfigHandle<St>>, request: RequestHead<'_>) -> Option<Answer> {
-        let name = self.name(request.uri().path())?;
+        let name = self.name(request.original_uri().path())?;
         if !name.is_empty() {
             let asset = Asset::named(name)?;
             let response = asset.response(request.method(), request.headers());

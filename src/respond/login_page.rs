@@ -24,6 +24,10 @@ impl LoginPage {
         Self(encoded_address(address))
     }
 
+    pub(super) fn address(&self) -> &str {
+        &self.0
+    }
+
     /// Makes the redirect, for navigations to any page but this one.
     ///
     /// The parameter of this name tells the page where the visitor wanted to go.

@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 use super::format::ResponseFormat;
 use super::grpc;
+use super::login_page::LoginPage;
 use crate::request::head::RequestHead;
 
 /// What the body says.
@@ -23,9 +24,23 @@ pub(super) enum Message {
 }
 
 impl Message {
-    pub(super) fn sentence(text: String) -> Self {
-        let page = format!("<html><body>{}</body></html>", html_text(&text)).into();
+    /// Creates a sentence. On a page, it is a link to the log-in page if there is one.
+    pub(super) fn sentence(text: String, login_page: Option<&LoginPage>) -> Self {
+        let sentence = html_text(&text);
+        let content = match login_page {
+            Some(page) => format!(r#"<a href="{}">{sentence}</a>"#, html_text(page.address())),
+            None => sentence,
+        };
+        let page = format!("<html><body>{content}</body></html>").into();
         Self::Sentence { text, page }
+    }
+
+    /// Makes the sentence a link to the log-in page. A body of the application's stays as it is.
+    pub(super) fn linked_to(self, login_page: &LoginPage) -> Self {
+        match self {
+            Self::Sentence { text, .. } => Self::sentence(text, Some(login_page)),
+            Self::Body { .. } => self,
+        }
     }
 
     /// Makes the response in a format that is not [`ResponseFormat::Negotiated`] any more.
@@ -63,7 +78,8 @@ impl Message {
 
 impl Default for Message {
     fn default() -> Self {
-        Self::sentence("Your session has expired. Please log in again.".to_owned())
+        let text = "Your session has expired. Please log in again.";
+        Self::sentence(text.to_owned(), None)
     }
 }
 

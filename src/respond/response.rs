@@ -129,7 +129,7 @@ impl LoginTimeoutResponse {
     /// Sets the sentence for people to read. It is escaped as the format needs it.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
-        self.message = Message::sentence(message.into());
+        self.message = Message::sentence(message.into(), self.login_page.as_ref());
         self
     }
 
@@ -152,7 +152,7 @@ impl LoginTimeoutResponse {
     }
 
     /// Redirects page navigations to this log-in page, with `303 See Other`. Scripts still get the
-    /// 440.
+    /// 440. So does a form that was sent: its page has a link to the log-in page.
     ///
     /// A navigation is a `GET` or `HEAD` with `Sec-Fetch-Mode: navigate`. Where that header is
     /// missing, a navigation is one whose `Accept` names `text/html` and that has no
@@ -180,7 +180,9 @@ impl LoginTimeoutResponse {
     /// ```
     #[must_use]
     pub fn with_login_page(mut self, path: impl Into<String>) -> Self {
-        self.login_page = Some(LoginPage::new(&path.into()));
+        let page = LoginPage::new(&path.into());
+        self.message = self.message.linked_to(&page);
+        self.login_page = Some(page);
         self
     }
 

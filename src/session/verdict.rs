@@ -1,5 +1,6 @@
 //! Verdicts: whether a session may act, and why not.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub enum Verdict {
 }
 
 /// A session that may not act any more, and why.
+///
+/// It is an error too, as which a stream ends that is broken off with its session.
 ///
 /// Every answer that the layer gives in place of the wrapped service carries it in its extensions,
 /// so that layers further out can log it, count it or change the answer.
@@ -128,6 +131,14 @@ impl Reason {
         }
     }
 }
+
+impl fmt::Display for Expired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the session is over: {}", self.reason)
+    }
+}
+
+impl Error for Expired {}
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -61,7 +61,22 @@ export async function startSite() {
       answer.pipe(response);
     });
     forward.on("error", () => response.writeHead(502).end());
+    response.on("close", () => forward.destroy());
     request.pipe(forward);
+  });
+  server.on("upgrade", (request, socket) => {
+    site.seen.push(`${request.method} ${request.url}`);
+    const forward = send(backend, { path: request.url, headers: request.headers });
+    forward.on("upgrade", ({ rawHeaders }, inner, head) => {
+      const lines = rawHeaders.map((text, at) => (at % 2 ? `${text}\r\n` : `${text}: `)).join("");
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines}\r\n`);
+      socket.write(head);
+      inner.pipe(socket).pipe(inner);
+      for (const end of [inner, socket]) end.on("error", () => (inner.destroy(), socket.destroy()));
+    });
+    forward.on("response", ({ statusCode }) => socket.end(`HTTP/1.1 ${statusCode} \r\n\r\n`));
+    forward.on("error", () => socket.destroy());
+    forward.end();
   });
 
   await new Promise((done) => server.listen(0, "127.0.0.1", done));

@@ -173,24 +173,22 @@ async fn an_error_of_the_wrapped_service_is_passed_on_untouched() {
     }
 }
 
-/// A body that is neither `Default`, `Unpin` nor `Send`, with a plain error.
+/// A body that is neither `Default`, `Unpin` nor `Send`. Its error is a word, as those of bodies are
+/// that can be boxed and are no `Error`.
 struct Reluctant {
     left: usize,
     _pinned: std::marker::PhantomPinned,
     _not_send: *const (),
 }
 
-#[derive(Debug)]
-struct Never;
-
 impl Body for Reluctant {
     type Data = Bytes;
-    type Error = Never;
+    type Error = &'static str;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Never>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
         Poll::Ready(None)
     }
 
@@ -204,7 +202,7 @@ impl Body for Reluctant {
 }
 
 #[tokio::test]
-async fn a_body_needs_no_bounds_and_is_passed_through() {
+async fn a_body_needs_nothing_but_an_error_that_can_be_boxed() {
     #[derive(Clone)]
     struct Inner;
     impl Service<Request<Vec<fn()>>> for Inner {

@@ -1,7 +1,7 @@
-//! Tests of the response's settings: phrase, gRPC-Web, the way back from the log-in page, the 503.
+//! Tests of the response's settings: phrase, gRPC-Web, the way to the log-in page and back, the 503.
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use tower_login_timeout::{
     Expired, LoginTimeoutResponse, RequestHead, ResponseForExpired, ResponseFormat, Timestamp,
 };
@@ -97,6 +97,32 @@ fn the_name_of_the_return_parameter_can_be_set_before_and_after_the_page() {
         let location = &response.headers()["location"];
         assert_eq!(location, "/login?next=/inbox%3Fa%3Db");
     }
+}
+
+/// A form that was sent cannot be sent again after a redirect. Without JavaScript, the page has to
+/// offer the way back in.
+#[test]
+fn the_page_of_a_440_leads_to_the_log_in_page() {
+    let form = Request::post("/transfer").header("accept", "text/html");
+    let form = form.body(()).unwrap();
+    let before = LoginTimeoutResponse::new()
+        .with_message("Sign in & go on.")
+        .with_login_page("/login?lang=de&from=\"440\"");
+    let after = LoginTimeoutResponse::new()
+        .with_login_page("/login?lang=de&from=\"440\"")
+        .with_message("Sign in & go on.");
+    for respond in [before, after] {
+        let response = answer(&respond, &form);
+        assert_eq!(response.status(), 440);
+        let link = r#"<a href="/login?lang=de&amp;from=%22440%22">Sign in &amp; go on.</a>"#;
+        let page = format!("<html><body>{link}</body></html>");
+        assert_eq!(response.body(), page.as_bytes());
+    }
+    // A body of the application's stays as it is.
+    let own = LoginTimeoutResponse::new()
+        .with_body(HeaderValue::from_static("text/html"), "own")
+        .with_login_page("/login");
+    assert_eq!(answer(&own, &form).body(), "own");
 }
 
 #[test]

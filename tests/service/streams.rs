@@ -10,7 +10,10 @@ use http::{HeaderMap, Response};
 use http_body::{Body, Frame};
 use tokio::sync::mpsc;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_login_timeout::{Clock, LoginTimeoutLayer, ManualClock, MemoryStore, ResponseBody};
+use tower_login_timeout::{
+    BoxError, Clock, Expired, LoginTimeoutLayer, ManualClock, MemoryStore, Reason, ResponseBody,
+    rule,
+};
 
 use crate::common::site::{ABSOLUTE, IDLE, cookie_layer, policy, request};
 
@@ -85,9 +88,27 @@ impl Stream {
 
     /// Returns the next part of the stream, or its end. It is pending if nothing comes now.
     fn next(&mut self) -> Poll<Option<Frame<Bytes>>> {
+        self.poll().map(|frame| frame.map(Result::unwrap))
+    }
+
+    fn poll(&mut self) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut context = Context::from_waker(Waker::noop());
-        let frame = self.body.as_mut().poll_frame(&mut context);
-        frame.map(|frame| frame.map(Result::unwrap))
+        self.body.as_mut().poll_frame(&mut context)
+    }
+
+    /// Expects the stream to go on, and to break off soon after a log-out.
+    async fn breaks_off_after_a_log_out(mut self) {
+        assert!(self.next_within(IDLE / 2).is_pending());
+        self.log_out().await;
+        self.clock.advance(SOON);
+        let Poll::Ready(Some(Err(error))) = self.poll() else {
+            panic!("it goes on");
+        };
+        let expired: &Expired = error.downcast_ref().unwrap();
+        assert_eq!(expired.reason(), Reason::Revoked);
+        assert_eq!(error.to_string(), "the session is over: revoked");
+        assert!(is_end(&self.next()));
+        assert!(self.sender.is_closed(), "the producer notices");
     }
 
     /// Moves the clock on while the stream is polled, as a server polls it. Returns what comes.
@@ -229,11 +250,38 @@ async fn a_grpc_stream_gets_trailers() {
 }
 
 #[tokio::test]
-async fn an_encoded_stream_just_ends() {
+async fn an_encoded_stream_breaks_off() {
     let encoded = [EVENTS[0], ("content-encoding", "gzip")];
-    let mut stream = Stream::open(&encoded).await;
+    let stream = Stream::open(&encoded).await;
+    stream.breaks_off_after_a_log_out().await;
+}
+
+#[tokio::test]
+async fn a_response_that_a_rule_names_breaks_off() {
+    for headers in [
+        &[("content-type", "application/x-ndjson")][..],
+        &[("content-length", "9")],
+        &[],
+    ] {
+        let streaming = |layer: LoginTimeoutLayer<_>| layer.with_streaming(rule::path("/"));
+        let stream = Stream::open_behind(headers, streaming).await;
+        stream.breaks_off_after_a_log_out().await;
+    }
+    // Where an end can be written, it is.
+    let streaming = |layer: LoginTimeoutLayer<_>| layer.with_streaming(rule::path("/"));
+    let mut stream = Stream::open_behind(&EVENTS, streaming).await;
     stream.log_out().await;
-    assert!(is_end(&stream.next_within(SOON)));
+    assert_eq!(text(stream.next_within(SOON)), LOGGED_OUT);
+}
+
+#[tokio::test]
+async fn a_stream_whose_response_gives_the_session_a_new_id_ends_with_it() {
+    let rotating = [EVENTS[0], ("set-cookie", "sid=b")];
+    let mut stream = Stream::open(&rotating).await;
+    assert!(stream.next_within(IDLE / 2).is_pending());
+    stream.layer.tracker().revoke("b").await.unwrap();
+    assert_eq!(text(stream.next_within(SOON)), LOGGED_OUT);
+    assert!(is_end(&stream.next()));
 }
 
 #[tokio::test]
