@@ -185,6 +185,7 @@ pub use session::policy::{Policy, PolicyBuilder, StoreFailure, Unknown};
 pub use session::policy_error::PolicyError;
 pub use session::time::Timestamp;
 pub use session::touch::Touch;
+pub use session::user::{UserKey, UserLink};
 pub use session::verdict::{Expired, Reason, Verdict};
 pub use store::activity_store::{ActivityStore, BoxError};
 #[cfg(feature = "_shared")]
@@ -270,9 +271,12 @@ pub use store::sql::{dialect::SqlDatabase, error::SqlError, sql_store::SqlStore}
 pub use store::store_clock::StoreClock;
 pub use store::timed::timed_future::TimedFuture;
 pub use store::timed::timed_store::TimedStore;
+pub use store::user_store::UserStore;
 pub use tracker::all_sessions::Tracker;
 pub use tracker::ended::Ended;
 pub use tracker::session_handle::SessionHandle;
+pub use tracker::session_user::{Admission, SessionUser, UserSession};
+pub use tracker::users::{Users, UsersError, WhenFull};
 
 /// The README's code compiles and runs. It needs most features, so only a test with all of them
 /// does that.

@@ -8,11 +8,13 @@
 mod conformance {
     pub mod faulty;
     pub mod faulty_log;
+    pub mod faulty_users;
 }
 
 use std::collections::BTreeSet;
 
 use self::conformance::faulty::{Fault, Store};
+use self::conformance::faulty_users::{UserFault, UserStoreWith};
 use tower_login_timeout::{MemoryStore, conformance as suite};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,6 +24,7 @@ async fn the_memory_store_passes_again_and_again() {
         suite::check(&store).await;
         suite::check_shared(&store).await;
         suite::check_change_log(&store, &store.clone()).await;
+        suite::check_users(&store).await;
     }
 }
 
@@ -139,6 +142,69 @@ caught! {
     log_that_is_a_queue: LogIsAQueue breaks "each reader of the log gets every change";
     log_whose_position_runs_ahead: LogRunsAhead breaks "of many changes at the same time, the log names each";
     log_that_comes_before_the_change: LogComesFirst breaks "the log names a change only when it can be read";
+}
+
+/// Each fault of a store that knows users, and the clause that it breaks.
+const USER_FAULTS: &[(UserFault, &str)] = &[
+    (
+        UserFault::LinkIsNotFoundBySession,
+        "a link is found from both ends",
+    ),
+    (
+        UserFault::LinksOfMissesSome,
+        "a user has all links and no others",
+    ),
+    (
+        UserFault::LinksOfHasOthers,
+        "a user has all links and no others",
+    ),
+    (
+        UserFault::LinkAddsAndReplacesNothing,
+        "a new link replaces the session's old one",
+    ),
+    (
+        UserFault::LabelIsTrimmed,
+        "a label is returned as it was given",
+    ),
+    (
+        UserFault::UnlinkRemovesAll,
+        "unlink removes the links that are named",
+    ),
+    (
+        UserFault::UnlinkRemovesNothing,
+        "unlink removes the links that are named",
+    ),
+    (
+        UserFault::UnlinkIgnoresTheUser,
+        "unlink keeps a link that leads to another user by now",
+    ),
+    (
+        UserFault::LinkBegins,
+        "a link needs no session, and makes none",
+    ),
+    (
+        UserFault::UnlinkRevokes,
+        "a link needs no session, and makes none",
+    ),
+    (
+        UserFault::LinkThatIsOverTakesTheListWithIt,
+        "a link stays until its time",
+    ),
+];
+
+#[tokio::test]
+async fn every_clause_about_users_has_a_wrong_store() {
+    let right = UserStoreWith::new(None);
+    suite::check(&right).await;
+    suite::check_users(&right).await;
+    for (fault, clause) in USER_FAULTS {
+        let wrong = UserStoreWith::new(Some(*fault));
+        let broken = broken(async move { suite::check_users(&wrong).await }).await;
+        assert!(
+            broken.contains(&(*clause).to_owned()),
+            "{fault:?}: {broken:#?}"
+        );
+    }
 }
 
 /// Runs the suite over a store with this fault. Returns the clauses that the suite names.

@@ -21,4 +21,5 @@ mod service {
     mod settings;
     mod store_failure;
     mod streams;
+    mod users;
 }

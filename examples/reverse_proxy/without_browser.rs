@@ -7,7 +7,5 @@ pub fn answer_at<St: ActivityStore>(
     _: &str,
     _: LoginTimeoutLayer<St>,
 ) -> Result<LoginTimeoutLayer<St>, BoxError> {
-    Err(
-        "`--browser` is not compiled in: add `--features browser` to the command of cargo".into(),
-    )
+    Err("`--browser` is not compiled in: add `--features browser` to the command of cargo".into())
 }

@@ -20,6 +20,7 @@ use crate::session::policy::Policy;
 use crate::store::activity_store::ActivityStore;
 use crate::store::timeout::WithTimeout;
 use crate::tracker::parts::{Parts, TrackerParts};
+use crate::tracker::users::UserLinks;
 
 /// The configuration that all services of a layer share.
 #[derive(Clone)]
@@ -38,6 +39,7 @@ pub(super) struct Config<St> {
     pub(super) look_every: Duration,
     pub(super) observers: Observers,
     pub(super) pages: Option<Arc<dyn Pages<St>>>,
+    pub(super) users: Option<UserLinks>,
 }
 
 /// Answers some requests itself, in place of the wrapped service and without a check.
@@ -118,6 +120,7 @@ impl<St: ActivityStore> TrackerParts for ConfigHandle<St> {
             clock: &*self.clock,
             observers: &self.observers,
             look_every: self.look_every,
+            users: self.users.as_ref(),
         }
     }
 }

@@ -22,8 +22,10 @@ use crate::session::policy::Policy;
 use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::store::memory::memory_store::MemoryStore;
+use crate::store::user_store::UserStore;
 use crate::tracker::all_sessions::Tracker;
 use crate::tracker::parts::LOOK_EVERY;
+use crate::tracker::users::{UserLinks, Users};
 
 /// A layer that answers `440 Login Time-out` in place of the wrapped service when a session has
 /// been idle for too long, has lived too long, was ended, or is not known.
@@ -117,6 +119,7 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
                 look_every: LOOK_EVERY,
                 observers: Observers::built_in(),
                 pages: None,
+                users: None,
             }),
         }
     }
@@ -195,6 +198,49 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     pub fn with_look_every(mut self, look_every: Duration) -> Self {
         // A shorter time would be a loop without a pause.
         self.config_mut().look_every = look_every.max(Duration::from_millis(10));
+        self
+    }
+
+    /// Remembers whose sessions are, so that a user's can be [listed](Tracker::sessions_of) and
+    /// [ended](Tracker::end_all_of) (OWASP ASVS 5.0, 7.4.3 and 7.5.2), and be limited in number.
+    ///
+    /// A log-in that sets a cookie says whose it is by a [`SessionUser`](crate::SessionUser) in the extensions of its
+    /// response. A new id of a session belongs to the same user. A live request costs nothing more,
+    /// and a log-in one write more.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::convert::Infallible;
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tower_login_timeout::{
+    ///     CookieId, LoginTimeoutLayer, MemoryStore, Policy, SessionUser, Users,
+    /// };
+    ///
+    /// let layer = LoginTimeoutLayer::new(Policy::default(), CookieId::new("sid")?, MemoryStore::new())
+    ///     .with_users(Users::new("a secret of 16 bytes or more")?);
+    /// let tracker = layer.tracker();
+    /// let log_in = service_fn(async |_: Request<()>| {
+    ///     let response = Response::builder()
+    ///         .header("set-cookie", "sid=0123; HttpOnly; Secure")
+    ///         .extension(SessionUser::new("ada").with_label("Firefox on Linux"));
+    ///     Ok::<_, Infallible>(response.body(String::new()).unwrap())
+    /// });
+    /// layer.layer(log_in).oneshot(Request::new(())).await?;
+    ///
+    /// let sessions = tracker.sessions_of("ada").await?;
+    /// assert_eq!(sessions[0].label(), "Firefox on Linux");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_users(mut self, users: Users) -> Self
+    where
+        St: UserStore,
+    {
+        let config = self.config_mut();
+        let limit = config.policy.store_timeout();
+        config.users = Some(UserLinks::new(users, config.store.clone(), limit));
         self
     }
 

@@ -23,6 +23,8 @@ use crate::store::error::StoreError;
 use crate::store::lifecycle;
 use crate::store::rotation::Rotation;
 use crate::store::timeout::WithTimeout;
+use crate::tracker::all_sessions::Tracker;
+use crate::tracker::session_user::{Admission, SessionUser};
 
 pin_project! {
     /// The write of what a response changes.
@@ -80,13 +82,17 @@ impl<St: ActivityStore> Recording<St> {
         response: &Response<B>,
     ) -> Option<Self> {
         match config.identify.issued(response.headers(), &*config.clock) {
-            Issued::Nothing => Self::of_late_activity(config, state),
+            Issued::Nothing => match (user_of(config, response), state.key()) {
+                (Some(user), Some(key)) => Self::of_same_id(config, state, key, None, Some(user)),
+                _ => Self::of_late_activity(config, state),
+            },
             Issued::Started(key) => {
                 let limits = response.extensions().get().copied();
+                let user = user_of(config, response);
                 if state.key() == Some(key) || others.contains(&key) {
-                    Self::of_sent_again(config, state, key, limits)
+                    Self::of_same_id(config, state, key, limits, user)
                 } else {
-                    Self::of_new_id(config, state, key, limits)
+                    Self::of_new_id(config, state, key, limits, user)
                 }
             }
             Issued::Ended => {
@@ -104,19 +110,30 @@ impl<St: ActivityStore> Recording<St> {
         state: &SessionState,
         key: SessionKey,
         limits: Option<Limits>,
+        user: Option<SessionUser>,
     ) -> Option<Self> {
         let now = config.clock.now();
         let config = Arc::clone(config);
+        let tracker = Tracker::of(Arc::clone(&config));
         match state {
             SessionState::Anonymous | SessionState::Exempt(_) => {
                 let activity = Activity::began(now).with_limits(limits.unwrap_or_default());
                 Some(Self::log_in(&Arc::clone(&config), async move {
+                    if let Some(user) = &user
+                        && tracker.prepare_for(user, key, &activity).await? == Admission::Refused
+                    {
+                        return Ok(Recorded::Replaced);
+                    }
                     let keep_until = config.policy.keep_until(&activity);
                     // A record that is there stays, live or ended: a `Set-Cookie` brings nothing
                     // back.
                     let begin = config.store.begin(key, activity, keep_until);
                     if config.with_timeout(begin).await? == activity {
                         config.observers.began(key, Cause::Response);
+                    }
+                    if let Some(user) = &user {
+                        // A session that is too much has ended. Its next request is told so.
+                        let _ = tracker.keep_within_limit(user, key).await?;
                     }
                     Ok(Recorded::Replaced)
                 }))
@@ -137,11 +154,23 @@ impl<St: ActivityStore> Recording<St> {
                     None => live.activity,
                 };
                 Some(Self::log_in(&Arc::clone(&config), async move {
+                    let (old, new) = (rotation.old, rotation.new);
+                    match &user {
+                        Some(user) => tracker.link(user, new, &activity).await?,
+                        None if config.users.is_some() => {
+                            tracker.link_new_id(old, new, &activity).await?;
+                        }
+                        None => {}
+                    }
                     if !rotation.record(&config.store, &config.policy).await? {
                         return Ok(Recorded::Replaced);
                     }
-                    let (old, new) = (rotation.old, rotation.new);
                     config.observers.rotated(old, new, Cause::Response);
+                    if let Some(user) = &user
+                        && tracker.keep_within_limit(user, new).await? == Admission::Refused
+                    {
+                        return Ok(Recorded::Gone);
+                    }
                     // A stream that waits for the end of the old id goes on with the new one.
                     Ok(Recorded::GoesOn(activity))
                 }))
@@ -149,23 +178,32 @@ impl<St: ActivityStore> Recording<St> {
         }
     }
 
-    /// Starts the write of what comes with an id that the client has already: limits, if there are
-    /// any.
-    fn of_sent_again(
+    /// Starts the write of what comes with an id that the client has already: limits, and whose the
+    /// session is, if there is either.
+    fn of_same_id(
         config: &Arc<ConfigHandle<St>>,
         state: &SessionState,
         key: SessionKey,
         limits: Option<Limits>,
+        user: Option<SessionUser>,
     ) -> Option<Self> {
-        let (Some(limits), Some(activity)) = (limits, state.activity()) else {
+        let was_live = state.activity().is_some();
+        let limits = limits.filter(|_| was_live);
+        if limits.is_none() && user.is_none() {
             return Self::of_late_activity(config, state);
-        };
-        let change = Change::set_limits(config.policy, config.clock.now(), limits);
+        }
+        let now = config.clock.now();
+        let activity = state.activity().unwrap_or(Activity::began(now));
+        let change = limits.map(|limits| Change::set_limits(config.policy, now, limits));
         let late = late_activity(config, state);
         let config = Arc::clone(config);
+        let tracker = Tracker::of(Arc::clone(&config));
         Some(Self::log_in(&Arc::clone(&config), async move {
-            let before = config.with_timeout(config.store.change(key, change));
-            let mut after = before.await?.map(|before| change.applied_to(before));
+            let mut after = None;
+            if let Some(change) = change {
+                let before = config.with_timeout(config.store.change(key, change));
+                after = before.await?.map(|before| change.applied_to(before));
+            }
             if let Some((key, now)) = late {
                 let touch = config.policy.touch(now);
                 match config.with_timeout(config.store.touch(key, touch)).await {
@@ -177,7 +215,16 @@ impl<St: ActivityStore> Recording<St> {
                     }
                 }
             }
-            Ok(Recorded::GoesOn(after.unwrap_or(activity)))
+            if let Some(user) = &user
+                && tracker.admit(user, key, &activity).await? == Admission::Refused
+            {
+                return Ok(Recorded::Gone);
+            }
+            Ok(match was_live {
+                true => Recorded::GoesOn(after.unwrap_or(activity)),
+                // Nobody has checked it.
+                false => Recorded::Replaced,
+            })
         }))
     }
 
@@ -235,6 +282,12 @@ impl<St: ActivityStore> Recording<St> {
             }
         })
     }
+}
+
+/// Returns whose session the wrapped service says that this is, if the layer remembers that.
+fn user_of<St, B>(config: &Config<St>, response: &Response<B>) -> Option<SessionUser> {
+    config.users.as_ref()?;
+    response.extensions().get().cloned()
 }
 
 /// Returns the id of the session and the time now, if answering took so long that the session was

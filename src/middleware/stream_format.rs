@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn grpc_web_has_its_trailers_in_the_body() {
-        let LastPart::Data(frame) = StreamFormat::GrpcWeb.last_part(&expired(Reason::Revoked)) else {
+        let LastPart::Data(frame) = StreamFormat::GrpcWeb.last_part(&expired(Reason::Revoked))
+        else {
             panic!("no data");
         };
         let (head, block) = frame.split_at(5);

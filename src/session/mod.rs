@@ -9,4 +9,5 @@ pub(crate) mod policy;
 pub(crate) mod policy_error;
 pub(crate) mod time;
 pub(crate) mod touch;
+pub(crate) mod user;
 pub(crate) mod verdict;

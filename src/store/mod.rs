@@ -26,3 +26,4 @@ pub(crate) mod sql;
 pub(crate) mod store_clock;
 pub(crate) mod timed;
 pub(crate) mod timeout;
+pub(crate) mod user_store;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::port::Clock;
+use crate::observe::event::StoreOperation;
 use crate::observe::observers::Observers;
 use crate::session::activity::Activity;
 use crate::session::change::Change;
@@ -14,8 +15,13 @@ use crate::session::time::Timestamp;
 use crate::session::verdict::Verdict;
 use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
+use crate::store::user_store::UserStore;
 use crate::tracker::ended::Ended;
 use crate::tracker::parts::{DynTracker, LOOK_EVERY, Parts, TrackerParts};
+use crate::tracker::users::{UserLinks, Users};
+
+/// The error of a tracker that was not told of users.
+const NO_USERS: &str = "this layer or tracker does not know whose sessions are: call `with_users`";
 
 /// A handle that begins, checks and ends sessions from anywhere: a log-in handler, an
 /// administrator's page, a job.
@@ -59,6 +65,25 @@ impl Tracker {
             store,
             clock,
             observers: Observers::built_in(),
+            users: None,
+        }))
+    }
+
+    /// Creates a tracker of the sessions in this store, and of whose they are.
+    #[must_use]
+    pub fn with_users<St: UserStore>(
+        policy: Policy,
+        store: St,
+        clock: impl Clock,
+        users: Users,
+    ) -> Self {
+        let users = UserLinks::new(users, store.clone(), policy.store_timeout());
+        Self::of(Arc::new(Standalone {
+            policy,
+            store,
+            clock,
+            observers: Observers::built_in(),
+            users: Some(users),
         }))
     }
 
@@ -90,7 +115,7 @@ impl Tracker {
         limits: Limits,
     ) -> Result<(), StoreError> {
         let activity = Activity::began(self.now()).with_limits(limits);
-        self.0.create(session.into(), activity).await
+        self.create(session.into(), activity).await
     }
 
     /// Sets the limits of a live session, whose absolute clock runs on. Returns whether the session
@@ -173,6 +198,23 @@ impl Tracker {
         Ended::new(Arc::clone(&self.0), key, known)
     }
 
+    pub(super) async fn create(
+        &self,
+        session: SessionKey,
+        activity: Activity,
+    ) -> Result<(), StoreError> {
+        self.0.create(session, activity).await
+    }
+
+    /// Returns the links of sessions to users.
+    pub(super) fn users(&self) -> Result<&UserLinks, StoreError> {
+        self.0.users().ok_or_else(|| StoreError::failed(NO_USERS))
+    }
+
+    pub(super) fn store_failed(&self, operation: StoreOperation, error: &StoreError) {
+        self.0.store_failed(operation, error);
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.0.now()
     }
@@ -192,6 +234,7 @@ struct Standalone<St, C> {
     store: St,
     clock: C,
     observers: Observers,
+    users: Option<UserLinks>,
 }
 
 impl<St: ActivityStore, C: Clock> TrackerParts for Standalone<St, C> {
@@ -204,6 +247,7 @@ impl<St: ActivityStore, C: Clock> TrackerParts for Standalone<St, C> {
             clock: &self.clock,
             observers: &self.observers,
             look_every: LOOK_EVERY,
+            users: self.users.as_ref(),
         }
     }
 }

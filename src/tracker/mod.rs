@@ -5,3 +5,7 @@ pub(crate) mod all_sessions;
 pub(crate) mod ended;
 pub(crate) mod parts;
 pub(crate) mod session_handle;
+pub(crate) mod session_user;
+mod side_by_side;
+mod user_sessions;
+pub(crate) mod users;

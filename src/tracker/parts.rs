@@ -19,6 +19,7 @@ use crate::store::detached::Detached;
 use crate::store::error::StoreError;
 use crate::store::lifecycle;
 use crate::store::timeout::WithTimeout;
+use crate::tracker::users::UserLinks;
 
 /// The parts that a tracker is made of. The layer's configuration has them, so a handle is one more
 /// reference to that.
@@ -35,6 +36,7 @@ pub(crate) struct Parts<'a, St> {
     pub(crate) observers: &'a Observers,
     /// Within which time a stream or a socket notices that its session is over.
     pub(crate) look_every: Duration,
+    pub(crate) users: Option<&'a UserLinks>,
 }
 
 /// The default of [`Parts::look_every`].
@@ -68,6 +70,8 @@ pub(super) trait DynTracker: Send + Sync {
     fn now(&self) -> Timestamp;
     fn look_every(&self) -> Duration;
     fn sleep(&self, time: Duration) -> Sleep;
+    fn users(&self) -> Option<&UserLinks>;
+    fn store_failed(&self, operation: StoreOperation, error: &StoreError);
     fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()>;
     fn load(&self, key: SessionKey) -> BoxFuture<'_, Option<Activity>>;
     /// Asks for the record as a passive request does, so that a near cache can answer.
@@ -92,6 +96,15 @@ impl<T: TrackerParts> DynTracker for T {
 
     fn sleep(&self, time: Duration) -> Sleep {
         self.parts().clock.sleep(time)
+    }
+
+    fn users(&self) -> Option<&UserLinks> {
+        self.parts().users
+    }
+
+    fn store_failed(&self, operation: StoreOperation, error: &StoreError) {
+        let observers = self.parts().observers;
+        observers.store_failed(operation, Cause::Tracker, error);
     }
 
     fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()> {

@@ -10,6 +10,7 @@ use crate::session::verdict::Verdict;
 use crate::store::error::StoreError;
 use crate::tracker::all_sessions::Tracker;
 use crate::tracker::ended::Ended;
+use crate::tracker::session_user::{Admission, SessionUser, UserSession};
 
 /// The handle of the live session that a request presented, in the request's extensions.
 ///
@@ -138,6 +139,42 @@ impl SessionHandle {
     /// Returns an error if the store fails.
     pub async fn touch(&self) -> Result<Verdict, StoreError> {
         self.tracker.touch(self.key).await
+    }
+
+    /// Links this session to a user, so that it is among the user's
+    /// [sessions](Tracker::sessions_of). It is for a session that was there before its user logged
+    /// in, and goes on under the same id. If the user may have no further session, this one ends.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store fails, or if the layer was built without
+    /// [`with_users`](crate::LoginTimeoutLayer::with_users).
+    pub async fn belongs_to(
+        &self,
+        user: impl Into<SessionUser> + Send,
+    ) -> Result<Admission, StoreError> {
+        self.tracker
+            .admit(&user.into(), self.key, &self.activity)
+            .await
+    }
+
+    /// Returns the live sessions of the user whose session this is, the last active one first. This
+    /// one is [marked](crate::UserSession::is_current). There are none if it belongs to nobody.
+    ///
+    /// # Errors
+    ///
+    /// As [`belongs_to`](SessionHandle::belongs_to).
+    pub async fn sessions_of_user(&self) -> Result<Vec<UserSession>, StoreError> {
+        self.tracker.sessions_beside(self.key).await
+    }
+
+    /// Ends all other sessions of the user whose session this is. Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`belongs_to`](SessionHandle::belongs_to).
+    pub async fn end_others(&self) -> Result<usize, StoreError> {
+        self.tracker.end_others(self.key).await
     }
 
     /// Begins a session with this id: a new one, whose absolute timeout counts from now, after the

@@ -11,7 +11,8 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::yield_now;
 pub use tower_login_timeout::TimedOperation as Operation;
 use tower_login_timeout::{
-    Activity, ActivityStore, Change, MemoryStore, SessionKey, Timestamp, Touch,
+    Activity, ActivityStore, Change, MemoryStore, SessionKey, Timestamp, Touch, UserKey, UserLink,
+    UserStore,
 };
 
 /// What goes wrong with an operation.
@@ -218,6 +219,31 @@ impl ActivityStore for ScriptedStore {
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
         self.run(Operation::Revoke, move |memory| {
             now(memory.revoke(key, keep_until))
+        })
+    }
+}
+
+impl UserStore for ScriptedStore {
+    fn link(&self, user: UserKey, link: UserLink, keep_until: Timestamp) -> Answer<()> {
+        self.run(Operation::Link, move |memory| {
+            now(memory.link(user, link, keep_until))
+        })
+    }
+
+    fn links_of(&self, user: UserKey) -> Answer<Vec<UserLink>> {
+        self.run(Operation::LinksOf, move |memory| now(memory.links_of(user)))
+    }
+
+    fn link_of(&self, session: SessionKey) -> Answer<Option<(UserKey, UserLink)>> {
+        self.run(
+            Operation::LinkOf,
+            move |memory| now(memory.link_of(session)),
+        )
+    }
+
+    fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> Answer<()> {
+        self.run(Operation::Unlink, move |memory| {
+            now(memory.unlink(user, sessions))
         })
     }
 }

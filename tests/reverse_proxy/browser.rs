@@ -13,8 +13,16 @@ async fn a_page_learns_of_its_session_and_can_end_it() {
     let proxy = proxy(website::start().await, &options);
     ask(proxy.address, &request("POST", "/login", &[], "")).await;
     let answer = ask(proxy.address, &get("/-/session", &[ALPHA])).await;
-    assert!(answer.body.contains(r#""state":"active""#), "{}", answer.body);
-    assert!(answer.body.contains(r#""idleMs":1200000"#), "{}", answer.body);
+    assert!(
+        answer.body.contains(r#""state":"active""#),
+        "{}",
+        answer.body
+    );
+    assert!(
+        answer.body.contains(r#""idleMs":1200000"#),
+        "{}",
+        answer.body
+    );
     let module = ask(proxy.address, &get("/-/session/login-timeout.js", &[])).await;
     assert_eq!(module.status(), 200);
 

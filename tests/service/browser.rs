@@ -182,13 +182,23 @@ async fn other_methods_are_not_allowed() {
 #[tokio::test]
 async fn other_paths_are_the_application_s() {
     let site = site();
-    for path in ["/", "/sessions", "/session/", "/session/other.js", "/a/session"] {
+    for path in [
+        "/",
+        "/sessions",
+        "/session/",
+        "/session/other.js",
+        "/a/session",
+    ] {
         let response = site.send(anonymous(path)).await;
         assert_eq!(response.body(), "hello", "{path}");
     }
     assert_eq!(site.calls(), 5);
     // The files need no session.
-    for name in ["login-timeout.js", "login-timeout.texts.js", "login-timeout.d.ts"] {
+    for name in [
+        "login-timeout.js",
+        "login-timeout.texts.js",
+        "login-timeout.d.ts",
+    ] {
         let response = site.ask(&format!("/session/{name}"), "unknown").await;
         assert_eq!(response.status(), 200, "{name}");
         assert!(!response.body().is_empty());

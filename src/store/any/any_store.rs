@@ -133,6 +133,10 @@ impl AnyStore {
         Ok(Self(Arc::new(LazyStore::start(kind.name(), connect)?)))
     }
 
+    pub(super) fn erased(&self) -> &dyn Erased {
+        &*self.0
+    }
+
     /// Returns the kind of store, in one lowercase word: `redis`, for example.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -11,9 +11,11 @@ use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
+use crate::session::user::{UserKey, UserLink};
 use crate::store::activity_store::BoxError;
 use crate::store::change_log::{Changes, LogPosition};
 use crate::store::shared_store::{SharedStore, TouchAnswer};
+use crate::store::user_store::UserStore;
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
@@ -36,6 +38,10 @@ pub(super) trait Erased: Send + Sync {
     ) -> BoxFuture<Vec<TouchAnswer<BoxError>>>;
     fn changes_since(&self, position: Option<LogPosition>) -> BoxFuture<Changes>;
     fn read_changes_every(&self) -> Duration;
+    fn link(&self, user: UserKey, link: UserLink, keep_until: Timestamp) -> BoxFuture<()>;
+    fn links_of(&self, user: UserKey) -> BoxFuture<Vec<UserLink>>;
+    fn link_of(&self, session: SessionKey) -> BoxFuture<Option<(UserKey, UserLink)>>;
+    fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> BoxFuture<()>;
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>>;
     fn kind(&self) -> &'static str;
 }
@@ -50,7 +56,7 @@ struct Typed<S> {
 }
 
 /// Erases the type of a store.
-pub(super) fn erase<S: SharedStore>(
+pub(super) fn erase<S: SharedStore + UserStore>(
     kind: &'static str,
     store: S,
     clock: MakeClock<S>,
@@ -58,7 +64,7 @@ pub(super) fn erase<S: SharedStore>(
     Arc::new(Typed { store, kind, clock })
 }
 
-impl<S: SharedStore> Erased for Typed<S> {
+impl<S: SharedStore + UserStore> Erased for Typed<S> {
     fn create(&self, key: SessionKey, activity: Activity, keep_until: Timestamp) -> BoxFuture<()> {
         boxed(self.store.create(key, activity, keep_until))
     }
@@ -106,6 +112,22 @@ impl<S: SharedStore> Erased for Typed<S> {
 
     fn read_changes_every(&self) -> Duration {
         self.store.read_changes_every()
+    }
+
+    fn link(&self, user: UserKey, link: UserLink, keep_until: Timestamp) -> BoxFuture<()> {
+        boxed(self.store.link(user, link, keep_until))
+    }
+
+    fn links_of(&self, user: UserKey) -> BoxFuture<Vec<UserLink>> {
+        boxed(self.store.links_of(user))
+    }
+
+    fn link_of(&self, session: SessionKey) -> BoxFuture<Option<(UserKey, UserLink)>> {
+        boxed(self.store.link_of(session))
+    }
+
+    fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> BoxFuture<()> {
+        boxed(self.store.unlink(user, sessions))
     }
 
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>> {

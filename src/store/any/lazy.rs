@@ -18,6 +18,7 @@ use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
+use crate::session::user::{UserKey, UserLink};
 use crate::store::activity_store::BoxError;
 use crate::store::change_log::{Changes, LogPosition};
 use crate::store::shared_store::TouchAnswer;
@@ -182,6 +183,22 @@ impl Erased for LazyStore {
     fn read_changes_every(&self) -> Duration {
         let store = self.state.store.get();
         store.map_or(BEFORE_CONNECTED, |store| store.read_changes_every())
+    }
+
+    fn link(&self, user: UserKey, link: UserLink, keep_until: Timestamp) -> BoxFuture<()> {
+        self.run(|store| store.link(user, link, keep_until))
+    }
+
+    fn links_of(&self, user: UserKey) -> BoxFuture<Vec<UserLink>> {
+        self.run(|store| store.links_of(user))
+    }
+
+    fn link_of(&self, session: SessionKey) -> BoxFuture<Option<(UserKey, UserLink)>> {
+        self.run(|store| store.link_of(session))
+    }
+
+    fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> BoxFuture<()> {
+        self.run(|store| store.unlink(user, sessions))
     }
 
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>> {

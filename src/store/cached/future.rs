@@ -28,6 +28,13 @@ impl<T> CachedFuture<T> {
     ) -> Self {
         Self(State::Boxed(Box::pin(operation)))
     }
+
+    /// Waits for an operation of the shared store.
+    pub(super) fn passed_on<E: Into<BoxError>>(
+        operation: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Self {
+        Self::boxed(async move { operation.await.map_err(Into::into) })
+    }
 }
 
 impl<T> Future for CachedFuture<T> {

@@ -12,4 +12,5 @@ mod operations;
 mod questions;
 pub(crate) mod settings;
 mod shard;
+mod user_store;
 mod worker;

@@ -15,6 +15,7 @@ mod revoking;
 mod shared_store;
 mod subject;
 mod touching;
+mod users;
 mod values;
 
 pub use self::activity_store::check;
@@ -22,3 +23,4 @@ pub use self::activity_store::check;
 pub use self::change_log::check_change_log;
 #[cfg(feature = "_shared")]
 pub use self::shared_store::check_shared;
+pub use self::users::check_users;

@@ -134,6 +134,14 @@ pub enum TimedOperation {
     TouchMany,
     /// `SharedStore::changes_since`.
     ChangesSince,
+    /// [`UserStore::link`](crate::UserStore::link).
+    Link,
+    /// [`UserStore::links_of`](crate::UserStore::links_of).
+    LinksOf,
+    /// [`UserStore::link_of`](crate::UserStore::link_of).
+    LinkOf,
+    /// [`UserStore::unlink`](crate::UserStore::unlink).
+    Unlink,
 }
 
 impl TimedOperation {
@@ -149,6 +157,10 @@ impl TimedOperation {
             Self::Revoke => "revoke",
             Self::TouchMany => "touch_many",
             Self::ChangesSince => "changes_since",
+            Self::Link => "link",
+            Self::LinksOf => "links_of",
+            Self::LinkOf => "link_of",
+            Self::Unlink => "unlink",
         }
     }
 }

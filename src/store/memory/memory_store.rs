@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::ChangeLog;
+use super::links::Links;
 use super::shard::{Common, Evictable, Shard};
 use crate::session::activity::Activity;
 use crate::session::change::Change;
@@ -66,6 +67,7 @@ struct Shards {
     capacity: usize,
     sweep: Sweep,
     changes: ChangeLog,
+    links: Links,
     /// How many sessions made room that may have been live.
     evicted: AtomicU64,
     observers: StoreObservers,
@@ -107,6 +109,7 @@ impl MemoryStore {
                 every: whole_millis(ROUND) / shards as u64,
             },
             changes: ChangeLog::new(),
+            links: Links::default(),
             evicted: AtomicU64::new(0),
             observers,
         }))
@@ -128,6 +131,10 @@ impl MemoryStore {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.0.capacity
+    }
+
+    pub(super) fn links(&self) -> &Links {
+        &self.0.links
     }
 
     #[cfg(feature = "_shared")]

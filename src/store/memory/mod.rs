@@ -1,11 +1,13 @@
 //! The store in this process's memory.
 
 pub(crate) mod builder;
+mod links;
 pub(crate) mod memory_store;
 mod shard;
 #[cfg(feature = "_shared")]
 mod shared_store;
 mod slot;
+mod user_store;
 #[cfg(feature = "_shared")]
 mod with_change_log;
 #[cfg(not(feature = "_shared"))]

@@ -5,12 +5,13 @@ use std::time::Duration;
 use redis::Cmd;
 
 use super::scripts::{
-    BEGIN_SCRIPT, CREATE_SCRIPT, NOTE_SCRIPT, REPLACE_SCRIPT, REVOKE_SCRIPT, Script, TIME_SCRIPT,
-    TOUCH_SCRIPT,
+    BEGIN_SCRIPT, CREATE_SCRIPT, LINK_SCRIPT, NOTE_SCRIPT, REPLACE_SCRIPT, REVOKE_SCRIPT, Script,
+    TIME_SCRIPT, TOUCH_SCRIPT, UNLINK_SCRIPT,
 };
 use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::session::touch::Touch;
+use crate::session::user::UserKey;
 
 /// A script, and its arguments for its keys.
 ///
@@ -51,6 +52,14 @@ pub(super) enum Call<'a> {
     /// Notes a change, or without a session key only a position. The log is the script's only key.
     /// Answers the position.
     Note(Option<SessionKey>),
+    /// Writes a session into the list of a user, and keeps the list for long enough. Answers 1.
+    Link {
+        session: SessionKey,
+        value: &'a [u8],
+        keep_until: Timestamp,
+    },
+    /// Removes the link of a session, if it leads to this user. Answers 1.
+    Unlink(UserKey),
     /// Answers the time of the server that has the key.
     Time,
 }
@@ -109,6 +118,17 @@ impl Call<'_> {
                 let key = key.map(SessionKey::to_bytes);
                 command.arg(key.as_ref().map_or(&[][..], |key| key));
             }
+            Call::Link {
+                session,
+                value,
+                keep_until,
+            } => {
+                command.arg(&session.to_bytes()[..]).arg(*value);
+                command.arg(keep_until.as_unix_millis());
+            }
+            Call::Unlink(user) => {
+                command.arg(&user.to_bytes()[..]);
+            }
             Call::Time => {}
         }
         command
@@ -122,6 +142,8 @@ impl Call<'_> {
             Call::Replace { .. } => &REPLACE_SCRIPT,
             Call::Revoke { .. } => &REVOKE_SCRIPT,
             Call::Note(_) => &NOTE_SCRIPT,
+            Call::Link { .. } => &LINK_SCRIPT,
+            Call::Unlink(_) => &UNLINK_SCRIPT,
             Call::Time => &TIME_SCRIPT,
         }
     }

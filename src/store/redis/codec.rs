@@ -139,18 +139,24 @@ pub(super) struct Malformed;
 /// Returns the name of a session's key in Redis: the prefix, and the session key as 22 digits of
 /// URL-safe base 64, most significant digit first.
 pub(super) fn name(prefix: &str, key: SessionKey) -> String {
+    [prefix, &digits(key.to_bytes())].concat()
+}
+
+/// Returns 16 bytes as 22 digits of URL-safe base 64, most significant digit first.
+pub(super) fn digits(key: [u8; 16]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut number = u128::from_be_bytes(key.to_bytes());
+    let mut number = u128::from_be_bytes(key);
     let mut text = [0; 22];
     for digit in text.iter_mut().rev() {
         *digit = DIGITS[number as usize & 63];
         number >>= 6;
     }
     // The digits are ASCII.
-    [prefix, str::from_utf8(&text).unwrap_or_default()].concat()
+    str::from_utf8(&text).unwrap_or_default().to_owned()
 }
 
-fn timestamp(bytes: &[u8]) -> Result<(Timestamp, &[u8]), Malformed> {
+/// Reads a time in 48 bits, and returns what follows.
+pub(super) fn timestamp(bytes: &[u8]) -> Result<(Timestamp, &[u8]), Malformed> {
     let ([a, b, c, d, e, f], rest) = bytes.split_first_chunk::<6>().ok_or(Malformed)?;
     let millis = u64::from_be_bytes([0, 0, *a, *b, *c, *d, *e, *f]);
     if millis > Timestamp::MAX.as_unix_millis() {

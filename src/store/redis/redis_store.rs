@@ -132,6 +132,10 @@ impl RedisStore {
         Self(operations)
     }
 
+    pub(super) fn operations(&self) -> &Arc<Operations> {
+        &self.0
+    }
+
     /// Creates a clock that follows the server's time, for nodes whose own clocks differ.
     ///
     /// With Sentinels it follows the master's time. With a Cluster it follows the time of the node

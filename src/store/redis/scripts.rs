@@ -37,6 +37,8 @@ pub(super) static CREATE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new
 pub(super) static REPLACE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REPLACE));
 pub(super) static REVOKE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(REVOKE));
 pub(super) static NOTE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(NOTE_ALONE));
+pub(super) static LINK_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(LINK));
+pub(super) static UNLINK_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(UNLINK));
 pub(super) static TIME_SCRIPT: LazyLock<Script> =
     LazyLock::new(|| Script::new("return redis.call('TIME')"));
 
@@ -166,6 +168,30 @@ end
 local answers = {}
 for i, key in ipairs(KEYS) do answers[i] = touched(key, ARGV[i]) end
 return answers";
+
+/// Writes a session into the list of a user. The list is removed when its last session may be.
+const LINK: &str = "
+local key, keep = KEYS[1], tonumber(ARGV[3])
+local existed = redis.call('EXISTS', key) == 1
+redis.call('HSET', key, ARGV[1], ARGV[2])
+local left = redis.call('PTTL', key)
+if keep >= $FOREVER then
+  redis.call('PERSIST', key)
+elseif not existed or left >= 0 then
+  local time = redis.call('TIME')
+  local ends = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000 + left
+  if not existed or ends < keep then
+    redis.call('PEXPIREAT', key, string.format('%.0f', math.max(keep, 1)))
+  end
+end
+return 1";
+
+/// Removes the link of a session, if it leads to this user: after the version stand the 16 bytes of
+/// the user.
+const UNLINK: &str = "
+local value = redis.call('GET', KEYS[1])
+if value and value:sub(2, 17) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1";
 
 /// Writes the record only where the key has no value.
 const BEGIN: &str = "WRITE

@@ -12,6 +12,8 @@ use super::error::Consequence;
 use super::log_row::LogRow;
 use super::row::{COLUMNS, Row};
 use super::settings::Settings;
+use super::users::link_row::LinkRow;
+use super::users::statements::UserStatements;
 use super::value::Value;
 
 /// Marks the databases that `SqlStore` supports: sqlx's `Sqlite`, `Postgres` and `MySql`.
@@ -48,6 +50,12 @@ pub trait Dialect: Database {
         connection: &mut Self::Connection,
         call: &Call<'_>,
     ) -> impl Future<Output = Result<Vec<LogRow>, sqlx::Error>> + Send;
+
+    /// Runs a statement that reads links of sessions to users.
+    fn links(
+        connection: &mut Self::Connection,
+        call: &Call<'_>,
+    ) -> impl Future<Output = Result<Vec<LinkRow>, sqlx::Error>> + Send;
 
     /// Runs a statement that returns one number, or nothing.
     fn number(
@@ -116,6 +124,8 @@ pub struct Statements {
     pub(super) claim_sweep: SqlStr,
     /// Sweeper. Returns the time of the database, if it is the only sweeper.
     pub(super) sweep_time: SqlStr,
+    /// The statements on the links of sessions to users.
+    pub(super) users: UserStatements,
 }
 
 /// Marks SQL text as safe. It must consist of literals and a

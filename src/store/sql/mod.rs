@@ -28,4 +28,5 @@ mod sweep;
 mod table;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod text_call;
+mod users;
 mod value;

@@ -25,6 +25,7 @@ use super::log_row::LogRow;
 use super::pool::ConnectionPool;
 use super::row::Row;
 use super::settings::{Protocol, statement_timeout};
+use super::users::link_row::LinkRow;
 use super::value::Value;
 use crate::store::random::jittered;
 
@@ -118,6 +119,22 @@ impl<DB: Dialect> PooledConnection<DB> {
         let mut repetitions = 0;
         loop {
             let result = DB::log(self.begin()?, &call).await;
+            if !self.repeats(&result, &mut repetitions).await {
+                return Ok(result?);
+            }
+        }
+    }
+
+    /// Runs a statement that reads links of sessions to users.
+    pub(super) async fn links(
+        &mut self,
+        statement: &SqlStr,
+        values: &[Value],
+    ) -> Result<Vec<LinkRow>, SqlError> {
+        let call = self.call(statement, values);
+        let mut repetitions = 0;
+        loop {
+            let result = DB::links(self.begin()?, &call).await;
             if !self.repeats(&result, &mut repetitions).await {
                 return Ok(result?);
             }

@@ -18,6 +18,8 @@ use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
 use super::settings::{Protocol, Settings, statement_timeout};
 use super::sql_store::SqlStore;
+use super::users;
+use super::users::link_row::{LinkRow, link_row};
 use super::value::Value;
 use crate::store::store_clock::StoreClock;
 
@@ -245,6 +247,7 @@ impl Dialect for Postgres {
             sweep_time: text(format!(
                 r#"SELECT {NOW} FROM "{table}_sweep" WHERE id = 1 AND sweeper = $1"#
             )),
+            users: users::postgres::statements(table, NOW),
         }
     }
 
@@ -284,6 +287,14 @@ impl Dialect for Postgres {
     ) -> Result<Vec<LogRow>, sqlx::Error> {
         let rows = rows(connection, call).await?;
         rows.into_iter().map(log_row).collect()
+    }
+
+    async fn links(
+        connection: &mut PgConnection,
+        call: &Call<'_>,
+    ) -> Result<Vec<LinkRow>, sqlx::Error> {
+        let rows = rows(connection, call).await?;
+        rows.into_iter().map(link_row).collect()
     }
 
     async fn number(

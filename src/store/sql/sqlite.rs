@@ -20,6 +20,8 @@ use super::pool::{ConnectionPool, pool_options};
 use super::row::{COLUMNS, Row};
 use super::settings::Settings;
 use super::sql_store::SqlStore;
+use super::users;
+use super::users::link_row::{LinkRow, link_row};
 use super::value::Value;
 use crate::clock::system::SystemClock;
 
@@ -242,6 +244,7 @@ impl Dialect for Sqlite {
             sweep_time: text(format!(
                 r#"SELECT {NOW} FROM "{table}_sweep" WHERE id = 1 AND sweeper = ?"#
             )),
+            users: users::sqlite::statements(table, NOW),
         }
     }
 
@@ -273,6 +276,14 @@ impl Dialect for Sqlite {
     ) -> Result<Vec<LogRow>, sqlx::Error> {
         let rows = rows(connection, call).await?;
         rows.into_iter().map(log_row).collect()
+    }
+
+    async fn links(
+        connection: &mut SqliteConnection,
+        call: &Call<'_>,
+    ) -> Result<Vec<LinkRow>, sqlx::Error> {
+        let rows = rows(connection, call).await?;
+        rows.into_iter().map(link_row).collect()
     }
 
     async fn number(

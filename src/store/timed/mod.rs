@@ -4,3 +4,4 @@
 mod shared_store;
 pub(crate) mod timed_future;
 pub(crate) mod timed_store;
+mod user_store;

@@ -1,0 +1,29 @@
+//! Whose sessions are, for the store in memory.
+
+use std::future::ready;
+
+use super::memory_store::MemoryStore;
+use crate::session::key::SessionKey;
+use crate::session::time::Timestamp;
+use crate::session::user::{UserKey, UserLink};
+use crate::store::user_store::UserStore;
+
+impl UserStore for MemoryStore {
+    fn link(&self, user: UserKey, link: UserLink, keep_until: Timestamp) -> Self::Future<()> {
+        self.links().insert(user, link, keep_until, self.capacity());
+        ready(Ok(()))
+    }
+
+    fn links_of(&self, user: UserKey) -> Self::Future<Vec<UserLink>> {
+        ready(Ok(self.links().of_user(user)))
+    }
+
+    fn link_of(&self, session: SessionKey) -> Self::Future<Option<(UserKey, UserLink)>> {
+        ready(Ok(self.links().of_session(session)))
+    }
+
+    fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> Self::Future<()> {
+        self.links().remove(user, &sessions);
+        ready(Ok(()))
+    }
+}

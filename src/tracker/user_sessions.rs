@@ -1,0 +1,368 @@
+//! The sessions of a user: whose a session is, which a user has, and their end.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::observe::event::StoreOperation;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::limits::Limits;
+use crate::session::user::{UserKey, UserLink};
+use crate::session::verdict::Verdict;
+use crate::store::error::StoreError;
+use crate::store::random::random;
+use crate::tracker::all_sessions::Tracker;
+use crate::tracker::parts::BoxFuture;
+use crate::tracker::session_user::{Admission, SessionUser, UserSession};
+use crate::tracker::side_by_side::side_by_side;
+use crate::tracker::users::{UserLinks, WhenFull};
+
+/// How many ids of a session are followed to its newest.
+const MOST_IDS: usize = 64;
+
+/// How long a link stays without a session. It is written before the session begins, so its session
+/// may be on its way.
+const YOUNG: Duration = Duration::from_secs(60);
+
+/// Of so many log-ins, about one takes the links of sessions that are over out of the user's list.
+const TIDIED_BY: u64 = 32;
+
+/// What a link leads to.
+enum Found {
+    /// The session lives, under this id.
+    Live(SessionKey, Activity),
+    /// The session is over, or never began.
+    Over,
+}
+
+impl Tracker {
+    /// Begins a session for a user with this id, now, with the policy's limits. It replaces the
+    /// record of the id, if there is one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tower_login_timeout::{
+    ///     Admission, ManualClock, MemoryStore, Policy, SessionUser, Tracker, Users, Verdict,
+    /// };
+    ///
+    /// let users = Users::new("a secret of 16 bytes or more")?;
+    /// let (store, clock) = (MemoryStore::new(), ManualClock::new());
+    /// let tracker = Tracker::with_users(Policy::default(), store, clock, users);
+    /// let phone = SessionUser::new("ada").with_label("phone");
+    /// assert_eq!(tracker.start_for(phone, "sesame").await?, Admission::Begun);
+    /// assert_eq!(tracker.start_for("ada", "open").await?, Admission::Begun);
+    ///
+    /// let sessions = tracker.sessions_of("ada").await?;
+    /// assert_eq!(sessions.len(), 2);
+    /// assert_eq!(tracker.end_all_of("ada").await?, 2);
+    /// assert!(matches!(tracker.check("sesame").await?, Verdict::Expired(_)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store fails, or if this tracker was created without
+    /// [`Users`](crate::Users).
+    pub async fn start_for(
+        &self,
+        user: impl Into<SessionUser> + Send,
+        session: impl Into<SessionKey> + Send,
+    ) -> Result<Admission, StoreError> {
+        self.start_for_with(user, session, Limits::default()).await
+    }
+
+    /// Begins a session for a user with this id, now, with limits of its own. It replaces the
+    /// record of the id, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`start_for`](Tracker::start_for).
+    pub async fn start_for_with(
+        &self,
+        user: impl Into<SessionUser> + Send,
+        session: impl Into<SessionKey> + Send,
+        limits: Limits,
+    ) -> Result<Admission, StoreError> {
+        let (user, session) = (user.into(), session.into());
+        let activity = Activity::began(self.now()).with_limits(limits);
+        if self.prepare_for(&user, session, &activity).await? == Admission::Refused {
+            return Ok(Admission::Refused);
+        }
+        self.create(session, activity).await?;
+        self.keep_within_limit(&user, session).await
+    }
+
+    /// Returns whether a further session of this user could begin now. A log-in handler that sets a
+    /// cookie asks this first, where [`WhenFull::RefuseNew`] is set.
+    ///
+    /// # Errors
+    ///
+    /// As [`start_for`](Tracker::start_for).
+    pub async fn has_room_for(&self, user: &str) -> Result<Admission, StoreError> {
+        let Some((most, WhenFull::RefuseNew)) = self.users()?.settings.limit() else {
+            return Ok(Admission::Begun);
+        };
+        Ok(if self.sessions_of(user).await?.len() < most {
+            Admission::Begun
+        } else {
+            Admission::Refused
+        })
+    }
+
+    /// Returns the live sessions of this user, the last active one first.
+    ///
+    /// It reads the links to the user's sessions, and the record of each. It is no activity.
+    ///
+    /// # Errors
+    ///
+    /// As [`start_for`](Tracker::start_for).
+    pub async fn sessions_of(&self, user: &str) -> Result<Vec<UserSession>, StoreError> {
+        self.live_sessions(self.users()?.settings.key(user)).await
+    }
+
+    /// Ends all sessions of this user for good, on every device. Returns how many there were.
+    ///
+    /// A log-in that happens at the same moment may begin a session afterwards. So change the
+    /// password first.
+    ///
+    /// # Errors
+    ///
+    /// As [`start_for`](Tracker::start_for). Sessions that were ended before the error stay ended.
+    pub async fn end_all_of(&self, user: &str) -> Result<usize, StoreError> {
+        let user = self.users()?.settings.key(user);
+        let sessions = self.live_sessions(user).await?;
+        self.end_each(sessions.iter().map(UserSession::key).collect())
+            .await
+    }
+
+    /// Ends all sessions of the user whose session this is, but this one. Returns how many there
+    /// were.
+    ///
+    /// # Errors
+    ///
+    /// As [`start_for`](Tracker::start_for).
+    pub async fn end_others(
+        &self,
+        session: impl Into<SessionKey> + Send,
+    ) -> Result<usize, StoreError> {
+        let sessions = self.sessions_beside(session.into()).await?;
+        let others = sessions.iter().filter(|each| !each.is_current());
+        self.end_each(others.map(UserSession::key).collect()).await
+    }
+
+    /// Returns the live sessions of the user whose session this is, with this one marked. There are
+    /// none if it belongs to nobody.
+    pub(crate) async fn sessions_beside(
+        &self,
+        session: SessionKey,
+    ) -> Result<Vec<UserSession>, StoreError> {
+        let link = self.users()?.store().link_of(session);
+        let Some((user, _)) = self.reported(StoreOperation::Check, link).await? else {
+            return Ok(Vec::new());
+        };
+        // The session may have another id by now.
+        let newest = match self.follow(session).await? {
+            Found::Live(newest, _) => newest,
+            Found::Over => session,
+        };
+        let mut sessions = self.live_sessions(user).await?;
+        for each in &mut sessions {
+            each.is_current = each.key == newest;
+        }
+        Ok(sessions)
+    }
+
+    /// Links a session that is to begin for a user, if the user may have one more.
+    pub(crate) async fn prepare_for(
+        &self,
+        user: &SessionUser,
+        session: SessionKey,
+        activity: &Activity,
+    ) -> Result<Admission, StoreError> {
+        let admission = self.has_room_for(user.user()).await?;
+        if admission == Admission::Begun {
+            self.link(user, session, activity).await?;
+        }
+        Ok(admission)
+    }
+
+    /// Links a session that lives to a user. It ends if the user may have none more.
+    pub(crate) async fn admit(
+        &self,
+        user: &SessionUser,
+        session: SessionKey,
+        activity: &Activity,
+    ) -> Result<Admission, StoreError> {
+        self.link(user, session, activity).await?;
+        self.keep_within_limit(user, session).await
+    }
+
+    /// Links a session to a user. The session begins after that.
+    pub(crate) async fn link(
+        &self,
+        user: &SessionUser,
+        session: SessionKey,
+        activity: &Activity,
+    ) -> Result<(), StoreError> {
+        let users = self.users()?;
+        let key = users.settings.key(user.user());
+        let link = UserLink::new(session, self.now(), user.label());
+        self.write_link(users, key, link, activity).await
+    }
+
+    /// Links the new id of a session to the user whose the session is, if there is one.
+    pub(crate) async fn link_new_id(
+        &self,
+        old: SessionKey,
+        new: SessionKey,
+        activity: &Activity,
+    ) -> Result<(), StoreError> {
+        let users = self.users()?;
+        let link = users.store().link_of(old);
+        match self.reported(StoreOperation::LogIn, link).await? {
+            Some((user, link)) => {
+                let link = UserLink::new(new, self.now(), link.label());
+                self.write_link(users, user, link, activity).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Ends what is too much, after this session of a user began.
+    ///
+    /// Where several begin at once, the caller whose session began last sees all of them, since it
+    /// asks afterwards. So none is too much in the end. Where the oldest ends, all callers agree on
+    /// the order. Where the new one is refused, several that begin at once may all be refused.
+    pub(crate) async fn keep_within_limit(
+        &self,
+        user: &SessionUser,
+        session: SessionKey,
+    ) -> Result<Admission, StoreError> {
+        let Some((most, when_full)) = self.users()?.settings.limit() else {
+            if random() % TIDIED_BY == 0 {
+                // Reading the list takes out what is over. Without that, the links of sessions
+                // without an absolute timeout would pile up.
+                let _ = self.sessions_of(user.user()).await;
+            }
+            return Ok(Admission::Begun);
+        };
+        let mut sessions = self.sessions_of(user.user()).await?;
+        if sessions.len() <= most {
+            return Ok(Admission::Begun);
+        }
+        match when_full {
+            WhenFull::EndOldest => {
+                sessions.sort_unstable_by_key(|session| (session.created_at(), session.key()));
+                let too_many = sessions.len() - most;
+                let oldest = sessions.iter().map(UserSession::key);
+                self.end_each(oldest.take(too_many).collect()).await?;
+                Ok(Admission::Begun)
+            }
+            WhenFull::RefuseNew => {
+                self.revoke(session).await?;
+                Ok(Admission::Refused)
+            }
+        }
+    }
+
+    async fn write_link(
+        &self,
+        users: &UserLinks,
+        user: UserKey,
+        link: UserLink,
+        activity: &Activity,
+    ) -> Result<(), StoreError> {
+        let policy = self.policy();
+        let end = policy.absolute_end(activity);
+        let keep_until = end.saturating_add(policy.remember_expired_for());
+        let link = users.store().link(user, link, keep_until);
+        self.reported(StoreOperation::LogIn, link).await
+    }
+
+    /// Returns the live sessions of a user, each once. Removes the links that lead nowhere.
+    async fn live_sessions(&self, user: UserKey) -> Result<Vec<UserSession>, StoreError> {
+        let store = self.users()?.store();
+        let links = self
+            .reported(StoreOperation::Check, store.links_of(user))
+            .await?;
+        let follow = |link: &UserLink| -> BoxFuture<'_, Found> {
+            let session = link.session();
+            Box::pin(self.follow(session))
+        };
+        let found = side_by_side(links.iter().map(follow).collect()).await?;
+        let mut live: HashMap<SessionKey, UserSession> = HashMap::new();
+        let mut over = Vec::new();
+        let old_enough = |link: &UserLink| {
+            let age = self.now().saturating_duration_since(link.linked_at());
+            age > YOUNG
+        };
+        for (link, found) in links.iter().zip(found) {
+            match found {
+                Found::Live(key, activity) => {
+                    let label = link.label().to_owned();
+                    let session = UserSession {
+                        key,
+                        activity,
+                        label,
+                        is_current: false,
+                    };
+                    live.insert(key, session);
+                }
+                Found::Over if old_enough(link) => over.push(link.session()),
+                Found::Over => {}
+            }
+        }
+        if !over.is_empty() {
+            // It only tidies up. The next reader tries again.
+            let _ = store.unlink(user, over).await;
+        }
+        let mut live: Vec<_> = live.into_values().collect();
+        live.sort_unstable_by_key(|session| {
+            (std::cmp::Reverse(session.last_activity()), session.key())
+        });
+        Ok(live)
+    }
+
+    /// Follows a session to its newest id.
+    async fn follow(&self, session: SessionKey) -> Result<Found, StoreError> {
+        let (mut key, mut found) = (session, self.activity(session).await?);
+        let began = found.map(|found| found.created_at());
+        for _ in 0..MOST_IDS {
+            let replaced = found.filter(|found| found.replaced_at().is_some());
+            let Some(next) = replaced.and_then(|replaced| replaced.next_id()) else {
+                break;
+            };
+            // An id that was started anew is another session, as its age shows.
+            let behind = self.activity(next).await?;
+            let Some(behind) = behind.filter(|behind| Some(behind.created_at()) == began) else {
+                break;
+            };
+            (key, found) = (next, Some(behind));
+        }
+        Ok(match (self.policy().decide(found, self.now()), found) {
+            (Verdict::Active { .. }, Some(activity)) => Found::Live(key, activity),
+            _ => Found::Over,
+        })
+    }
+
+    async fn end_each(&self, sessions: Vec<SessionKey>) -> Result<usize, StoreError> {
+        let end = |key| -> BoxFuture<'_, bool> { Box::pin(self.revoke(key)) };
+        let ended = side_by_side(sessions.into_iter().map(end).collect()).await?;
+        Ok(ended.into_iter().filter(|was_known| *was_known).count())
+    }
+
+    /// Waits for an operation on links, and reports its failure.
+    async fn reported<T>(
+        &self,
+        operation: StoreOperation,
+        call: BoxFuture<'static, T>,
+    ) -> Result<T, StoreError> {
+        let result = call.await;
+        if let Err(error) = &result {
+            self.store_failed(operation, error);
+        }
+        result
+    }
+}

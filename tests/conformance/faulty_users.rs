@@ -1,0 +1,163 @@
+//! A store that knows whose sessions are, with one fault.
+
+use std::convert::Infallible;
+use std::future::Ready;
+
+use tower_login_timeout::{
+    Activity, ActivityStore, Change, MemoryStore, SessionKey, Timestamp, Touch, UserKey, UserLink,
+    UserStore,
+};
+
+/// What is wrong with the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserFault {
+    LinkIsNotFoundBySession,
+    LinksOfMissesSome,
+    LinksOfHasOthers,
+    LinkAddsAndReplacesNothing,
+    LabelIsTrimmed,
+    UnlinkRemovesAll,
+    UnlinkRemovesNothing,
+    UnlinkIgnoresTheUser,
+    LinkBegins,
+    UnlinkRevokes,
+    LinkThatIsOverTakesTheListWithIt,
+}
+
+#[derive(Clone)]
+pub struct UserStoreWith {
+    fault: Option<UserFault>,
+    memory: MemoryStore,
+    /// Has what a right store would not have.
+    shadow: MemoryStore,
+}
+
+impl UserStoreWith {
+    pub fn new(fault: Option<UserFault>) -> Self {
+        Self {
+            fault,
+            memory: MemoryStore::new(),
+            shadow: MemoryStore::new(),
+        }
+    }
+
+    fn is(&self, fault: UserFault) -> bool {
+        self.fault == Some(fault)
+    }
+}
+
+/// One user to whom all links of the wrong store lead too.
+const EVERYBODY: UserKey = UserKey::from_bytes([7; 16]);
+
+type Answer<T> = Ready<Result<T, Infallible>>;
+
+fn now<T>(answer: Answer<T>) -> T {
+    let Ok(value) = answer.into_inner();
+    value
+}
+
+impl UserStore for UserStoreWith {
+    fn link(&self, user: UserKey, mut link: UserLink, keep_until: Timestamp) -> Answer<()> {
+        let session = link.session();
+        if self.is(UserFault::LabelIsTrimmed) {
+            link = UserLink::new(session, link.linked_at(), link.label().trim());
+        }
+        if self.is(UserFault::LinkBegins) {
+            let _ = self
+                .memory
+                .begin(session, Activity::began(link.linked_at()), Timestamp::MAX);
+        }
+        if self.is(UserFault::LinkThatIsOverTakesTheListWithIt) && keep_until < link.linked_at() {
+            let sessions = now(self.memory.links_of(user))
+                .iter()
+                .map(UserLink::session)
+                .collect();
+            return self.memory.unlink(user, sessions);
+        }
+        if self.is(UserFault::LinkAddsAndReplacesNothing)
+            && now(self.memory.link_of(session)).is_some()
+        {
+            return std::future::ready(Ok(()));
+        }
+        let _ = self.shadow.link(EVERYBODY, link.clone(), keep_until);
+        self.memory.link(user, link, keep_until)
+    }
+
+    fn links_of(&self, user: UserKey) -> Answer<Vec<UserLink>> {
+        if self.is(UserFault::LinksOfHasOthers) {
+            return self.shadow.links_of(EVERYBODY);
+        }
+        if self.is(UserFault::LinksOfMissesSome) {
+            let mut links = now(self.memory.links_of(user));
+            links.truncate(100);
+            return std::future::ready(Ok(links));
+        }
+        self.memory.links_of(user)
+    }
+
+    fn link_of(&self, session: SessionKey) -> Answer<Option<(UserKey, UserLink)>> {
+        if self.is(UserFault::LinkIsNotFoundBySession) {
+            return std::future::ready(Ok(None));
+        }
+        self.memory.link_of(session)
+    }
+
+    fn unlink(&self, user: UserKey, mut sessions: Vec<SessionKey>) -> Answer<()> {
+        if self.is(UserFault::UnlinkRevokes) {
+            for session in &sessions {
+                let _ = self.memory.revoke(*session, Timestamp::MAX);
+            }
+        }
+        if self.is(UserFault::UnlinkRemovesNothing) {
+            sessions.clear();
+        }
+        if self.is(UserFault::UnlinkRemovesAll) {
+            sessions = now(self.memory.links_of(user))
+                .iter()
+                .map(UserLink::session)
+                .collect();
+        }
+        if self.is(UserFault::UnlinkIgnoresTheUser) {
+            for session in &sessions {
+                if let Some((owner, _)) = now(self.memory.link_of(*session)) {
+                    let _ = self.memory.unlink(owner, vec![*session]);
+                }
+            }
+        }
+        self.memory.unlink(user, sessions)
+    }
+}
+
+impl ActivityStore for UserStoreWith {
+    type Error = Infallible;
+    type Future<T: Send + 'static> = Answer<T>;
+
+    fn create(&self, key: SessionKey, activity: Activity, keep_until: Timestamp) -> Answer<()> {
+        self.memory.create(key, activity, keep_until)
+    }
+
+    fn begin(
+        &self,
+        key: SessionKey,
+        activity: Activity,
+        keep_until: Timestamp,
+    ) -> Answer<Activity> {
+        self.memory.begin(key, activity, keep_until)
+    }
+
+    fn load(&self, key: SessionKey) -> Answer<Option<Activity>> {
+        self.memory.load(key)
+    }
+
+    fn touch(&self, key: SessionKey, touch: Touch) -> Answer<Option<Activity>> {
+        self.memory.touch(key, touch)
+    }
+
+    fn change(&self, key: SessionKey, change: Change) -> Answer<Option<Activity>> {
+        self.memory.change(key, change)
+    }
+
+    fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
+        self.memory.revoke(key, keep_until)
+    }
+}
