@@ -12,7 +12,8 @@ use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::verdict::{Expired, Reason, Verdict};
 use crate::store::random::jittered;
-use crate::tracker::parts::{BoxFuture, DynTracker};
+use crate::tracker::box_future::BoxFuture;
+use crate::tracker::parts::DynTracker;
 
 /// How many ids of the session one look follows.
 const MOST_IDS: usize = 64;

@@ -2,6 +2,7 @@
 //! tells its end.
 
 pub(crate) mod all_sessions;
+mod box_future;
 pub(crate) mod ended;
 pub(crate) mod parts;
 pub(crate) mod session_handle;

@@ -1,7 +1,6 @@
 //! What a tracker is made of, with the type of its store hidden.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::store::detached::Detached;
 use crate::store::error::StoreError;
 use crate::store::lifecycle;
 use crate::store::timeout::WithTimeout;
+use crate::tracker::box_future::BoxFuture;
 use crate::tracker::users::UserLinks;
 
 /// The parts that a tracker is made of. The layer's configuration has them, so a handle is one more
@@ -60,9 +60,6 @@ impl<'a, St: ActivityStore> Parts<'a, St> {
         }
     }
 }
-
-/// What the store answers.
-pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A tracker whose store's type is hidden, so that handlers need not name it.
 pub(super) trait DynTracker: Send + Sync {

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use crate::store::error::StoreError;
-use crate::tracker::parts::BoxFuture;
+use crate::tracker::box_future::BoxFuture;
 
 /// How many are under way. A pool of connections has fewer, and a server takes these at once.
 const MOST: usize = 64;
@@ -61,7 +61,7 @@ mod tests {
             let (now, most) = (&now, &most);
             Box::pin(async move {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                for _ in 0..number % 7 {
+                for _ in 0..=number % 7 {
                     yield_now().await;
                 }
                 now.fetch_sub(1, Ordering::SeqCst);

@@ -12,7 +12,7 @@ use crate::session::verdict::Verdict;
 use crate::store::error::StoreError;
 use crate::store::random::random;
 use crate::tracker::all_sessions::Tracker;
-use crate::tracker::parts::BoxFuture;
+use crate::tracker::box_future::BoxFuture;
 use crate::tracker::session_user::{Admission, SessionUser, UserSession};
 use crate::tracker::side_by_side::side_by_side;
 use crate::tracker::users::{UserLinks, WhenFull};

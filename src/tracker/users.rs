@@ -11,7 +11,7 @@ use crate::session::user::{UserKey, UserLink};
 use crate::store::error::StoreError;
 use crate::store::timeout::WithTimeout;
 use crate::store::user_store::UserStore;
-use crate::tracker::parts::BoxFuture;
+use crate::tracker::box_future::BoxFuture;
 
 /// The shortest secret, in bytes. Nobody guesses 128 random bits.
 const SHORTEST_SECRET: usize = 16;

@@ -115,6 +115,7 @@ async fn a_file_of_sqlite_may_come_later_than_the_program() {
     up(&store).await;
     conformance::check(&store).await;
     conformance::check_shared(&store).await;
+    conformance::check_users(&store).await;
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ async fn keeps_the_contract(kind: &str, url: &str) {
     assert_eq!(format!("{store:?}"), format!("AnyStore({kind:?})"));
     conformance::check(&store).await;
     conformance::check_shared(&store).await;
+    conformance::check_users(&store).await;
     let difference = store
         .clock()
         .await
@@ -35,6 +36,7 @@ async fn keeps_the_contract(kind: &str, url: &str) {
         .build()
         .unwrap();
     conformance::check(&busy).await;
+    conformance::check_users(&busy).await;
     busy.flush(10 * SECOND).await.unwrap();
 }
 

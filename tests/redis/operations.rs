@@ -292,6 +292,13 @@ async fn few_more_rights_are_enough_for_each_setting() -> Result {
     };
     let url = |server: &Server| format!("redis://app:sesame@127.0.0.1:{}", server.port());
 
+    let of_users = one();
+    allow(
+        &of_users,
+        "+hset +hgetall +hdel +del +exists +pttl +pexpireat",
+    );
+    conformance::check_users(&RedisStore::connect(&url(&of_users)).await?).await;
+
     let master = one();
     let _replica = replica_of(&master);
     allow(&master, "+wait +select");

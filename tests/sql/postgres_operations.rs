@@ -211,6 +211,7 @@ async fn the_contract_holds_through_pgbouncer() {
     store.migrate().await.unwrap();
     conformance::check(&store).await;
     conformance::check_shared(&store).await;
+    conformance::check_users(&store).await;
     // Other connections of the same two do other things meanwhile.
     let mut callers = JoinSet::new();
     for caller in 0..20_u64 {

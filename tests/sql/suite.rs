@@ -25,6 +25,7 @@ macro_rules! tests_of_every_database {
             let subject = subject("contract").await;
             tower_login_timeout::conformance::check(&subject.store).await;
             tower_login_timeout::conformance::check_shared(&subject.store).await;
+            tower_login_timeout::conformance::check_users(&subject.store).await;
         }
 
         #[tokio::test]

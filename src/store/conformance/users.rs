@@ -142,7 +142,7 @@ async fn labels<S: UserStore>(subject: &Subject<'_, S>) -> Outcome {
         "",
         "'; DROP TABLE x; --",
         "\0\n\r\t\\\"",
-        "Zoë’s 📱",
+        " Zoë’s 📱 ",
         &"é".repeat(128),
     ] {
         let link = subject.linked(user, label).await?;

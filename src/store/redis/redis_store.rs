@@ -91,7 +91,8 @@ use crate::store::store_clock::StoreClock;
 /// ```
 ///
 /// Some settings need more: `+wait` for replicas, `+cluster|slots +asking` for a Cluster, `+select`
-/// for a database, `+role` for a server that speaks RESP2 only.
+/// for a database, `+role` for a server that speaks RESP2 only. To know whose sessions are
+/// ([`Users`](crate::Users)): `+hset +hgetall +hdel +del +exists +pttl +pexpireat`.
 ///
 /// RESP3 is not needed. With it, the store notices a closed connection at once. With RESP2 it does
 /// so at its next operation, or within half a second.

@@ -8,7 +8,7 @@ pub(super) const MOST_REMOVED: usize = 8;
 
 /// The statements on links, as the database writes them.
 #[derive(Debug)]
-pub struct UserStatements {
+pub(in crate::store::sql) struct UserStatements {
     /// Creates the table and its indexes.
     pub(super) migrate: SqlStr,
     /// Writes a link in the place of the one that the session has. Takes the session, the user, the
