@@ -12,7 +12,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::header::{CONTENT_TYPE, SET_COOKIE};
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Request, StatusCode};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -23,7 +23,9 @@ use tower_login_timeout::{
     CookieId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy, SessionHandle, Tracker, rule,
 };
 
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 const SECOND: Duration = Duration::from_secs(1);
+const REASON: HeaderName = HeaderName::from_static("login-timeout-reason");
 
 /// The site behind the layer, which a test can begin anew.
 #[derive(Clone)]
@@ -45,6 +47,8 @@ impl Current {
         let layer = LoginTimeoutLayer::new(policy.build().unwrap(), identify, MemoryStore::new())
             .with_browser_warning("/session", warn)
             .with_exempt(rule::path("/login"))
+            // A browser asks for it by itself, and the 440 would remove the cookie.
+            .with_exempt(rule::path("/favicon.ico"))
             .with_clock(clock.clone());
         Self {
             tracker: layer.tracker(),
@@ -91,7 +95,7 @@ async fn advance(State(site): State<Site>, request: Request<Body>) -> StatusCode
     StatusCode::NO_CONTENT
 }
 
-async fn end(State(site): State<Site>) -> StatusCode {
+async fn end_all(State(site): State<Site>) -> StatusCode {
     let (tracker, ids) = site.with(|current| (current.tracker.clone(), current.ids.clone()));
     for id in ids {
         tracker.revoke(&*id).await.unwrap();
@@ -121,6 +125,13 @@ async fn application(request: Request<Body>) -> Response {
     if let Some(NewId(id)) = request.extensions().get() {
         let cookie = format!("sid={id}; Path=/; HttpOnly; SameSite=Lax");
         return (StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response();
+    }
+    if request.extensions().get::<SessionHandle>().is_none() {
+        // The layer lets requests without a session pass. To a page's script, this application
+        // answers as the layer would.
+        let refused = StatusCode::from_u16(440).unwrap();
+        let headers = [(CONTENT_TYPE, "text/html"), (REASON, "unknown")];
+        return (refused, headers, "<h1>440</h1><a href=/>Back</a>").into_response();
     }
     let (head, body) = request.into_parts();
     let text = |headers: &HeaderMap, name: &str| {
@@ -171,13 +182,13 @@ async fn socket(session: SessionHandle, upgrade: WebSocketUpgrade) -> Response {
     })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_module_works_with_the_real_layer() {
+/// Starts a site, and runs one file of tests in a browser of its own.
+async fn passes(file: &'static str) {
     let first = Current::new(300 * SECOND, 3_600 * SECOND, 60 * SECOND, 0);
     let router = Router::new()
         .route("/control/reset", post(reset))
         .route("/control/advance", post(advance))
-        .route("/control/end", post(end))
+        .route("/control/end", post(end_all))
         .fallback(behind_the_layer)
         .with_state(Site(Arc::new(Mutex::new(first))));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -185,13 +196,44 @@ async fn the_module_works_with_the_real_layer() {
     tokio::spawn(async { axum::serve(listener, router).await });
 
     let tests = tokio::task::spawn_blocking(move || {
-        let mut tests = Command::new("npm");
+        let mut tests = Command::new("node");
         tests
-            .arg("test")
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser"))
+            .args(["--test", file])
+            .current_dir(FOLDER)
             .env("LOGIN_TIMEOUT_SERVER", format!("http://{address}"));
-        tests.status()
+        tests.output()
     });
-    let status = tests.await.unwrap().expect("npm runs");
-    assert!(status.success(), "see what the tests printed above");
+    let output = tests.await.unwrap().expect("node runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}");
+}
+
+/// Defines one test for each file, so that they run side by side.
+macro_rules! files {
+    ($($test:ident)*) => {
+        const FILES: &[&str] = &[$(concat!(stringify!($test), ".test.mjs")),*];
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                passes(concat!(stringify!($test), ".test.mjs")).await;
+            }
+        )*
+    };
+}
+
+files! {
+    accessibility activity assets end frameworks requests streams tabs trouble types warning
+}
+
+#[test]
+fn each_file_of_tests_is_run() {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(FOLDER).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".test.mjs") {
+            found.push(name);
+        }
+    }
+    found.sort_unstable();
+    assert_eq!(found, FILES);
 }

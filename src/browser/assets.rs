@@ -1,7 +1,9 @@
 //! The files of the page's half, as they are served.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use crate::browser::endpoint::{nosniff, not_allowed};
@@ -30,14 +32,11 @@ pub(crate) enum Asset {
 impl Asset {
     /// Returns the file with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        let version = name
-            .strip_prefix("login-timeout.")
-            .and_then(|rest| rest.strip_suffix(".js"));
         match name {
             "login-timeout.js" => Some(Self::Module),
             "login-timeout.texts.js" => Some(Self::Texts),
             "login-timeout.d.ts" => Some(Self::Declarations),
-            _ if version == Some(&hash(MODULE)) => Some(Self::ModuleOfThisVersion),
+            other if other == name_of_this_version() => Some(Self::ModuleOfThisVersion),
             _ => None,
         }
     }
@@ -66,6 +65,12 @@ impl Asset {
         if let Ok(tag) = HeaderValue::try_from(tag) {
             headers.insert(ETAG, tag);
         }
+        if self == Self::Module
+            && let Ok(version) = HeaderValue::try_from(name_of_this_version())
+        {
+            // Relative to the address of the request (RFC 9110, 8.7).
+            headers.insert(CONTENT_LOCATION, version);
+        }
         if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
@@ -78,6 +83,11 @@ impl Asset {
         }
         response
     }
+}
+
+/// Returns the name of the module that changes with its contents.
+pub(crate) fn name_of_this_version() -> String {
+    format!("login-timeout.{}.js", hash(MODULE))
 }
 
 /// Returns the first digits of a file's hash.
@@ -102,8 +112,11 @@ mod tests {
     #[test]
     fn each_file_has_its_name_and_no_other_file_is_served() {
         assert_eq!(Asset::named("login-timeout.js"), Some(Asset::Module));
-        let versioned = format!("login-timeout.{}.js", hash(MODULE));
+        let versioned = name_of_this_version();
         assert_eq!(Asset::named(&versioned), Some(Asset::ModuleOfThisVersion));
+        // A page that is written by a program finds the name here.
+        let module = response(Asset::Module, Method::GET, &[]);
+        assert_eq!(module.headers()[CONTENT_LOCATION], versioned);
         for name in [
             "",
             "login-timeout.0123456789abcdef.js",

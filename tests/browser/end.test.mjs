@@ -217,7 +217,8 @@ test("stops without a trace", async () => {
 
 test("two calls and two addresses of the module are one watch", async () => {
   const twice = `${watching("{ warnBefore: 120_000 }")}
-    const other = await import("/session/login-timeout.0123abcd.js");
+    const { headers } = await fetch("/session/login-timeout.js");
+    const other = await import(new URL(headers.get("content-location"), location.origin + "/session/"));
     globalThis.isSame = other.watch === watch;
     globalThis.stopOther = other.watch({ activity: true });`;
   const page = await openPage(twice);

@@ -67,7 +67,8 @@ export async function startMockServer() {
 
     if (url.pathname in FILES) {
       const content = readFileSync(new URL(FILES[url.pathname], ASSETS));
-      return send(200, { "content-type": "text/javascript" }, content);
+      const version = { "content-location": "login-timeout.0123abcd.js" };
+      return send(200, { "content-type": "text/javascript", ...version }, content);
     }
     // Everything else is the application behind the layer. It tells what it got.
     const why = session && reason(session);
@@ -87,8 +88,10 @@ export async function startMockServer() {
 
   function reason(session) {
     if (session.isRevoked) return "revoked";
-    if (now >= session.createdAt + limits.absolute) return "absolute";
-    if (now >= session.activeAt + limits.idle) return "idle";
+    const absolute = session.createdAt + limits.absolute;
+    const idle = session.activeAt + limits.idle;
+    // Where both are over, the one that came first ended it.
+    if (now >= Math.min(absolute, idle)) return absolute < idle ? "absolute" : "idle";
   }
 
   // `idleMs` is the idle timeout itself, not what is left of it.

@@ -23,22 +23,27 @@ const SOCKET = `
   globalThis.said = [];
   globalThis.socket = new WebSocket("/socket");
   socket.onmessage = ({ data }) => said.push(data);
-  socket.onclose = ({ code, reason }) => (globalThis.closed = { code, reason });`;
+  socket.onclose = ({ code, reason }) => (globalThis.farewell = { code, reason });`;
 
 async function open(script, ready) {
   const page = await openPage(script, { isReal: true });
-  await page.waitForFunction(ready);
+  await until(page, ready);
   return page;
+}
+
+// A tab in the background draws no frames, so it is asked by time.
+function until(page, condition, ...values) {
+  return page.waitForFunction(condition, { polling: 20 }, ...values);
 }
 
 async function say(page, text) {
   await page.evaluate((text) => socket.send(text), text);
-  await page.waitForFunction((text) => said.includes(text) || globalThis.closed, {}, text);
+  await until(page, (text) => said.includes(text) || globalThis.farewell, text);
 }
 
 async function closedOf(page) {
-  await page.waitForFunction("globalThis.closed");
-  return page.evaluate("closed");
+  await until(page, "globalThis.farewell");
+  return page.evaluate("farewell");
 }
 
 test("an event stream gets a last event, and is refused when it connects again", { skip }, async () => {
@@ -46,7 +51,7 @@ test("an event stream gets a last event, and is refused when it connects again",
   await advance(MINUTE);
   await site.control("end");
   await advance(SOON);
-  await page.waitForFunction("source.readyState == EventSource.CLOSED");
+  await until(page, "source.readyState == EventSource.CLOSED");
   assert.deepEqual(await page.evaluate("events"), ["hello", { reason: "revoked" }]);
   assert.equal(site.count("GET /events"), 2);
 });
@@ -54,7 +59,7 @@ test("an event stream gets a last event, and is refused when it connects again",
 test("an event stream is no activity", { skip }, async () => {
   const page = await open(EVENTS, "events.length == 1");
   for (let minute = 0; minute < 5; minute++) await advance(MINUTE);
-  await page.waitForFunction("source.readyState == EventSource.CLOSED");
+  await until(page, "source.readyState == EventSource.CLOSED");
   assert.deepEqual(await page.evaluate("events"), ["hello", { reason: "idle" }]);
 });
 
@@ -73,7 +78,7 @@ test("a log-out in one tab closes the socket of another", { skip }, async () => 
 test("messages are activity, and the absolute timeout closes an active socket", { skip }, async () => {
   const page = await open(SOCKET, "socket.readyState == WebSocket.OPEN");
   let minutes = 0;
-  while (minutes < 70 && !(await page.evaluate("!!globalThis.closed"))) {
+  while (minutes < 70 && !(await page.evaluate("!!globalThis.farewell"))) {
     await say(page, `minute ${minutes++}`);
     await advance(MINUTE);
     if (minutes == 60) await closedOf(page);

@@ -127,7 +127,7 @@ test("after a sleep that the clock counted, asks before it says anything", async
   assert.equal(await dialogOf(page), null, "it does not know");
   site.isFailing = false;
   await advance(20_000, page);
-  assert.deepEqual(await ends(page), ["absolute"]);
+  assert.deepEqual(await ends(page), ["idle"]);
   assert.deepEqual(await dialogsSeen(page), ["You have been signed out"]);
 });
 

@@ -239,7 +239,7 @@ function learn(answer, askedAt) {
       (module) => (table = module.default),
       () => (table = 0),
     );
-    isQuiet = 0;
+    isQuiet = reason = 0;
     if (isOver) {
       isOver = 0;
       hide();
@@ -257,7 +257,7 @@ function learn(answer, askedAt) {
 function end(why) {
   isOver = 1;
   isRead = wish = hasActivity = 0;
-  reason = why || "unknown";
+  reason ||= why || "unknown";
   hide();
   const focused = document.activeElement;
   const event = new CustomEvent("logintimeout", { cancelable: true, detail: { reason } });
@@ -284,6 +284,8 @@ async function signIn(why) {
   const hasHook = typeof options.login == "function";
   if (!signingIn) {
     isQuiet = hasHook;
+    // The refusal took the cookie, so the status will not say why.
+    reason ||= why;
     await ask();
     // It was refused before a log-in in another tab, or for another session than the page's.
     if (status.state == "active" && !failures) return true;
