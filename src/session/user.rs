@@ -58,7 +58,9 @@ impl UserLink {
     #[must_use]
     pub fn new(session: SessionKey, linked_at: Timestamp, label: impl Into<String>) -> Self {
         let mut label = label.into();
-        label.truncate(label.floor_char_boundary(LONGEST_LABEL));
+        let whole = |end: &usize| label.is_char_boundary(*end);
+        let end = (0..=LONGEST_LABEL.min(label.len())).rev().find(whole);
+        label.truncate(end.unwrap_or(0));
         Self {
             session,
             linked_at,

@@ -241,7 +241,7 @@ impl Tracker {
         session: SessionKey,
     ) -> Result<Admission, StoreError> {
         let Some((most, when_full)) = self.users()?.settings.limit() else {
-            if random() % TIDIED_BY == 0 {
+            if random().is_multiple_of(TIDIED_BY) {
                 // Reading the list takes out what is over. Without that, the links of sessions
                 // without an absolute timeout would pile up.
                 let _ = self.sessions_of(user.user()).await;

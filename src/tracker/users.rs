@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
-use crate::store::error::StoreError;
 use crate::store::timeout::WithTimeout;
 use crate::store::user_store::UserStore;
 use crate::tracker::box_future::BoxFuture;
@@ -144,7 +143,7 @@ struct Limited<St> {
 impl<St: UserStore> Limited<St> {
     fn call<T: Send + 'static>(&self, call: St::Future<T>) -> BoxFuture<'static, T> {
         let call = WithTimeout::new(call, self.limit);
-        Box::pin(async move { Ok::<T, StoreError>(call.await?) })
+        Box::pin(call)
     }
 }
 

@@ -63,9 +63,8 @@ impl UserStore for UserStoreWith {
             link = UserLink::new(session, link.linked_at(), link.label().trim());
         }
         if self.is(UserFault::LinkBegins) {
-            let _ = self
-                .memory
-                .begin(session, Activity::began(link.linked_at()), Timestamp::MAX);
+            let activity = Activity::began(link.linked_at());
+            now(self.memory.begin(session, activity, Timestamp::MAX));
         }
         if self.is(UserFault::LinkThatIsOverTakesTheListWithIt) && keep_until < link.linked_at() {
             let sessions = now(self.memory.links_of(user))
@@ -79,7 +78,7 @@ impl UserStore for UserStoreWith {
         {
             return std::future::ready(Ok(()));
         }
-        let _ = self.shadow.link(EVERYBODY, link.clone(), keep_until);
+        now(self.shadow.link(EVERYBODY, link.clone(), keep_until));
         self.memory.link(user, link, keep_until)
     }
 
@@ -105,7 +104,7 @@ impl UserStore for UserStoreWith {
     fn unlink(&self, user: UserKey, mut sessions: Vec<SessionKey>) -> Answer<()> {
         if self.is(UserFault::UnlinkRevokes) {
             for session in &sessions {
-                let _ = self.memory.revoke(*session, Timestamp::MAX);
+                now(self.memory.revoke(*session, Timestamp::MAX));
             }
         }
         if self.is(UserFault::UnlinkRemovesNothing) {
@@ -120,7 +119,7 @@ impl UserStore for UserStoreWith {
         if self.is(UserFault::UnlinkIgnoresTheUser) {
             for session in &sessions {
                 if let Some((owner, _)) = now(self.memory.link_of(*session)) {
-                    let _ = self.memory.unlink(owner, vec![*session]);
+                    now(self.memory.unlink(owner, vec![*session]));
                 }
             }
         }
