@@ -3,7 +3,10 @@
 use tower_login_timeout::{ActivityStore, BoxError, LoginTimeoutLayer};
 
 /// Answers pages at this path.
-#[allow(clippy::unnecessary_wraps, reason = "without the feature, it is an error")]
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "without the feature, it is an error"
+)]
 pub fn answer_at<St: ActivityStore>(
     path: &str,
     layer: LoginTimeoutLayer<St>,
