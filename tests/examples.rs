@@ -101,6 +101,50 @@ async fn a_log_out_in_one_tab_closes_the_websocket_of_another() {
 }
 
 #[tokio::test]
+async fn a_user_sees_all_devices_ends_one_and_ends_all_others() {
+    let site = Example::start("devices", &["127.0.0.1:0"]);
+    let log_in = async |name: &str, agent: &str| {
+        let agent = format!("user-agent: {agent}");
+        let headers = ["content-type: application/x-www-form-urlencoded", &agent];
+        let name = format!("name={name}");
+        cookie(&ask(site.address, &request("POST", "/login", &headers, &name)).await)
+    };
+    let phone = log_in("ada", "<phone>").await;
+    let tablet = log_in("ada", "tablet").await;
+    let laptop = log_in("ada", "laptop").await;
+    let other = log_in("bob", "desk").await;
+    let page = ask(site.address, &get("/", &[&phone])).await.body;
+    for device in ["&lt;phone>", "tablet", "laptop"] {
+        assert!(page.contains(device), "{page}");
+    }
+    assert!(!page.contains("desk"), "{page}");
+    assert_eq!(page.matches("this device").count(), 1);
+
+    // Bob can end none of hers, although he learns the key.
+    let key = page.split("value=\"").nth(1).unwrap();
+    let end = format!("key={}", &key[..32]);
+    let form = "content-type: application/x-www-form-urlencoded";
+    let by_bob = request("POST", "/end", &[&other, form], &end);
+    assert_eq!(ask(site.address, &by_bob).await.status(), 403);
+    let by_ada = request("POST", "/end", &[&phone, form], &end);
+    assert_eq!(ask(site.address, &by_ada).await.status(), 303);
+    let mut live = 0;
+    for device in [&tablet, &laptop] {
+        live += usize::from(ask(site.address, &get("/", &[device])).await.status() == 200);
+    }
+    assert_eq!(live, 1);
+
+    let others = request("POST", "/end-others", &[&phone, form], "");
+    assert_eq!(ask(site.address, &others).await.status(), 303);
+    for (device, status) in [(&phone, 200), (&tablet, 440), (&laptop, 440), (&other, 200)] {
+        assert_eq!(
+            ask(site.address, &get("/", &[device])).await.status(),
+            status
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_bare_hyper_server_logs_in_and_out() {
     let site = Example::start("hyper", &["127.0.0.1:0"]);
     let answer = ask(site.address, &get("/", &[])).await;
