@@ -20,7 +20,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
 use tower_login_timeout::{
     Activity, ActivityStore, AnyStore, BoxError, CachedStore, Clock, MemoryStore, Policy,
-    RedisStore, SessionKey, SharedStore, SystemClock, Timestamp,
+    RedisStore, SessionKey, SharedStore, SystemClock, Timestamp, Tracker, UserStore, Users,
 };
 
 const SESSIONS: u64 = 10_000;
@@ -40,6 +40,7 @@ fn main() -> Result<(), BoxError> {
         .build()?;
     if wants("memory") {
         runtime.block_on(bench("memory", MemoryStore::new()))?;
+        runtime.block_on(bench_user("memory", MemoryStore::new()))?;
     }
     if wants("sqlite") {
         let folder = Folder::new("bench-sqlite");
@@ -65,7 +66,39 @@ fn main() -> Result<(), BoxError> {
 }
 
 async fn bench_named(name: &str, url: &str) -> Result<(), BoxError> {
-    bench(name, AnyStore::connect(url).await?).await
+    let store = AnyStore::connect(url).await?;
+    bench(name, store.clone()).await?;
+    bench_user(name, store).await
+}
+
+/// Lists and ends the sessions of a user who has many.
+async fn bench_user<S: UserStore>(name: &str, store: S) -> Result<(), BoxError> {
+    let users = Users::new("a secret of 16 bytes or more")?;
+    let tracker = Tracker::with_users(Policy::default(), store, SystemClock, users);
+    let mut log_ins = JoinSet::new();
+    for caller in 0..50 {
+        let tracker = tracker.clone();
+        log_ins.spawn(async move {
+            for number in 0..SESSIONS / 50 {
+                let id = format!("{caller} {number}");
+                let _ = tracker.start_for("ada", &id).await?;
+            }
+            Ok::<_, BoxError>(())
+        });
+    }
+    while let Some(done) = log_ins.join_next().await {
+        done??;
+    }
+    let started = Instant::now();
+    let listed = tracker.sessions_of("ada").await?.len();
+    println!("{name}.user.list {} s", started.elapsed().as_secs_f64());
+    let started = Instant::now();
+    let ended = tracker.end_all_of("ada").await?;
+    println!("{name}.user.end_all {} s", started.elapsed().as_secs_f64());
+    if (listed, ended) != (SESSIONS as usize, SESSIONS as usize) {
+        return Err(format!("{listed} were listed, and {ended} ended").into());
+    }
+    Ok(())
 }
 
 /// Checks that find nothing due, checks that write each time, and checks through a near cache.

@@ -82,8 +82,10 @@ impl<St: ActivityStore> Recording<St> {
         response: &Response<B>,
     ) -> Option<Self> {
         match config.identify.issued(response.headers(), &*config.clock) {
-            Issued::Nothing => match (user_of(config, response), state.key()) {
-                (Some(user), Some(key)) => Self::of_same_id(config, state, key, None, Some(user)),
+            Issued::Nothing => match state.key() {
+                Some(key) if config.users.is_some() => {
+                    Self::of_same_id(config, state, key, None, user_of(config, response))
+                }
                 _ => Self::of_late_activity(config, state),
             },
             Issued::Started(key) => {
