@@ -126,6 +126,7 @@
 //! | `sqlite`, `postgres`, `mysql`, `sql-tls` | `SqliteStore`, `PostgresStore` and `MySqlStore`; they need Rust 1.94, as sqlx does |
 //! | `cached` | `CachedStore`, a near cache in front of a store that several nodes share |
 //! | `conformance` | the contract of a store as a test suite |
+//! | `serde` | `Settings`: what an operator sets, from a file in any format of serde's |
 //! | `full` | all of these |
 //!
 //! No feature changes what another one does.
@@ -143,6 +144,8 @@ mod observe;
 mod request;
 mod respond;
 mod session;
+#[cfg(feature = "serde")]
+mod settings;
 mod store;
 mod tracker;
 
@@ -187,6 +190,10 @@ pub use session::time::Timestamp;
 pub use session::touch::Touch;
 pub use session::user::{UserKey, UserLink};
 pub use session::verdict::{Expired, Reason, Verdict};
+#[cfg(feature = "serde")]
+pub use settings::document::Settings;
+#[cfg(feature = "serde")]
+pub use settings::error::SettingsError;
 pub use store::activity_store::{ActivityStore, BoxError};
 #[cfg(feature = "_shared")]
 #[cfg_attr(

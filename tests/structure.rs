@@ -8,8 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders and files at the top of `src`, from the top down.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "lib",
+    "settings",
     "middleware",
     "browser",
     "extract",

@@ -1,0 +1,80 @@
+//! The layer that settings describe.
+
+use super::document::Settings;
+use super::error::SettingsError;
+use crate::identify::identify_session::IdentifySession;
+use crate::middleware::layer::LoginTimeoutLayer;
+use crate::request::rule;
+use crate::store::activity_store::ActivityStore;
+
+impl<St: ActivityStore> LoginTimeoutLayer<St> {
+    /// Creates the layer that these settings describe.
+    ///
+    /// What a file cannot say is set afterwards, by the methods of the layer: closures, observers,
+    /// the clock.
+    ///
+    /// ```
+    /// use tower_login_timeout::{LoginTimeoutLayer, MemoryStore, RequestHead, Settings};
+    ///
+    /// let settings: Settings = toml::from_str(
+    ///     r#"
+    ///         [policy]
+    ///         idle = "20m"
+    ///
+    ///         [cookie]
+    ///         name = "sid"
+    ///     "#,
+    /// )?;
+    /// let layer = LoginTimeoutLayer::from_settings(&settings, MemoryStore::new())?
+    ///     .with_passive(|request: RequestHead<'_>| request.headers().contains_key("x-poll"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the settings have no `cookie`.
+    pub fn from_settings(settings: &Settings, store: St) -> Result<Self, SettingsError> {
+        let cookie = settings.cookie().ok_or_else(SettingsError::no_cookie)?;
+        Ok(Self::from_settings_with(settings, cookie.clone(), store))
+    }
+
+    /// As [`from_settings`](LoginTimeoutLayer::from_settings), with an identifier of the caller's:
+    /// a bearer token, a header, or a cookie that is signed. The field `cookie` does not count
+    /// then.
+    ///
+    /// ```
+    /// use tower_login_timeout::{BearerToken, LoginTimeoutLayer, MemoryStore, Settings};
+    ///
+    /// let settings: Settings = toml::from_str(r#"policy = { unknown = "begin" }"#)?;
+    /// let store = MemoryStore::new();
+    /// let layer = LoginTimeoutLayer::from_settings_with(&settings, BearerToken, store);
+    /// # Ok::<(), toml::de::Error>(())
+    /// ```
+    pub fn from_settings_with(
+        settings: &Settings,
+        identify: impl IdentifySession,
+        store: St,
+    ) -> Self {
+        let mut layer =
+            Self::new(settings.policy(), identify, store).with_response(settings.response());
+        for path in settings.passive.paths() {
+            layer = layer.with_passive(rule::path(path));
+        }
+        for prefix in settings.passive.path_prefixes() {
+            layer = layer.with_passive(rule::path_prefix(prefix));
+        }
+        for path in settings.exempt.paths() {
+            layer = layer.with_exempt(rule::path(path));
+        }
+        for prefix in settings.exempt.path_prefixes() {
+            layer = layer.with_exempt(rule::path_prefix(prefix));
+        }
+        if settings.remaining_header {
+            layer = layer.with_remaining_header();
+        }
+        match &settings.browser {
+            Some(browser) => browser.added_to(layer),
+            None => layer,
+        }
+    }
+}
