@@ -12,6 +12,8 @@ mod common;
 mod reverse_proxy {
     #[cfg(feature = "browser")]
     mod browser;
+    #[cfg(all(feature = "serde", unix))]
+    mod config;
     #[cfg(all(feature = "metrics", feature = "sqlite", feature = "cached"))]
     mod dashboard;
     mod forwarding;

@@ -3,12 +3,16 @@
 //! ```text
 //! cargo run --example reverse_proxy -- --upstream http://127.0.0.1:8000 --cookie sessionid --idle 20m
 //! cargo run --example reverse_proxy --features redis,cached -- --store redis://127.0.0.1:6379 --cached --upstream …
+//! cargo run --example reverse_proxy --features serde -- --config examples/reverse_proxy/proxy.toml
 //! cargo run --example reverse_proxy -- --help
 //! ```
 //!
 //! It sees log-in and log-out in the application's `Set-Cookie`, and answers `440 Login Time-out`
 //! before the application gets the request. It speaks HTTP/1 and HTTP/2 with prior knowledge to
 //! clients, HTTP/1 to the application, and passes WebSockets.
+//!
+//! With `--config`, it reads its file again at SIGHUP. No session is lost. It says what only a
+//! restart changes. A file with a mistake changes nothing, and the proxy says which line is wrong.
 
 #![allow(unreachable_pub, reason = "a program exports nothing")]
 
@@ -16,29 +20,36 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::net::TcpListener;
-use tower_login_timeout::{ActivityStore, BoxError, Clock, LoginTimeoutLayer, rule};
+use tokio::sync::watch;
+use tower_login_timeout::{ActivityStore, BoxError, Clock};
 
+use configuration::Configuration;
 use forward::Forward;
 use options::Options;
 use ready::Ready;
-use stop::Stop;
+use reload::InForce;
+use stop::{Reload, Stop};
 
-#[cfg(feature = "browser")]
+#[cfg(all(feature = "browser", not(feature = "serde")))]
 use with_browser as browser;
 #[cfg(feature = "cached")]
 use with_cached as cached;
 #[cfg(feature = "metrics")]
 use with_metrics as metrics;
+#[cfg(feature = "serde")]
+use with_settings as configuration;
 #[cfg(unix)]
 use with_signals as stop;
 #[cfg(feature = "_shared")]
 use with_stores as store;
-#[cfg(not(feature = "browser"))]
+#[cfg(not(any(feature = "browser", feature = "serde")))]
 use without_browser as browser;
 #[cfg(not(feature = "cached"))]
 use without_cached as cached;
 #[cfg(not(feature = "metrics"))]
 use without_metrics as metrics;
+#[cfg(not(feature = "serde"))]
+use without_settings as configuration;
 #[cfg(not(unix))]
 use without_signals as stop;
 #[cfg(not(feature = "_shared"))]
@@ -48,24 +59,30 @@ mod forward;
 mod headers;
 mod options;
 mod ready;
+mod reload;
 mod serve;
 mod tunnel;
-#[cfg(feature = "browser")]
+// With settings, the library itself reads where pages are answered.
+#[cfg(all(feature = "browser", not(feature = "serde")))]
 mod with_browser;
 #[cfg(feature = "cached")]
 mod with_cached;
 #[cfg(feature = "metrics")]
 mod with_metrics;
+#[cfg(feature = "serde")]
+mod with_settings;
 #[cfg(unix)]
 mod with_signals;
 #[cfg(feature = "_shared")]
 mod with_stores;
-#[cfg(not(feature = "browser"))]
+#[cfg(not(any(feature = "browser", feature = "serde")))]
 mod without_browser;
 #[cfg(not(feature = "cached"))]
 mod without_cached;
 #[cfg(not(feature = "metrics"))]
 mod without_metrics;
+#[cfg(not(feature = "serde"))]
+mod without_settings;
 #[cfg(not(unix))]
 mod without_signals;
 #[cfg(not(feature = "_shared"))]
@@ -83,54 +100,56 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Result<(), BoxError> {
-    if options.metrics.is_some() {
+    let configuration = Configuration::read(&options)?;
+    if configuration.metrics().is_some() {
         metrics::install()?;
     }
-    if options.cached {
-        return cached::serve(options).await;
+    if configuration.is_cached() {
+        return cached::serve(options, configuration).await;
     }
-    let (store, clock) = store::open(&options.store).await?;
-    serve(options, store.clone(), clock, store).await
+    let (store, clock) = store::open(configuration.store()).await?;
+    serve(options, configuration, store.clone(), clock, store).await
 }
 
 /// Serves until a signal ends the process. `origin` is the store whose health counts.
 async fn serve(
     options: Options,
-    store: impl ActivityStore,
-    clock: impl Clock,
+    configuration: Configuration,
+    store: impl ActivityStore + Clone,
+    clock: impl Clock + Clone,
     origin: impl Ready,
 ) -> Result<(), BoxError> {
-    let mut layer = LoginTimeoutLayer::new(options.policy()?, options.identify()?, store)
-        .with_clock(clock)
-        .with_response(options.response());
-    for path in &options.passive_path {
-        layer = layer.with_passive(rule::path_prefix(path));
-    }
-    for path in &options.exempt_path {
-        layer = layer.with_exempt(rule::path_prefix(path));
-    }
-    if options.remaining_header {
-        layer = layer.with_remaining_header();
-    }
-    if let Some(path) = &options.browser {
-        layer = browser::answer_at(path, layer)?;
-    }
+    let layer = move |configuration: &Configuration| {
+        let layer = configuration
+            .layer(store.clone())?
+            .with_clock(clock.clone());
+        Ok::<_, BoxError>(match configuration.metrics() {
+            Some(_) => metrics::observed(layer),
+            None => layer,
+        })
+    };
+    let (in_force, current) = watch::channel(InForce {
+        layer: layer(&configuration)?,
+        forward: Forward::to(configuration.upstream().clone()),
+    });
 
-    let listener = TcpListener::bind(options.listen)
+    let address = configuration.listen();
+    let listener = TcpListener::bind(address)
         .await
-        .map_err(|error| format!("cannot listen on {}: {error}", options.listen))?;
+        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     let stop = Stop::listen()?;
-    let monitoring = match options.metrics {
-        Some(address) => {
-            let bound;
-            (layer, bound) = metrics::serve(address, layer, origin).await?;
-            Some(bound)
-        }
+    let monitoring = match configuration.metrics() {
+        Some(address) => Some(metrics::serve(address, origin).await?),
         None => None,
     };
+    if options.config.is_some() {
+        let signal = Reload::listen()?;
+        let reload = reload::at_each_signal(signal, options, configuration, in_force, layer);
+        tokio::spawn(reload);
+    }
     serve::announce("listening on", listener.local_addr()?)?;
     if let Some(address) = monitoring {
         serve::announce("metrics on", address)?;
     }
-    serve::until_asked_to_end(stop, listener, layer, Forward::to(options.upstream)).await
+    serve::until_asked_to_end(stop, listener, current).await
 }

@@ -1,78 +1,81 @@
 //! The options of the command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
-use tower_login_timeout::{
-    CookieId, CookieIdError, LoginTimeoutResponse, Policy, PolicyError, ResponseFormat,
-    StoreFailure,
-};
 
 /// Puts idle and absolute session timeouts in front of an application.
 // The store's URL may hold a password. So there is no `Debug`, and clap does not parse the URL,
 // because its error would show it.
-#[derive(Parser)]
+//
+// No option has a default here: an option that is not given must not win over the file.
+#[derive(Clone, Parser)]
 #[command(name = "reverse_proxy")]
 pub struct Options {
-    /// Where to listen; port 0 takes any free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8440")]
-    pub listen: SocketAddr,
+    /// Read settings from this file, such as examples/reverse_proxy/proxy.toml. Options of the
+    /// command line win. SIGHUP reads the file again
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+
+    /// Where to listen; port 0 takes any free one [default: 127.0.0.1:8440]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
 
     /// The application, such as http://127.0.0.1:8000
-    #[arg(long, value_name = "URL", value_parser = upstream)]
-    pub upstream: Authority,
+    #[arg(long, value_name = "URL", value_parser = upstream, required_unless_present = "config")]
+    pub upstream: Option<Authority>,
 
     /// The name of the application's session cookie
-    #[arg(long, value_name = "NAME")]
-    cookie: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "config")]
+    pub cookie: Option<String>,
 
-    /// The `Path` that the application gives that cookie, needed to remove it
-    #[arg(long, value_name = "PATH", default_value = "/")]
-    cookie_path: String,
+    /// The `Path` that the application gives that cookie, needed to remove it [default: /]
+    #[arg(long, value_name = "PATH")]
+    pub cookie_path: Option<String>,
 
     /// The `Domain` that the application gives that cookie, if any
     #[arg(long, value_name = "DOMAIN")]
-    cookie_domain: Option<String>,
+    pub cookie_domain: Option<String>,
 
-    /// The longest time between two requests, such as 20m
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = humantime::parse_duration)]
-    idle: Duration,
+    /// The longest time between two requests, such as 20m [default: 15m]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub idle: Option<Duration>,
 
-    /// The longest life of a session, however active it is
-    #[arg(long, value_name = "TIME", default_value = "8h", value_parser = humantime::parse_duration)]
-    absolute: Duration,
+    /// The longest life of a session, however active it is [default: 8h]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub absolute: Option<Duration>,
 
-    /// How often a session's activity is written at most
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
-    touch_every: Duration,
+    /// How often a session's activity is written at most [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub touch_every: Option<Duration>,
 
     /// Where activity is remembered: `memory`, which forgets it when this process ends, or one of
     /// sqlite:FILE, postgres://…, mysql://…, redis://…, redis+sentinel://…, redis+cluster://…, if
     /// its feature is compiled in. In the environment, a password is not seen by other users of the
-    /// machine
+    /// machine [default: memory]
     #[arg(
         long,
         value_name = "URL",
-        default_value = "memory",
         env = "LOGIN_TIMEOUT_STORE",
         hide_env_values = true
     )]
-    pub store: String,
+    pub store: Option<String>,
 
     /// Answer most requests without asking the store
     #[arg(long)]
     pub cached: bool,
 
-    /// What to do with requests that present a session while the store fails
-    #[arg(long, value_enum, default_value = "reject")]
-    store_failure: StoreFailureChoice,
+    /// What to do with requests that present a session while the store fails [default: reject]
+    #[arg(long, value_enum)]
+    pub store_failure: Option<StoreFailureChoice>,
 
-    /// What a session id means that the store does not know
-    #[arg(long, value_enum, default_value = "expire")]
-    unknown: UnknownChoice,
+    /// What a session id means that the store does not know [default: expire]
+    #[arg(long, value_enum)]
+    pub unknown: Option<UnknownChoice>,
 
     /// Requests below this path are checked, but do not extend the session; repeatable
     #[arg(long, value_name = "PATH", value_parser = path)]
@@ -82,17 +85,18 @@ pub struct Options {
     #[arg(long, value_name = "PATH", value_parser = path)]
     pub exempt_path: Vec<String>,
 
-    /// The format of the 440
-    #[arg(long, value_enum, default_value = "negotiated")]
-    format: FormatChoice,
+    /// The format of the 440 [default: negotiated]
+    #[arg(long, value_enum)]
+    pub format: Option<FormatChoice>,
 
     /// Send page navigations of ended sessions there, rather than answer 440
     #[arg(long, value_name = "PATH", value_parser = path)]
-    login_page: Option<String>,
+    pub login_page: Option<String>,
 
     /// The parameter that tells the log-in page where to return to; Django's is `next`
-    #[arg(long, value_name = "NAME", default_value = "returnUrl")]
-    return_url_name: String,
+    /// [default: returnUrl]
+    #[arg(long, value_name = "NAME")]
+    pub return_url_name: Option<String>,
 
     /// Tell live sessions how many seconds they have left, in `login-timeout-remaining`
     #[arg(long)]
@@ -109,7 +113,7 @@ pub struct Options {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum StoreFailureChoice {
+pub enum StoreFailureChoice {
     /// Answer 503
     Reject,
     /// Let them pass unchecked
@@ -117,7 +121,7 @@ enum StoreFailureChoice {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum UnknownChoice {
+pub enum UnknownChoice {
     /// An ended session
     Expire,
     /// A session that begins now
@@ -125,7 +129,7 @@ enum UnknownChoice {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum FormatChoice {
+pub enum FormatChoice {
     Negotiated,
     Html,
     Json,
@@ -133,50 +137,12 @@ enum FormatChoice {
     Text,
 }
 
-impl Options {
-    pub fn identify(&self) -> Result<CookieId, CookieIdError> {
-        let cookie = CookieId::new(&*self.cookie)?.with_path(&*self.cookie_path)?;
-        match &self.cookie_domain {
-            Some(domain) => cookie.with_domain(&**domain),
-            None => Ok(cookie),
-        }
-    }
-
-    pub fn policy(&self) -> Result<Policy, PolicyError> {
-        let policy = Policy::builder()
-            .with_idle(self.idle)
-            .with_absolute(self.absolute)
-            .with_touch_every(self.touch_every)
-            .with_store_failure(match self.store_failure {
-                StoreFailureChoice::Reject => StoreFailure::Reject,
-                StoreFailureChoice::Allow => StoreFailure::Allow,
-            });
-        match self.unknown {
-            UnknownChoice::Expire => policy.build(),
-            UnknownChoice::Begin => policy.begin_unknown().build(),
-        }
-    }
-
-    pub fn response(&self) -> LoginTimeoutResponse {
-        let format = match self.format {
-            FormatChoice::Negotiated => ResponseFormat::Negotiated,
-            FormatChoice::Html => ResponseFormat::Html,
-            FormatChoice::Json => ResponseFormat::Json,
-            FormatChoice::Problem => ResponseFormat::Problem,
-            FormatChoice::Text => ResponseFormat::Text,
-        };
-        let response = LoginTimeoutResponse::new()
-            .with_format(format)
-            .with_return_url_name(&*self.return_url_name);
-        match &self.login_page {
-            Some(page) => response.with_login_page(page),
-            None => response,
-        }
-    }
-}
+/// Where the proxy listens unless it is told.
+pub const LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8440);
 
 /// Reads a URL that has a host and a port and nothing else.
-fn upstream(url: &str) -> Result<Authority, String> {
+pub fn upstream(url: &str) -> Result<Authority, String> {
     let uri: Uri = url.parse().map_err(|error| format!("{error}"))?;
     if uri.scheme() != Some(&Scheme::HTTP) || uri.path() != "/" || uri.query().is_some() {
         return Err("write http://HOST:PORT, without a path; https is not supported".to_owned());

@@ -12,11 +12,12 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::sleep;
-use tower::{ServiceBuilder, service_fn};
-use tower_login_timeout::{ActivityStore, BoxError, LoginTimeoutLayer};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_login_timeout::{ActivityStore, BoxError};
 
-use crate::forward::Forward;
+use crate::reload::InForce;
 use crate::stop::Stop;
 
 /// How long open requests may take after the first signal.
@@ -26,8 +27,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub async fn until_asked_to_end<St: ActivityStore>(
     mut stop: Stop,
     listener: TcpListener,
-    layer: LoginTimeoutLayer<St>,
-    forward: Forward,
+    in_force: watch::Receiver<InForce<St>>,
 ) -> Result<(), BoxError> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new());
@@ -47,13 +47,16 @@ pub async fn until_asked_to_end<St: ActivityStore>(
                 }
             },
         };
-        let forward = forward.clone();
-        let service = ServiceBuilder::new()
-            .layer(layer.clone())
-            .service(service_fn(move |request: Request<Incoming>| {
+        let in_force = in_force.clone();
+        // Each request asks anew what is in force, since a connection may outlive many settings.
+        let service = service_fn(move |request: Request<Incoming>| {
+            let InForce { layer, forward } = in_force.borrow().clone();
+            let application = service_fn(move |request| {
                 let response = forward.clone().pass(request, client);
                 async { Ok::<_, Infallible>(response.await) }
-            }));
+            });
+            layer.layer(application).oneshot(request)
+        });
         let connection = server
             .serve_connection_with_upgrades(io(stream), TowerToHyperService::new(service))
             .into_owned();

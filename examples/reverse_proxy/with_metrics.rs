@@ -41,12 +41,13 @@ pub fn observer() -> impl ObserveStore {
     MetricsObserver::new()
 }
 
-/// Counts what the layer does. Serves the counters, and whether the store is up, at this address.
-pub async fn serve<St: ActivityStore>(
-    address: SocketAddr,
-    layer: LoginTimeoutLayer<St>,
-    store: impl Ready,
-) -> Result<(LoginTimeoutLayer<St>, SocketAddr), BoxError> {
+/// Counts what the layer does.
+pub fn observed<St: ActivityStore>(layer: LoginTimeoutLayer<St>) -> LoginTimeoutLayer<St> {
+    layer.with_observer(MetricsObserver::new())
+}
+
+/// Serves the counters, and whether the store is up, at this address.
+pub async fn serve(address: SocketAddr, store: impl Ready) -> Result<SocketAddr, BoxError> {
     let recorder = RECORDER.get().ok_or("the recorder is not installed")?;
     let listener = TcpListener::bind(address)
         .await
@@ -67,5 +68,5 @@ pub async fn serve<St: ActivityStore>(
         .route("/metrics", get(metrics))
         .route("/-/ready", get(ready));
     tokio::spawn(async { axum::serve(listener, router).await });
-    Ok((layer.with_observer(MetricsObserver::new()), address))
+    Ok(address)
 }

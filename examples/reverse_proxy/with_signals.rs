@@ -1,4 +1,4 @@
-//! The signals that end the process: Ctrl-C and SIGTERM.
+//! The signals: Ctrl-C and SIGTERM end the process, SIGHUP has it read its file again.
 
 use std::io;
 
@@ -24,5 +24,19 @@ impl Stop {
             _ = self.interrupt.recv() => Ok(()),
             _ = self.terminate.recv() => Ok(()),
         }
+    }
+}
+
+/// Listens for SIGHUP.
+pub struct Reload(Signal);
+
+impl Reload {
+    pub fn listen() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next signal. Returns whether there can be another one.
+    pub async fn asked(&mut self) -> bool {
+        self.0.recv().await.is_some()
     }
 }

@@ -17,10 +17,11 @@ pub fn observer() -> impl ObserveStore {
 }
 
 /// Is not called, since [`install`] refuses.
-pub async fn serve<St: ActivityStore>(
-    address: SocketAddr,
-    layer: LoginTimeoutLayer<St>,
-    _: impl Ready,
-) -> Result<(LoginTimeoutLayer<St>, SocketAddr), BoxError> {
-    Ok((layer, address))
+pub fn observed<St: ActivityStore>(layer: LoginTimeoutLayer<St>) -> LoginTimeoutLayer<St> {
+    layer
+}
+
+/// Is not called, since [`install`] refuses.
+pub async fn serve(address: SocketAddr, _: impl Ready) -> Result<SocketAddr, BoxError> {
+    Ok(address)
 }

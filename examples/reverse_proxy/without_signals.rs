@@ -17,3 +17,16 @@ impl Stop {
         ctrl_c().await
     }
 }
+
+/// Never happens here.
+pub struct Reload;
+
+impl Reload {
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub async fn asked(&mut self) -> bool {
+        false
+    }
+}

@@ -15,7 +15,7 @@ fn impossible_options_are_refused() {
         "sid",
     ];
     for (wrong, explanation) in [
-        (&["--idle", "0s"][..], "`idle` is zero"),
+        (&["--idle", "0s"][..], "zero"),
         (
             &["--idle", "20m", "--touch-every", "20m"],
             "`touch_every` (1200s) is not shorter",
@@ -109,6 +109,23 @@ fn a_store_may_stand_in_the_environment_and_is_not_shown() {
         assert!(said.contains(explanation), "{said}");
         assert!(!said.contains("sesame"), "{said}");
     }
+}
+
+#[test]
+fn an_application_and_a_cookie_are_needed() {
+    let output = run("reverse_proxy", &[]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    for needed in ["--upstream <URL>", "--cookie <NAME>"] {
+        assert!(error.contains(needed), "{error}");
+    }
+}
+
+#[cfg(not(feature = "serde"))]
+#[test]
+fn a_file_without_its_feature_says_which_feature_to_add() {
+    let error = String::from_utf8(run("reverse_proxy", &["--config", "a.toml"]).stderr).unwrap();
+    assert!(error.contains("`--features serde`"), "{error}");
 }
 
 #[cfg(not(feature = "_shared"))]
