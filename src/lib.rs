@@ -127,6 +127,7 @@
 //! | `cached` | `CachedStore`, a near cache in front of a store that several nodes share |
 //! | `conformance` | the contract of a store as a test suite |
 //! | `serde` | `Settings`: what an operator sets, from a file in any format of serde's |
+//! | `web-config` | `WebConfig`: the settings of an ASP.NET application, from its `web.config` |
 //! | `full` | all of these |
 //!
 //! No feature changes what another one does.
@@ -194,6 +195,10 @@ pub use session::verdict::{Expired, Reason, Verdict};
 pub use settings::document::Settings;
 #[cfg(feature = "serde")]
 pub use settings::error::SettingsError;
+#[cfg(feature = "web-config")]
+pub use settings::web_config::{
+    error::WebConfigError, left_out::LeftOut, web_config_file::WebConfig,
+};
 pub use store::activity_store::{ActivityStore, BoxError};
 #[cfg(feature = "_shared")]
 #[cfg_attr(

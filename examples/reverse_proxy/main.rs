@@ -115,7 +115,7 @@ async fn run(options: Options) -> Result<(), BoxError> {
 async fn serve(
     options: Options,
     configuration: Configuration,
-    store: impl ActivityStore + Clone,
+    store: impl ActivityStore,
     clock: impl Clock + Clone,
     origin: impl Ready,
 ) -> Result<(), BoxError> {

@@ -36,8 +36,8 @@ impl Configuration {
     }
 
     /// Is not called, since there is no file.
-    pub fn renewed(&self, options: &Options) -> Result<(Self, Vec<&'static str>), BoxError> {
-        Ok((Self::read(options)?, Vec::new()))
+    pub fn renewed(&self, _: &Options) -> Result<(Self, Vec<&'static str>), BoxError> {
+        Ok((Self::read(&self.options)?, Vec::new()))
     }
 
     pub fn layer<St: ActivityStore>(&self, store: St) -> Result<LoginTimeoutLayer<St>, BoxError> {

@@ -112,18 +112,18 @@ use crate::session::policy::Policy;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename = "settings", default, deny_unknown_fields)]
 pub struct Settings {
-    store: StoreUrl,
+    pub(super) store: StoreUrl,
     #[serde(deserialize_with = "policy")]
-    policy: Policy,
+    pub(super) policy: Policy,
     #[serde(deserialize_with = "cookie")]
-    cookie: Option<CookieId>,
+    pub(super) cookie: Option<CookieId>,
     pub(super) passive: Paths,
     #[serde(deserialize_with = "exempt")]
     pub(super) exempt: Paths,
     #[serde(deserialize_with = "answer")]
-    answer: LoginTimeoutResponse,
+    pub(super) answer: LoginTimeoutResponse,
     #[serde(deserialize_with = "some")]
-    login_page: Option<LoginPage>,
+    pub(super) login_page: Option<LoginPage>,
     pub(super) remaining_header: bool,
     #[serde(deserialize_with = "some")]
     pub(super) browser: Option<Browser>,

@@ -13,6 +13,8 @@ mod policy;
 mod store_url;
 mod text;
 mod times;
+#[cfg(feature = "web-config")]
+pub(crate) mod web_config;
 #[cfg(feature = "browser")]
 mod with_browser;
 #[cfg(feature = "cached")]

@@ -27,6 +27,15 @@ pub(super) fn exempt<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Paths
 }
 
 impl Paths {
+    /// Selects one path.
+    #[cfg(feature = "web-config")]
+    pub(super) fn one(path: &str) -> Self {
+        Self {
+            paths: vec![Path(path.to_owned())],
+            path_prefixes: Vec::new(),
+        }
+    }
+
     pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
         self.paths.iter().map(|path| &*path.0)
     }
