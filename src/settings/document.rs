@@ -127,8 +127,6 @@ pub struct Settings {
     pub(super) remaining_header: bool,
     #[serde(deserialize_with = "some")]
     pub(super) browser: Option<Browser>,
-    // Without the feature, there is no value, so nobody reads it.
-    #[cfg_attr(not(feature = "cached"), expect(dead_code))]
     #[serde(deserialize_with = "some")]
     pub(super) near_cache: Option<NearCache>,
 }

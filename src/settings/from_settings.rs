@@ -27,6 +27,9 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     /// )?;
     /// let layer = LoginTimeoutLayer::from_settings(&settings, MemoryStore::new())?
     ///     .with_passive(|request: RequestHead<'_>| request.headers().contains_key("x-poll"));
+    ///
+    /// let error = LoginTimeoutLayer::from_settings(&Settings::default(), MemoryStore::new());
+    /// assert!(error.unwrap_err().to_string().contains("no `cookie`"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -43,12 +46,22 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     /// then.
     ///
     /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::convert::Infallible;
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
     /// use tower_login_timeout::{BearerToken, LoginTimeoutLayer, MemoryStore, Settings};
     ///
-    /// let settings: Settings = toml::from_str(r#"policy = { unknown = "begin" }"#)?;
+    /// let settings: Settings = toml::from_str("answer = { status = 401 }")?;
     /// let store = MemoryStore::new();
     /// let layer = LoginTimeoutLayer::from_settings_with(&settings, BearerToken, store);
-    /// # Ok::<(), toml::de::Error>(())
+    /// let application = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
+    /// let request = Request::get("/").header("authorization", "Bearer unknown").body(())?;
+    /// let response = layer.layer(application).oneshot(request).await?;
+    /// assert_eq!(response.status(), 401);
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn from_settings_with(
         settings: &Settings,

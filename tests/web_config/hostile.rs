@@ -150,6 +150,27 @@ fn the_most_namespaces_and_attributes_that_are_read_take_little_memory_and_time(
 }
 
 #[test]
+fn more_namespaces_or_attributes_are_refused() {
+    let namespaces = |count: usize| {
+        let nested: String = (0..count)
+            .map(|number| format!("<a xmlns:b{number}='c'>"))
+            .collect();
+        format!(
+            "<configuration>{nested}{}</configuration>",
+            "</a>".repeat(count)
+        )
+    };
+    let attributes = |count: usize| {
+        let attributes: String = (0..count).map(|number| format!(" a{number}=''")).collect();
+        format!("<configuration><a{attributes}/></configuration>")
+    };
+    assert_eq!(measured(namespaces(250).as_bytes()), "0 left out");
+    assert!(measured(namespaces(251).as_bytes()).contains("more than 250 namespaces"));
+    assert_eq!(measured(attributes(1000).as_bytes()), "0 left out");
+    assert!(measured(attributes(1001).as_bytes()).contains("more than 1000 attributes"));
+}
+
+#[test]
 fn each_encoding_with_a_byte_order_mark_is_read() {
     let text = "<?xml version='1.0'?><configuration><system.web>\
                 <sessionState cookieName='sid' /></system.web><a b='ü€😀' /></configuration>";
