@@ -17,7 +17,6 @@ pub async fn serve(options: Options, configuration: Configuration) -> Result<(),
     let (shared, clock) = store::open(configuration.store()).await?;
     let store = configuration
         .near_cache(shared.clone())
-        .ok_or("no near cache is asked for")?
         .with_observer(metrics::observer())
         .build()?;
     let served = crate::serve(options, configuration, store.clone(), clock, shared).await;

@@ -30,6 +30,7 @@ pub struct Configuration {
     table: Table,
     file: File,
     upstream: Authority,
+    is_cached: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -50,7 +51,7 @@ impl Configuration {
             None => Table::new(),
         };
         put_over(&mut table, options);
-        Self::of(table)
+        Self::of(table, options)
     }
 
     /// Reads the file again. Returns what is now in force, and the names of what changed and needs
@@ -65,7 +66,7 @@ impl Configuration {
                 set(&mut table, name, old.cloned());
             }
         }
-        Ok((Self::of(table)?, needs_restart))
+        Ok((Self::of(table, options)?, needs_restart))
     }
 
     pub fn layer<St: ActivityStore>(&self, store: St) -> Result<LoginTimeoutLayer<St>, BoxError> {
@@ -92,18 +93,19 @@ impl Configuration {
     }
 
     pub fn is_cached(&self) -> bool {
-        value(&self.table, "sessions.near_cache").is_some()
+        self.is_cached
     }
 
     #[cfg(feature = "cached")]
     pub fn near_cache<R: tower_login_timeout::SharedStore>(
         &self,
         shared: R,
-    ) -> Option<tower_login_timeout::CachedStoreBuilder<R>> {
-        self.file.sessions.near_cache(shared)
+    ) -> tower_login_timeout::CachedStoreBuilder<R> {
+        let builder = self.file.sessions.near_cache(shared.clone());
+        builder.unwrap_or_else(|| tower_login_timeout::CachedStore::builder(shared))
     }
 
-    fn of(table: Table) -> Result<Self, BoxError> {
+    fn of(table: Table, options: &Options) -> Result<Self, BoxError> {
         let mut file: File = table.clone().try_into().map_err(said)?;
         let upstream = file
             .upstream
@@ -116,10 +118,12 @@ impl Configuration {
                     .into(),
             );
         }
+        let is_cached = options.cached || value(&table, "sessions.near_cache").is_some();
         Ok(Self {
             table,
             file,
             upstream,
+            is_cached,
         })
     }
 }
@@ -216,13 +220,6 @@ fn put_over(table: &mut Table, options: &Options) {
         && value(table, "sessions.login_page").is_some()
     {
         set(table, "sessions.login_page.return_url_name", text(name));
-    }
-    if options.cached && value(table, "sessions.near_cache").is_none() {
-        set(
-            table,
-            "sessions.near_cache",
-            Some(Value::Table(Table::new())),
-        );
     }
 }
 

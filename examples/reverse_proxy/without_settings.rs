@@ -80,12 +80,12 @@ impl Configuration {
     }
 
     #[cfg(feature = "cached")]
+    #[expect(clippy::unused_self, reason = "with a file, this reads it")]
     pub fn near_cache<R: tower_login_timeout::SharedStore>(
         &self,
         shared: R,
-    ) -> Option<tower_login_timeout::CachedStoreBuilder<R>> {
-        let cached = self.options.cached;
-        cached.then(|| tower_login_timeout::CachedStore::builder(shared))
+    ) -> tower_login_timeout::CachedStoreBuilder<R> {
+        tower_login_timeout::CachedStore::builder(shared)
     }
 }
 

@@ -48,7 +48,8 @@ pub(super) fn path(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!(
-            "{text:?} is no path: begin it with a slash, such as \"/static\", and leave out `?`, `#` and `\\`"
+            "{text:?} is no path: begin it with a slash, such as \"/static\", and leave out `?`, `#` \
+             and `\\`"
         ))
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use crate::common::example::{Example, command, run};
-use crate::common::http1::{Wire, ask, get, request};
+use crate::common::http1::{Message, Wire, ask, get, request};
 use crate::common::servers::Folder;
 use crate::common::website;
 
@@ -72,7 +72,10 @@ async fn log_in(proxy: &Example) {
 
 /// Returns how many minutes the session has left, rounded up.
 async fn minutes_left(proxy: &Example) -> u64 {
-    let answer = ask(proxy.address, &get("/", &[ALPHA])).await;
+    minutes_in(&ask(proxy.address, &get("/", &[ALPHA])).await)
+}
+
+fn minutes_in(answer: &Message) -> u64 {
     let seconds: u64 = answer.header(REMAINING).unwrap().parse().unwrap();
     seconds.div_ceil(60)
 }
@@ -144,19 +147,13 @@ async fn a_signal_changes_the_settings_and_keeps_the_sessions() {
     assert_eq!(minutes_left(&proxy).await, 20);
     let mut kept_alive = Wire::connect(proxy.address).await;
     let request = "GET / HTTP/1.1\r\nhost: a\r\ncookie: sid=alpha\r\n\r\n";
-    assert_eq!(
-        kept_alive.ask(request).await.header(REMAINING),
-        Some("1200")
-    );
+    assert_eq!(minutes_in(&kept_alive.ask(request).await), 20);
 
     config.write(&file(upstream, "policy.idle = '40m'\nanswer.status = 401"));
     proxy.hang_up();
     proxy.line("reloaded the settings");
     assert_eq!(minutes_left(&proxy).await, 40);
-    assert_eq!(
-        kept_alive.ask(request).await.header(REMAINING),
-        Some("2400")
-    );
+    assert_eq!(minutes_in(&kept_alive.ask(request).await), 40);
     let gone = get("/", &["cookie: sid=gone"]);
     assert_eq!(ask(proxy.address, &gone).await.status(), 401);
 
