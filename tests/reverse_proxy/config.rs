@@ -166,6 +166,13 @@ async fn a_signal_changes_the_settings_and_keeps_the_sessions() {
     assert_eq!(ask(proxy.address, &gone).await.status(), 440);
     let headers = ask(proxy.address, &get("/headers", &[ALPHA])).await.body;
     assert!(headers.contains("cookie: sid=alpha"), "{headers}");
+
+    let nobody = "127.0.0.1:1".parse().unwrap();
+    config.write(&file(nobody, ""));
+    proxy.hang_up();
+    proxy.line("reloaded the settings");
+    let answer = ask(proxy.address, &get("/", &[ALPHA])).await;
+    assert_eq!(answer.status(), 502);
 }
 
 #[tokio::test]
