@@ -190,6 +190,14 @@ const USER_FAULTS: &[(UserFault, &str)] = &[
         UserFault::LinkThatIsOverTakesTheListWithIt,
         "a link stays until its time",
     ),
+    (
+        UserFault::RevokeManyMissesSome,
+        "revoke_many ends each session as revoke does",
+    ),
+    (
+        UserFault::RevokeManyAnswersAfterwards,
+        "revoke_many ends each session as revoke does",
+    ),
 ];
 
 #[tokio::test]

@@ -20,6 +20,7 @@ pub(crate) mod redis;
 pub(crate) mod rotation;
 #[cfg(feature = "_shared")]
 pub(crate) mod shared_store;
+pub(crate) mod side_by_side;
 #[cfg(feature = "_sql")]
 pub(crate) mod sql;
 #[cfg(feature = "_shared")]

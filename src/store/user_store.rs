@@ -1,11 +1,12 @@
 //! The contract of a store that knows whose sessions are.
 
+use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
 use crate::store::activity_store::ActivityStore;
 
-/// Remembers which sessions are whose, beside what each session did.
+/// Remembers which sessions are whose, beside what each session did, and ends many at once.
 ///
 /// A link is only a hint to a session. The session's record alone says whether it may act. So no
 /// operation here has to be one step with a change of the record, and both may lie on different
@@ -33,4 +34,13 @@ pub trait UserStore: ActivityStore {
     /// Removes the links of these sessions to this user. A session that is linked to another user
     /// by now keeps that link.
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> Self::Future<()>;
+
+    /// Ends these sessions for good, each as [`revoke`](ActivityStore::revoke) does. Answers each
+    /// record as it was before, with the next id that it has. There is no answer about a session
+    /// without a record.
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> Self::Future<Vec<(SessionKey, Activity)>>;
 }

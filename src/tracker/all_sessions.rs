@@ -194,6 +194,10 @@ impl Tracker {
         self.0.policy()
     }
 
+    pub(super) fn report_end(&self, key: SessionKey) {
+        self.0.ended(key);
+    }
+
     pub(super) fn ended(&self, key: SessionKey, known: Activity) -> Ended {
         Ended::new(Arc::clone(&self.0), key, known)
     }

@@ -7,6 +7,5 @@ pub(crate) mod ended;
 pub(crate) mod parts;
 pub(crate) mod session_handle;
 pub(crate) mod session_user;
-mod side_by_side;
 mod user_sessions;
 pub(crate) mod users;

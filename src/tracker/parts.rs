@@ -69,6 +69,8 @@ pub(super) trait DynTracker: Send + Sync {
     fn sleep(&self, time: Duration) -> Sleep;
     fn users(&self) -> Option<&UserLinks>;
     fn store_failed(&self, operation: StoreOperation, error: &StoreError);
+    /// Reports that a session was ended.
+    fn ended(&self, key: SessionKey);
     fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()>;
     fn load(&self, key: SessionKey) -> BoxFuture<'_, Option<Activity>>;
     /// Asks for the record as a passive request does, so that a near cache can answer.
@@ -102,6 +104,10 @@ impl<T: TrackerParts> DynTracker for T {
     fn store_failed(&self, operation: StoreOperation, error: &StoreError) {
         let observers = self.parts().observers;
         observers.store_failed(operation, Cause::Tracker, error);
+    }
+
+    fn ended(&self, key: SessionKey) {
+        self.parts().observers.ended(key, Cause::Tracker);
     }
 
     fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()> {

@@ -9,16 +9,20 @@ use crate::session::key::SessionKey;
 use crate::session::limits::Limits;
 use crate::session::user::{UserKey, UserLink};
 use crate::session::verdict::Verdict;
+use crate::store::detached::Detached;
 use crate::store::error::StoreError;
 use crate::store::random::random;
+use crate::store::side_by_side::side_by_side;
 use crate::tracker::all_sessions::Tracker;
 use crate::tracker::box_future::BoxFuture;
 use crate::tracker::session_user::{Admission, SessionUser, UserSession};
-use crate::tracker::side_by_side::side_by_side;
 use crate::tracker::users::{UserLinks, WhenFull};
 
 /// How many ids of a session are followed to its newest.
 const MOST_IDS: usize = 64;
+
+/// How many sessions one operation of the store ends.
+const MOST_AT_ONCE: usize = 500;
 
 /// How long a link stays without a session. It is written before the session begins, so its session
 /// may be on its way.
@@ -347,10 +351,36 @@ impl Tracker {
         })
     }
 
+    /// Ends sessions under all their ids, also if the caller is dropped meanwhile.
     async fn end_each(&self, sessions: Vec<SessionKey>) -> Result<usize, StoreError> {
+        let tracker = self.clone();
+        Detached::new(async move {
+            let mut ended = 0;
+            for sessions in sessions.chunks(MOST_AT_ONCE) {
+                ended += tracker.end_some(sessions.to_vec()).await?;
+            }
+            Ok(ended)
+        })
+        .await
+    }
+
+    async fn end_some(&self, sessions: Vec<SessionKey>) -> Result<usize, StoreError> {
+        let keep_until = self.policy().keep_revoked_until(self.now());
+        let revoke = self.users()?.store().revoke_many(sessions, keep_until);
+        let revoked = self.reported(StoreOperation::LogOut, revoke).await?;
+        let mut with_other_ids = Vec::new();
+        for (key, before) in &revoked {
+            if !before.is_revoked() {
+                self.report_end(*key);
+            }
+            if before.next_id().is_some() {
+                with_other_ids.push(*key);
+            }
+        }
+        // The other ids of a session form a ring, which is walked.
         let end = |key| -> BoxFuture<'_, bool> { Box::pin(self.revoke(key)) };
-        let ended = side_by_side(sessions.into_iter().map(end).collect()).await?;
-        Ok(ended.into_iter().filter(|was_known| *was_known).count())
+        side_by_side(with_other_ids.into_iter().map(end).collect()).await?;
+        Ok(revoked.len())
     }
 
     /// Waits for an operation on links, and reports its failure.

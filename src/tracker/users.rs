@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
@@ -133,6 +134,11 @@ pub(crate) trait DynUserStore: Send + Sync {
     fn links_of(&self, user: UserKey) -> BoxFuture<'static, Vec<UserLink>>;
     fn link_of(&self, session: SessionKey) -> BoxFuture<'static, Option<(UserKey, UserLink)>>;
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> BoxFuture<'static, ()>;
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> BoxFuture<'static, Vec<(SessionKey, Activity)>>;
 }
 
 struct Limited<St> {
@@ -162,5 +168,13 @@ impl<St: UserStore> DynUserStore for Limited<St> {
 
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> BoxFuture<'static, ()> {
         self.call(self.store.unlink(user, sessions))
+    }
+
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> BoxFuture<'static, Vec<(SessionKey, Activity)>> {
+        self.call(self.store.revoke_many(sessions, keep_until))
     }
 }

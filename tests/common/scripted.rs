@@ -246,6 +246,16 @@ impl UserStore for ScriptedStore {
             now(memory.unlink(user, sessions))
         })
     }
+
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> Answer<Vec<(SessionKey, Activity)>> {
+        self.run(Operation::RevokeMany, move |memory| {
+            now(memory.revoke_many(sessions, keep_until))
+        })
+    }
 }
 
 /// The part of the store that only a near cache needs.

@@ -22,6 +22,8 @@ pub enum UserFault {
     LinkBegins,
     UnlinkRevokes,
     LinkThatIsOverTakesTheListWithIt,
+    RevokeManyMissesSome,
+    RevokeManyAnswersAfterwards,
 }
 
 #[derive(Clone)]
@@ -124,6 +126,23 @@ impl UserStore for UserStoreWith {
             }
         }
         self.memory.unlink(user, sessions)
+    }
+
+    fn revoke_many(
+        &self,
+        mut sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> Answer<Vec<(SessionKey, Activity)>> {
+        if self.is(UserFault::RevokeManyMissesSome) {
+            sessions.truncate(100);
+        }
+        let mut revoked = now(self.memory.revoke_many(sessions, keep_until));
+        if self.is(UserFault::RevokeManyAnswersAfterwards) {
+            for (_, before) in &mut revoked {
+                *before = before.revoked();
+            }
+        }
+        std::future::ready(Ok(revoked))
     }
 }
 

@@ -42,6 +42,11 @@ pub(super) trait Erased: Send + Sync {
     fn links_of(&self, user: UserKey) -> BoxFuture<Vec<UserLink>>;
     fn link_of(&self, session: SessionKey) -> BoxFuture<Option<(UserKey, UserLink)>>;
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> BoxFuture<()>;
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> BoxFuture<Vec<(SessionKey, Activity)>>;
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>>;
     fn kind(&self) -> &'static str;
 }
@@ -128,6 +133,14 @@ impl<S: SharedStore + UserStore> Erased for Typed<S> {
 
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> BoxFuture<()> {
         boxed(self.store.unlink(user, sessions))
+    }
+
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> BoxFuture<Vec<(SessionKey, Activity)>> {
+        boxed(self.store.revoke_many(sessions, keep_until))
     }
 
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>> {

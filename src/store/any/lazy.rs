@@ -201,6 +201,14 @@ impl Erased for LazyStore {
         self.run(|store| store.unlink(user, sessions))
     }
 
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> BoxFuture<Vec<(SessionKey, Activity)>> {
+        self.run(|store| store.revoke_many(sessions, keep_until))
+    }
+
     fn clock(&self) -> BoxFuture<Arc<dyn Clock>> {
         let clock: Arc<dyn Clock> = Arc::new(LazyClock(Arc::clone(&self.state)));
         Box::pin(ready(Ok(clock)))

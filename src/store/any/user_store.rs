@@ -1,6 +1,7 @@
 //! Whose sessions are, for the store that a URL names.
 
 use super::any_store::AnyStore;
+use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
@@ -21,5 +22,13 @@ impl UserStore for AnyStore {
 
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> Self::Future<()> {
         self.erased().unlink(user, sessions)
+    }
+
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> Self::Future<Vec<(SessionKey, Activity)>> {
+        self.erased().revoke_many(sessions, keep_until)
     }
 }

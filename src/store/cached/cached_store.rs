@@ -179,7 +179,7 @@ impl<R: SharedStore> CachedStore<R> {
         self.len() == 0
     }
 
-    fn cache(&self) -> Arc<Cache<R>> {
+    pub(super) fn cache(&self) -> Arc<Cache<R>> {
         Arc::clone(&self.0.cache)
     }
 }

@@ -1,7 +1,12 @@
 //! Whose sessions are, behind a near cache: every question goes to the shared store.
 
+use std::sync::Arc;
+
+use super::cache::ForgetOnDrop;
 use super::cached_store::CachedStore;
 use super::future::CachedFuture;
+use super::shard::HashedKey;
+use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
@@ -23,5 +28,23 @@ impl<R: SharedStore + UserStore> UserStore for CachedStore<R> {
 
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> CachedFuture<()> {
         CachedFuture::passed_on(self.shared().unlink(user, sessions))
+    }
+
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> CachedFuture<Vec<(SessionKey, Activity)>> {
+        let cache = self.cache();
+        CachedFuture::boxed(async move {
+            let keys: Vec<_> = sessions.iter().map(|key| cache.hashed(*key)).collect();
+            let forget = |key: &HashedKey| ForgetOnDrop::new(Arc::clone(&cache), *key);
+            let _forget: Vec<_> = keys.iter().map(forget).collect();
+            let revoked = cache.shared.revoke_many(sessions, keep_until).await;
+            for key in keys {
+                cache.shard(key).drop_activity(key);
+            }
+            revoked.map_err(Into::into)
+        })
     }
 }

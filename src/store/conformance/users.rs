@@ -2,6 +2,7 @@
 
 use super::report::Report;
 use super::subject::{MINUTE, Outcome, Subject, answered, expect, fresh_key};
+use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::user::{UserKey, UserLink};
 use crate::store::user_store::UserStore;
@@ -51,6 +52,12 @@ pub async fn check_users<S: UserStore>(store: &S) {
         .await;
     report
         .add("a link stays until its time", stays(subject))
+        .await;
+    report
+        .add(
+            "revoke_many ends each session as revoke does",
+            revokes_many(subject),
+        )
         .await;
     report.finish();
 }
@@ -216,4 +223,42 @@ async fn stays<S: UserStore>(subject: &Subject<'_, S>) -> Outcome {
     let mut expected = vec![stays, newer];
     expected.sort_unstable_by_key(UserLink::session);
     expect("links_of", found, expected)
+}
+
+async fn revokes_many<S: UserStore>(subject: &Subject<'_, S>) -> Outcome {
+    let next = fresh_key();
+    let mut expected = Vec::new();
+    for number in 0..MANY {
+        let began = Activity::began(subject.start);
+        let activity = match number % 3 {
+            0 => began.with_next_id(Some(next)),
+            1 => began.revoked(),
+            _ => began.active_at(subject.after(MINUTE)),
+        };
+        expected.push(subject.created(activity).await?);
+    }
+    let mut sessions: Vec<_> = expected.iter().map(|(session, _)| *session).collect();
+    sessions.push(fresh_key());
+    let (other, stays) = subject.begun().await?;
+    let keep_until = subject.keep_for_a_day();
+    let revoked = subject.store.revoke_many(sessions, keep_until).await;
+    let mut revoked = answered("revoke_many", revoked)?;
+    revoked.sort_unstable_by_key(|(session, _)| *session);
+    expected.sort_unstable_by_key(|(session, _)| *session);
+    expect("revoke_many", revoked, expected.clone())?;
+    for (session, before) in expected {
+        let after = Some(before.revoked());
+        subject
+            .expect_record("after revoke_many", session, after)
+            .await?;
+    }
+    let none = subject.store.revoke_many(Vec::new(), keep_until).await;
+    expect(
+        "revoke_many of none",
+        answered("revoke_many", none)?,
+        Vec::new(),
+    )?;
+    subject
+        .expect_record("of a session that was not named", other, Some(stays))
+        .await
 }

@@ -142,6 +142,8 @@ pub enum TimedOperation {
     LinkOf,
     /// [`UserStore::unlink`](crate::UserStore::unlink).
     Unlink,
+    /// [`UserStore::revoke_many`](crate::UserStore::revoke_many).
+    RevokeMany,
 }
 
 impl TimedOperation {
@@ -161,6 +163,7 @@ impl TimedOperation {
             Self::LinksOf => "links_of",
             Self::LinkOf => "link_of",
             Self::Unlink => "unlink",
+            Self::RevokeMany => "revoke_many",
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::future::ready;
 
 use super::memory_store::MemoryStore;
+use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
+use crate::store::activity_store::ActivityStore;
 use crate::store::user_store::UserStore;
 
 impl UserStore for MemoryStore {
@@ -25,5 +27,17 @@ impl UserStore for MemoryStore {
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> Self::Future<()> {
         self.links().remove(user, &sessions);
         ready(Ok(()))
+    }
+
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> Self::Future<Vec<(SessionKey, Activity)>> {
+        let revoke = |session| {
+            let Ok(before) = self.revoke(session, keep_until).into_inner();
+            before.map(|before| (session, before))
+        };
+        ready(Ok(sessions.into_iter().filter_map(revoke).collect()))
     }
 }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use super::error::RedisStoreError;
 use super::redis_store::RedisStore;
+use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
+use crate::store::side_by_side::side_by_side;
 use crate::store::user_store::UserStore;
 
 impl UserStore for RedisStore {
@@ -34,6 +37,25 @@ impl UserStore for RedisStore {
             operations
                 .in_time(|| operations.unlink(user, &sessions))
                 .await
+        })
+    }
+
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> Self::Future<Vec<(SessionKey, Activity)>> {
+        let operations = Arc::clone(self.operations());
+        Box::pin(async move {
+            let revoke = |session| {
+                let operations = Arc::clone(&operations);
+                Box::pin(async move {
+                    let before = operations.revoke(session, keep_until).await?;
+                    Ok::<_, RedisStoreError>(before.map(|before| (session, before)))
+                })
+            };
+            let found = side_by_side(sessions.into_iter().map(revoke).collect()).await?;
+            Ok(found.into_iter().flatten().collect())
         })
     }
 }

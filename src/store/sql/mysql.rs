@@ -209,7 +209,7 @@ impl Dialect for MySql {
             sweep_time: text(format!(
                 "SELECT {NOW} FROM `{table}_sweep` WHERE id = 1 AND sweeper = ?"
             )),
-            users: users::mysql::statements(table, NOW),
+            users: users::mysql::statements(table, NOW, &logged_until),
         }
     }
 

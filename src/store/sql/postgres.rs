@@ -247,7 +247,7 @@ impl Dialect for Postgres {
             sweep_time: text(format!(
                 r#"SELECT {NOW} FROM "{table}_sweep" WHERE id = 1 AND sweeper = $1"#
             )),
-            users: users::postgres::statements(table, NOW),
+            users: users::postgres::statements(table, NOW, &logged_until),
         }
     }
 

@@ -244,7 +244,7 @@ impl Dialect for Sqlite {
             sweep_time: text(format!(
                 r#"SELECT {NOW} FROM "{table}_sweep" WHERE id = 1 AND sweeper = ?"#
             )),
-            users: users::sqlite::statements(table, NOW),
+            users: users::sqlite::statements(table, NOW, &logged_until),
         }
     }
 

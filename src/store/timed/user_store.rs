@@ -1,6 +1,7 @@
 //! The measured store as a store that knows whose sessions are.
 
 use super::timed_store::TimedStore;
+use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
@@ -24,5 +25,15 @@ impl<S: UserStore> UserStore for TimedStore<S> {
 
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> Self::Future<()> {
         self.timed(TimedOperation::Unlink, |store| store.unlink(user, sessions))
+    }
+
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> Self::Future<Vec<(SessionKey, Activity)>> {
+        self.timed(TimedOperation::RevokeMany, |store| {
+            store.revoke_many(sessions, keep_until)
+        })
     }
 }

@@ -3,8 +3,13 @@
 use super::statements::{MOST_REMOVED, UserStatements};
 use crate::store::sql::dialect::text;
 
-/// Writes the statements for the links of this table's sessions. `now` is the database's time.
-pub(in crate::store::sql) fn statements(table: &str, now: &str) -> UserStatements {
+/// Writes the statements for the links of this table's sessions. `now` is the
+/// database's time, and `logged_until` for how long a change is in the log.
+pub(in crate::store::sql) fn statements(
+    table: &str,
+    now: &str,
+    logged_until: &str,
+) -> UserStatements {
     UserStatements {
         migrate: text(format!(
             "CREATE TABLE IF NOT EXISTS `{table}_users` (
@@ -37,6 +42,13 @@ pub(in crate::store::sql) fn statements(table: &str, now: &str) -> UserStatement
             "DELETE linked FROM JSON_TABLE(?, '$[*]' COLUMNS (hex CHAR(32) PATH '$')) AS wanted
             STRAIGHT_JOIN `{table}_users` AS linked ON linked.session = UNHEX(wanted.hex)
             WHERE linked.user_key = ?"
+        )),
+        revoke_many: text(format!(
+            "UPDATE `{table}` SET revoked = TRUE, keep_until = GREATEST(keep_until, ?),
+                logged_until = {logged_until}
+            WHERE id IN (
+                SELECT UNHEX(hex) FROM JSON_TABLE(?, '$[*]' COLUMNS (hex CHAR(32) PATH '$')) AS ended
+            )"
         )),
     }
 }

@@ -3,8 +3,13 @@
 use super::statements::{MOST_REMOVED, UserStatements};
 use crate::store::sql::dialect::text;
 
-/// Writes the statements for the links of this table's sessions. `now` is the database's time.
-pub(in crate::store::sql) fn statements(table: &str, now: &str) -> UserStatements {
+/// Writes the statements for the links of this table's sessions. `now` is the
+/// database's time, and `logged_until` for how long a change is in the log.
+pub(in crate::store::sql) fn statements(
+    table: &str,
+    now: &str,
+    logged_until: &str,
+) -> UserStatements {
     UserStatements {
         migrate: text(format!(
             r#"SELECT pg_advisory_xact_lock(hashtext('{table}'));
@@ -41,6 +46,19 @@ pub(in crate::store::sql) fn statements(table: &str, now: &str) -> UserStatement
             r#"DELETE FROM "{table}_users" WHERE user_key = $2 AND session IN (
                 SELECT decode(key, 'hex') FROM json_array_elements_text($1::json) AS key
             )"#
+        )),
+        // The rows are locked in the order of their keys, so that two nodes never deadlock.
+        revoke_many: text(format!(
+            r#"WITH ended AS (
+                SELECT id FROM "{table}" WHERE id IN (
+                    SELECT decode(key, 'hex') FROM json_array_elements_text($2::json) AS key
+                )
+                ORDER BY id FOR NO KEY UPDATE
+            )
+            UPDATE "{table}" AS stored
+            SET revoked = TRUE, keep_until = greatest(stored.keep_until, $1),
+                logged_until = {logged_until}
+            FROM ended WHERE stored.id = ended.id"#
         )),
     }
 }

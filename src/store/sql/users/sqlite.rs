@@ -3,8 +3,13 @@
 use super::statements::{MOST_REMOVED, UserStatements};
 use crate::store::sql::dialect::text;
 
-/// Writes the statements for the links of this table's sessions. `now` is the database's time.
-pub(in crate::store::sql) fn statements(table: &str, now: &str) -> UserStatements {
+/// Writes the statements for the links of this table's sessions. `now` is the
+/// database's time, and `logged_until` for how long a change is in the log.
+pub(in crate::store::sql) fn statements(
+    table: &str,
+    now: &str,
+    logged_until: &str,
+) -> UserStatements {
     UserStatements {
         migrate: text(format!(
             r#"CREATE TABLE IF NOT EXISTS "{table}_users" (
@@ -39,6 +44,11 @@ pub(in crate::store::sql) fn statements(table: &str, now: &str) -> UserStatement
         unlink: text(format!(
             r#"DELETE FROM "{table}_users"
             WHERE session IN (SELECT unhex(value) FROM json_each(?)) AND user_key = ?"#
+        )),
+        revoke_many: text(format!(
+            r#"UPDATE "{table}" SET revoked = TRUE, keep_until = max(keep_until, ?),
+                logged_until = {logged_until}
+            WHERE id IN (SELECT unhex(value) FROM json_each(?))"#
         )),
     }
 }

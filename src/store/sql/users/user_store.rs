@@ -1,10 +1,12 @@
 //! Whose sessions are, for the stores in SQL.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sqlx::SqlStr;
 
 use super::link_row::{self, LinkRow};
+use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
@@ -66,9 +68,59 @@ impl<DB: SqlDatabase> UserStore for SqlStore<DB> {
             Ok(())
         })
     }
+
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> Self::Future<Vec<(SessionKey, Activity)>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let mut revoked = Vec::with_capacity(sessions.len());
+            for sessions in sessions.chunks(batch::MAX_BATCH) {
+                let (inner, sessions) = (Arc::clone(&inner), sessions.to_vec());
+                let batch = run(
+                    &Arc::clone(&inner).writers().clone(),
+                    move |connection| async move {
+                        inner.revoke_batch(connection, &sessions, keep_until).await
+                    },
+                );
+                revoked.extend(batch.await?);
+            }
+            Ok(revoked)
+        })
+    }
 }
 
 impl<DB: SqlDatabase> Inner<DB> {
+    async fn revoke_batch(
+        &self,
+        mut connection: PooledConnection<DB>,
+        sessions: &[SessionKey],
+        keep_until: Timestamp,
+    ) -> Result<Vec<(SessionKey, Activity)>, SqlError> {
+        let keys = batch::keys(sessions);
+        let load = &self.statements.load_many;
+        let before = connection.fetch(load, std::slice::from_ref(&keys)).await?;
+        let before = before.iter().map(|row| Ok((row.key()?, row.activity()?)));
+        let before = before.collect::<Result<HashMap<_, _>, SqlError>>()?;
+        let revoke = &self.statements.users.revoke_many;
+        let values = [Value::Number(millis(keep_until)), keys.clone()];
+        connection.execute_durably(revoke, &values).await?;
+        // The next id must be as of the revocation. Nothing changes a row that is revoked.
+        let mut revoked = Vec::with_capacity(sessions.len());
+        for row in connection.fetch(load, &[keys]).await? {
+            let (key, after) = (row.key()?, row.activity()?);
+            // A row that was not there a moment ago has just begun.
+            let before = before
+                .get(&key)
+                .copied()
+                .unwrap_or(Activity::began(after.created_at()));
+            revoked.push((key, before.with_next_id(after.next_id())));
+        }
+        Ok(revoked)
+    }
+
     /// Writes, and creates the table first if it is not there.
     async fn write(
         &self,

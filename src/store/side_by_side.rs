@@ -1,18 +1,19 @@
 //! Runs many futures side by side, some at a time.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::task::Poll;
-
-use crate::store::error::StoreError;
-use crate::tracker::box_future::BoxFuture;
 
 /// How many are under way. A pool of connections has fewer, and a server takes these at once.
 const MOST: usize = 64;
 
 /// Runs the futures side by side. Returns what they return, in their order, or the first error.
-pub(super) async fn side_by_side<T>(futures: Vec<BoxFuture<'_, T>>) -> Result<Vec<T>, StoreError> {
+pub(crate) async fn side_by_side<F, T, E>(futures: Vec<F>) -> Result<Vec<T>, E>
+where
+    F: Future<Output = Result<T, E>> + Unpin,
+{
     let mut waiting = futures.into_iter().enumerate();
-    let mut under_way: Vec<(usize, BoxFuture<'_, T>)> = Vec::new();
+    let mut under_way: Vec<(usize, F)> = Vec::new();
     let mut done: Vec<(usize, T)> = Vec::new();
     poll_fn(|cx| {
         loop {
@@ -22,7 +23,7 @@ pub(super) async fn side_by_side<T>(futures: Vec<BoxFuture<'_, T>>) -> Result<Ve
             }
             let before = under_way.len();
             let mut failed = None;
-            under_way.retain_mut(|(index, future)| match future.as_mut().poll(cx) {
+            under_way.retain_mut(|(index, future)| match Pin::new(future).poll(cx) {
                 Poll::Ready(Ok(value)) => {
                     done.push((*index, value));
                     false
@@ -53,11 +54,12 @@ mod tests {
     use tokio::task::yield_now;
 
     use super::*;
+    use crate::store::error::StoreError;
 
     #[tokio::test]
     async fn all_run_some_at_a_time_and_answer_in_order() {
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let run = |number: usize| -> BoxFuture<'_, usize> {
+        let run = |number: usize| -> Pin<Box<dyn Future<Output = Result<usize, StoreError>> + '_>> {
             let (now, most) = (&now, &most);
             Box::pin(async move {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -75,7 +77,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_error_ends_it() {
-        let run = |number: usize| -> BoxFuture<'_, usize> {
+        let run = |number: usize| -> Pin<Box<dyn Future<Output = Result<usize, StoreError>> + '_>> {
             Box::pin(async move {
                 match number {
                     100 => Err(StoreError::failed("down")),
