@@ -22,6 +22,7 @@ mod reverse_proxy {
     mod options;
     mod sessions;
     mod streaming;
+    mod users;
     mod websocket;
 }
 

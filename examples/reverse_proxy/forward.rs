@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::upgrade;
@@ -15,7 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_login_timeout::SessionHandle;
 
-use crate::{headers, tunnel};
+use crate::{headers, tunnel, users};
 
 /// The body of the application's response as it comes in, or a short one of the proxy's.
 pub type Body = Either<Incoming, Full<Bytes>>;
@@ -25,17 +25,23 @@ pub type Body = Either<Incoming, Full<Bytes>>;
 pub struct Forward {
     upstream: Authority,
     client: Client<HttpConnector, Incoming>,
+    /// The response header that says whose a session is.
+    user_header: Option<HeaderName>,
 }
 
 impl Forward {
-    pub fn to(upstream: Authority) -> Self {
+    pub fn to(upstream: Authority, user_header: Option<HeaderName>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Self { upstream, client }
+        Self {
+            upstream,
+            client,
+            user_header,
+        }
     }
 
     /// Passes one request on and returns its response. No body is held in memory.
@@ -57,6 +63,9 @@ impl Forward {
             }
         };
         headers::strip_hop_by_hop(response.headers_mut());
+        if let Some(header) = &self.user_header {
+            users::take_out(header, &mut response);
+        }
         *response.version_mut() = Version::default();
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return response.map(Either::Left);

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tower_login_timeout::{ActivityStore, BoxError, Clock};
+use tower_login_timeout::{BoxError, Clock, UserStore};
 
 use configuration::Configuration;
 use forward::Forward;
@@ -62,6 +62,7 @@ mod ready;
 mod reload;
 mod serve;
 mod tunnel;
+mod users;
 // With settings, the library itself reads where pages are answered.
 #[cfg(all(feature = "browser", not(feature = "serde")))]
 mod with_browser;
@@ -115,14 +116,16 @@ async fn run(options: Options) -> Result<(), BoxError> {
 async fn serve(
     options: Options,
     configuration: Configuration,
-    store: impl ActivityStore,
+    store: impl UserStore,
     clock: impl Clock + Clone,
     origin: impl Ready,
 ) -> Result<(), BoxError> {
+    let users = users::of(&options)?;
     let layer = move |configuration: &Configuration| {
         let layer = configuration
             .layer(store.clone())?
             .with_clock(clock.clone());
+        let layer = users::remembered(users.as_ref(), layer);
         Ok::<_, BoxError>(match configuration.metrics() {
             Some(_) => metrics::observed(layer),
             None => layer,
@@ -130,7 +133,10 @@ async fn serve(
     };
     let (in_force, current) = watch::channel(InForce {
         layer: layer(&configuration)?,
-        forward: Forward::to(configuration.upstream().clone()),
+        forward: Forward::to(
+            configuration.upstream().clone(),
+            options.user_header.clone(),
+        ),
     });
 
     let address = configuration.listen();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Uri};
+use http::{HeaderName, HeaderValue, Uri};
 
 /// Puts idle and absolute session timeouts in front of an application.
 // The store's URL may hold a password. So there is no `Debug`, and clap does not parse the URL,
@@ -101,6 +101,23 @@ pub struct Options {
     /// Tell live sessions how many seconds they have left, in `login-timeout-remaining`
     #[arg(long)]
     pub remaining_header: bool,
+
+    /// The response header by which the application says whose session it begins; it is taken out
+    #[arg(long, value_name = "NAME")]
+    pub user_header: Option<HeaderName>,
+
+    /// The secret under which the ids of users are hashed, the same on all nodes
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "LOGIN_TIMEOUT_USER_SECRET",
+        hide_env_values = true
+    )]
+    pub user_secret: Option<String>,
+
+    /// How many sessions a user may have; a further log-in ends the oldest
+    #[arg(long, value_name = "NUMBER", requires = "user_header")]
+    pub max_sessions: Option<usize>,
 
     /// Answer pages there: the state of their session, and a script that warns before its end
     #[arg(long, value_name = "PATH", value_parser = path)]
