@@ -136,13 +136,13 @@ async fn end_others(session: &SessionHandle) -> usize {
 /// The user's list has the session under its newest id, once, with its label.
 #[tokio::test]
 async fn a_new_id_of_a_session_belongs_to_the_same_user() {
-    let site = site();
+    let store = MemoryStore::new();
+    let site = behind(store.clone(), users());
     let tracker = site.layer.tracker();
     let phone = SessionUser::new("ada").with_label("phone");
     let _ = tracker.start_for(phone, "a").await.unwrap();
     site.setting(request("/", "a"), &["sid=b"]).await;
     assert_eq!(keys(&tracker, "ada").await, ids(&["b"]));
-    // Long after the old id's record is gone, too.
     let mut before = "b";
     for id in ["c", "d", "e", "f"] {
         for _ in 0..4 {
@@ -154,6 +154,10 @@ async fn a_new_id_of_a_session_belongs_to_the_same_user() {
         before = id;
     }
     assert_eq!(keys(&tracker, "ada").await, ids(&["f"]));
+    // The link of the newest id counts when the records of the others are gone.
+    let (user, _) = store.link_of(SessionKey::of("f")).await.unwrap().unwrap();
+    let first = store.link_of(SessionKey::of("a")).await.unwrap();
+    assert_eq!(first.map(|(user, _)| user), Some(user));
     let sessions = tracker.sessions_of("ada").await.unwrap();
     assert_eq!(sessions[0].label(), "phone");
     assert_eq!(tracker.end_all_of("ada").await.unwrap(), 1);
