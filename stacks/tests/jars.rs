@@ -1,7 +1,7 @@
 //! Attempts to get past the layer to real frameworks.
 
 use tower_login_timeout::SessionKey;
-use tower_login_timeout_frameworks::{ID, Kind, Site};
+use tower_login_timeout_stacks::jars::{ID, Kind, Site};
 
 /// Returns the key under which the layer knows the session with this cookie.
 async fn revoke(site: &Site, kind: Kind, cookie: &str) {
