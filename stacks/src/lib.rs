@@ -8,4 +8,7 @@ pub mod visitor;
 mod pages {
     #[doc = include_str!("../../docs/beside-axum-login.md")]
     struct BesideAxumLogin;
+
+    #[doc = include_str!("../../docs/beside-tower-sessions.md")]
+    struct BesideTowerSessions;
 }
