@@ -1,6 +1,8 @@
-//! What the tests of the stacks share: a visitor with a browser's cookies, and sites with jars.
+//! What the tests of the stacks share: a visitor with a browser's cookies, sites with jars, and a
+//! codec for gRPC.
 
 pub mod jars;
+pub mod text;
 pub mod visitor;
 
 /// The code of the pages in `docs` compiles, and what can run there runs.
@@ -11,4 +13,7 @@ mod pages {
 
     #[doc = include_str!("../../docs/beside-tower-sessions.md")]
     struct BesideTowerSessions;
+
+    #[doc = include_str!("../../docs/beside-private-cookies.md")]
+    struct BesidePrivateCookies;
 }
