@@ -16,4 +16,7 @@ mod pages {
 
     #[doc = include_str!("../../docs/beside-private-cookies.md")]
     struct BesidePrivateCookies;
+
+    #[doc = include_str!("../../docs/beside-tonic.md")]
+    struct BesideTonic;
 }
