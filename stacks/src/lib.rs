@@ -19,4 +19,7 @@ mod pages {
 
     #[doc = include_str!("../../docs/beside-tonic.md")]
     struct BesideTonic;
+
+    #[doc = include_str!("../../docs/beside-openid-connect.md")]
+    struct BesideOpenIdConnect;
 }
