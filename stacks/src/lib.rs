@@ -22,4 +22,10 @@ mod pages {
 
     #[doc = include_str!("../../docs/beside-openid-connect.md")]
     struct BesideOpenIdConnect;
+
+    #[doc = include_str!("../../docs/order-of-layers.md")]
+    struct OrderOfLayers;
+
+    #[doc = include_str!("../../docs/beside-hyper.md")]
+    struct BesideHyper;
 }
