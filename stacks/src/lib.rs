@@ -28,4 +28,7 @@ mod pages {
 
     #[doc = include_str!("../../docs/beside-hyper.md")]
     struct BesideHyper;
+
+    #[doc = include_str!("../../docs/beside-htmx.md")]
+    struct BesideHtmx;
 }

@@ -62,3 +62,8 @@ fn openid_runs() {
 fn order_runs() {
     runs("order");
 }
+
+#[test]
+fn htmx_runs() {
+    runs("htmx");
+}
