@@ -15,6 +15,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_login_timeout::SessionHandle;
 
+use crate::options::Options;
+use crate::trusted::TrustedProxies;
 use crate::{headers, tunnel, users};
 
 /// The body of the application's response as it comes in, or a short one of the proxy's.
@@ -24,13 +26,14 @@ pub type Body = Either<Incoming, Full<Bytes>>;
 #[derive(Clone)]
 pub struct Forward {
     upstream: Authority,
+    trusted: TrustedProxies,
     client: Client<HttpConnector, Incoming>,
     /// The response header that says whose a session is.
     user_header: Option<HeaderName>,
 }
 
 impl Forward {
-    pub fn to(upstream: Authority, user_header: Option<HeaderName>) -> Self {
+    pub fn to(upstream: Authority, options: &Options) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
         connector.set_nodelay(true);
@@ -39,8 +42,9 @@ impl Forward {
             .build(connector);
         Self {
             upstream,
+            trusted: TrustedProxies::new(options.trusted_proxy.clone()),
             client,
-            user_header,
+            user_header: options.user_header.clone(),
         }
     }
 
@@ -102,7 +106,8 @@ impl Forward {
         headers::strip_hop_by_hop(&mut parts.headers);
         headers::strip_odd_names(&mut parts.headers);
         headers::join_cookies(&mut parts.headers);
-        headers::add_forwarded(&mut parts.headers, client.ip(), host);
+        let sender = self.trusted.sender(client.ip());
+        headers::add_forwarded(&mut parts.headers, client.ip(), host, sender);
         if takes_trailers {
             headers::ask_for_trailers(&mut parts.headers);
         }

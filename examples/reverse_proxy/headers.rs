@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use http::header::{CONNECTION, COOKIE, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
+
+use crate::trusted::Sender;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -50,7 +53,14 @@ pub fn strip_odd_names(headers: &mut HeaderMap) {
 }
 
 /// Adds what the application should know of the client, and of the host that the client asked.
-pub fn add_forwarded(headers: &mut HeaderMap, client: IpAddr, host: Option<HeaderValue>) {
+///
+/// What a trusted proxy says of the client's scheme and host stays, if it says one thing.
+pub fn add_forwarded(
+    headers: &mut HeaderMap,
+    client: IpAddr,
+    host: Option<HeaderValue>,
+    sender: Sender,
+) {
     let mut chain: Vec<u8> = Vec::new();
     for line in headers.get_all(X_FORWARDED_FOR) {
         chain.extend(line.as_bytes());
@@ -60,12 +70,33 @@ pub fn add_forwarded(headers: &mut HeaderMap, client: IpAddr, host: Option<Heade
     if let Ok(chain) = HeaderValue::from_bytes(&chain) {
         headers.insert(X_FORWARDED_FOR, chain);
     }
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    let said = |name: HeaderName| match sender {
+        Sender::TrustedProxy => only(headers, &name),
+        Sender::Client => None,
+    };
+    let proto = said(X_FORWARDED_PROTO).filter(|proto| *proto == "http" || *proto == "https");
+    let forwarded_host = said(X_FORWARDED_HOST).filter(|host| is_host(host));
+    let http = HeaderValue::from_static("http");
+    headers.insert(X_FORWARDED_PROTO, proto.unwrap_or(http));
     headers.remove(X_FORWARDED_HOST);
+    if let Some(host) = forwarded_host.or_else(|| host.clone()) {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
     if let Some(host) = host {
-        headers.insert(X_FORWARDED_HOST, host.clone());
         headers.insert(HOST, host);
     }
+}
+
+/// Returns the value of a header that is there once.
+fn only(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    values.next().is_none().then(|| value.clone())
+}
+
+fn is_host(value: &HeaderValue) -> bool {
+    let is_authority = |text: &str| !text.contains('@') && text.parse::<Authority>().is_ok();
+    value.to_str().is_ok_and(is_authority)
 }
 
 /// Joins the lines of cookies. HTTP/2 splits them, and HTTP/1 must not have several (RFC 9113,

@@ -61,6 +61,7 @@ mod options;
 mod ready;
 mod reload;
 mod serve;
+mod trusted;
 mod tunnel;
 mod users;
 // With settings, the library itself reads where pages are answered.

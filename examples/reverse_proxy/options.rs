@@ -8,6 +8,8 @@ use clap::{Parser, ValueEnum};
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Uri};
 
+use crate::trusted::TrustedProxy;
+
 /// Puts idle and absolute session timeouts in front of an application.
 // The store's URL may hold a password. So there is no `Debug`, and clap does not parse the URL,
 // because its error would show it.
@@ -28,6 +30,11 @@ pub struct Options {
     /// The application, such as http://127.0.0.1:8000
     #[arg(long, value_name = "URL", value_parser = upstream, required_unless_present = "config")]
     pub upstream: Option<Authority>,
+
+    /// A proxy in front of this one, such as 10.0.0.1 or 10.0.0.0/8: its `X-Forwarded-Proto` and
+    /// `X-Forwarded-Host` are kept; repeatable
+    #[arg(long, value_name = "CIDR|IP")]
+    pub trusted_proxy: Vec<TrustedProxy>,
 
     /// The name of the application's session cookie
     #[arg(long, value_name = "NAME", required_unless_present = "config")]

@@ -44,8 +44,7 @@ pub async fn at_each_signal<St: ActivityStore>(
                 in_force.send_modify(|in_force| {
                     in_force.layer = layer;
                     if renewed.upstream() != configuration.upstream() {
-                        let header = options.user_header.clone();
-                        in_force.forward = Forward::to(renewed.upstream().clone(), header);
+                        in_force.forward = Forward::to(renewed.upstream().clone(), &options);
                     }
                 });
                 configuration = renewed;

@@ -73,6 +73,59 @@ async fn the_application_is_told_who_asked_for_which_host() {
     assert!(!later.contains("forged"), "{later}");
 }
 
+const OF_A_PROXY: [&str; 2] = ["x-forwarded-proto: https", "x-forwarded-host: shop.example"];
+
+#[tokio::test]
+async fn a_trusted_proxy_tells_the_scheme_and_the_host() {
+    for trusted in ["127.0.0.1", "127.0.0.0/8", "0.0.0.0/0"] {
+        let proxy = proxy(
+            website::start().await,
+            &["--trusted-proxy", "192.0.2.1", "--trusted-proxy", trusted],
+        );
+        let passed = ask(proxy.address, &get("/headers", &OF_A_PROXY)).await.body;
+        for line in OF_A_PROXY.into_iter().chain(["host: site.example"]) {
+            let found = passed.lines().filter(|found| *found == line).count();
+            assert_eq!(found, 1, "{trusted}: {line}\n{passed}");
+        }
+        let nothing = ask(proxy.address, &get("/headers", &[])).await.body;
+        assert!(nothing.contains("x-forwarded-proto: http\n"), "{nothing}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_tells_nothing() {
+    let website = website::start().await;
+    for trusted in ["127.0.0.2", "126.0.0.0/8", "127.0.0.2/31", "::/0"] {
+        let proxy = proxy(website, &["--trusted-proxy", trusted]);
+        let passed = ask(proxy.address, &get("/headers", &OF_A_PROXY)).await.body;
+        assert!(passed.contains("x-forwarded-proto: http\n"), "{passed}");
+        assert!(!passed.contains("shop.example"), "{passed}");
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_that_says_two_things_or_nonsense_tells_nothing() {
+    let proxy = proxy(website::start().await, &["--trusted-proxy", "127.0.0.1"]);
+    for (said, wrong) in [
+        (
+            &["x-forwarded-proto: https", "x-forwarded-proto: http"][..],
+            "https",
+        ),
+        (&["x-forwarded-proto: https, http"], "https"),
+        (&["x-forwarded-proto: javascript"], "javascript"),
+        (&["x-forwarded-host: a.example, b.example"], "a.example"),
+        (&["x-forwarded-host: a.example/path"], "a.example"),
+        (&["x-forwarded-host: me@a.example"], "a.example"),
+    ] {
+        let passed = ask(proxy.address, &get("/headers", said)).await.body;
+        assert!(!passed.contains(wrong), "{said:?}: {passed}");
+        assert!(
+            passed.contains("x-forwarded-host: site.example\n"),
+            "{passed}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn headers_of_one_connection_are_not_passed_on() {
     let (script, proxy) = scripted(&[]).await;
