@@ -75,7 +75,7 @@ pub fn add_forwarded(
         Sender::Client => None,
     };
     let proto = said(X_FORWARDED_PROTO).filter(|proto| *proto == "http" || *proto == "https");
-    let forwarded_host = said(X_FORWARDED_HOST).filter(|host| is_host(host));
+    let forwarded_host = said(X_FORWARDED_HOST).filter(is_host);
     let http = HeaderValue::from_static("http");
     headers.insert(X_FORWARDED_PROTO, proto.unwrap_or(http));
     headers.remove(X_FORWARDED_HOST);
