@@ -134,10 +134,7 @@ async fn serve(
     };
     let (in_force, current) = watch::channel(InForce {
         layer: layer(&configuration)?,
-        forward: Forward::to(
-            configuration.upstream().clone(),
-            options.user_header.clone(),
-        ),
+        forward: Forward::to(configuration.upstream().clone(), &options),
     });
 
     let address = configuration.listen();
