@@ -106,15 +106,7 @@ mod tests {
         ] {
             assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in [
-            "",
-            "15",
-            "m",
-            "-1s",
-            "15 minuten",
-            "99999999999999999999h",
-            "9999999999y",
-        ] {
+        for text in ["", "15", "m", "-1s", "15 minuten", "99999999999999999999h"] {
             let error = time(text).unwrap_err();
             assert!(error.contains("is no time"), "{text}: {error}");
         }
