@@ -18,7 +18,7 @@ use crate::common::databases::{Held, Shared, mariadb_url, start_mariadb};
 
 use super::change_log::{Nodes, tests_of_the_change_log};
 use super::suite::{
-    Inside, NOON, SECOND, Subject, begin, hex, one_connection, tests_of_every_database,
+    Inside, NOON, SECOND, Subject, begin, eventually, hex, one_connection, tests_of_every_database,
     tests_of_every_server,
 };
 
@@ -155,13 +155,19 @@ async fn the_log_is_read_through_its_index() {
     // Half of them have changed, long ago.
     let change = "UPDATE by_index SET logged_until = 1700000000000 LIMIT 25000";
     subject.inside.run(change.to_owned()).await;
-    let changed = begin(&subject.store, "changed", NOON).await;
-    subject.store.revoke(changed, NOON).await.unwrap();
     let rows_read = async || {
         let sql = "SELECT CAST(rows_read AS SIGNED) FROM information_schema.table_statistics
             WHERE table_schema = 'app' AND table_name = 'by_index'";
         subject.inside.number(sql.to_owned()).await
     };
+    let before = rows_read().await;
+    let changed = begin(&subject.store, "changed", NOON).await;
+    subject.store.revoke(changed, NOON).await.unwrap();
+    // The first operation starts a sweep, which reads a page.
+    eventually("the sweep has read its page", SECOND * 20, async || {
+        rows_read().await - before >= 1000
+    })
+    .await;
     let before = rows_read().await;
     let read = subject
         .store
