@@ -107,6 +107,8 @@ impl<St: ActivityStore> Recording<St> {
 
     /// Starts the write of a new id: it begins a session, or continues the live one that was
     /// presented.
+    // Few responses change a session, and all pay for what is in their way.
+    #[cold]
     fn of_new_id(
         config: &Arc<ConfigHandle<St>>,
         state: &SessionState,
@@ -182,6 +184,7 @@ impl<St: ActivityStore> Recording<St> {
 
     /// Starts the write of what comes with an id that the client has already: limits, and whose the
     /// session is, if there is either.
+    #[cold]
     fn of_same_id(
         config: &Arc<ConfigHandle<St>>,
         state: &SessionState,
