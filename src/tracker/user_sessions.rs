@@ -1,5 +1,6 @@
 //! The sessions of a user: whose a session is, which a user has, and their end.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -30,14 +31,6 @@ const YOUNG: Duration = Duration::from_secs(60);
 
 /// Of so many log-ins, about one takes the links of sessions that are over out of the user's list.
 const TIDIED_BY: u64 = 32;
-
-/// What a link leads to.
-enum Found {
-    /// The session lives, under this id.
-    Live(SessionKey, Activity),
-    /// The session is over, or never began.
-    Over,
-}
 
 impl Tracker {
     /// Begins a session for a user with this id, now, with the policy's limits. It replaces the
@@ -104,15 +97,11 @@ impl Tracker {
     /// # Errors
     ///
     /// As [`start_for`](Tracker::start_for).
-    pub async fn has_room_for(&self, user: &str) -> Result<Admission, StoreError> {
-        let Some((most, WhenFull::RefuseNew)) = self.users()?.settings.limit() else {
-            return Ok(Admission::Begun);
-        };
-        Ok(if self.sessions_of(user).await?.len() < most {
-            Admission::Begun
-        } else {
-            Admission::Refused
-        })
+    pub async fn has_room_for(&self, user: &str) -> Result<bool, StoreError> {
+        match self.users()?.settings.limit() {
+            Some((most, WhenFull::RefuseNew)) => Ok(self.sessions_of(user).await?.len() < most),
+            Some((_, WhenFull::EndOldest)) | None => Ok(true),
+        }
     }
 
     /// Returns the live sessions of this user, the last active one first.
@@ -135,9 +124,7 @@ impl Tracker {
     ///
     /// As [`start_for`](Tracker::start_for). Sessions that were ended before the error stay ended.
     pub async fn end_all_of(&self, user: &str) -> Result<usize, StoreError> {
-        let user = self.users()?.settings.key(user);
-        let sessions = self.live_sessions(user).await?;
-        self.end_each(sessions.iter().map(UserSession::key).collect())
+        self.end_all_but(self.users()?.settings.key(user), None)
             .await
     }
 
@@ -151,9 +138,10 @@ impl Tracker {
         &self,
         session: impl Into<SessionKey> + Send,
     ) -> Result<usize, StoreError> {
-        let sessions = self.sessions_beside(session.into()).await?;
-        let others = sessions.iter().filter(|each| !each.is_current());
-        self.end_each(others.map(UserSession::key).collect()).await
+        match self.user_of(session.into()).await? {
+            (newest, Some(user)) => self.end_all_but(user, Some(newest)).await,
+            (_, None) => Ok(0),
+        }
     }
 
     /// Returns the live sessions of the user whose session this is, with this one marked. There are
@@ -162,16 +150,11 @@ impl Tracker {
         &self,
         session: SessionKey,
     ) -> Result<Vec<UserSession>, StoreError> {
-        let link = self.users()?.store().link_of(session);
-        let Some((user, _)) = self.reported(StoreOperation::Check, link).await? else {
-            return Ok(Vec::new());
+        let (newest, user) = self.user_of(session).await?;
+        let mut sessions = match user {
+            Some(user) => self.live_sessions(user).await?,
+            None => Vec::new(),
         };
-        // The session may have another id by now.
-        let newest = match self.follow(session).await? {
-            Found::Live(newest, _) => newest,
-            Found::Over => session,
-        };
-        let mut sessions = self.live_sessions(user).await?;
         for each in &mut sessions {
             each.is_current = each.key == newest;
         }
@@ -185,11 +168,11 @@ impl Tracker {
         session: SessionKey,
         activity: &Activity,
     ) -> Result<Admission, StoreError> {
-        let admission = self.has_room_for(user.user()).await?;
-        if admission == Admission::Begun {
-            self.link(user, session, activity).await?;
+        if !self.has_room_for(user.user()).await? {
+            return Ok(Admission::Refused);
         }
-        Ok(admission)
+        self.link(user, session, activity).await?;
+        Ok(Admission::Begun)
     }
 
     /// Links a session that lives to a user. It ends if the user may have none more.
@@ -287,51 +270,94 @@ impl Tracker {
 
     /// Returns the live sessions of a user, each once. Removes the links that lead nowhere.
     async fn live_sessions(&self, user: UserKey) -> Result<Vec<UserSession>, StoreError> {
-        let store = self.users()?.store();
-        let links = self
-            .reported(StoreOperation::Check, store.links_of(user))
-            .await?;
-        let follow = |link: &UserLink| -> BoxFuture<'_, Found> {
-            let session = link.session();
-            Box::pin(self.follow(session))
-        };
-        let found = side_by_side(links.iter().map(follow).collect()).await?;
-        let mut live: HashMap<SessionKey, UserSession> = HashMap::new();
+        let mut live = HashMap::new();
         let mut over = Vec::new();
-        let old_enough = |link: &UserLink| {
-            let age = self.now().saturating_duration_since(link.linked_at());
-            age > YOUNG
-        };
-        for (link, found) in links.iter().zip(found) {
-            match found {
-                Found::Live(key, activity) => {
-                    let label = link.label().to_owned();
-                    let session = UserSession {
-                        key,
-                        activity,
-                        label,
-                        is_current: false,
-                    };
-                    live.insert(key, session);
+        for (link, found) in self.records_of(user).await? {
+            let verdict = self.policy().decide(found, self.now());
+            match (verdict, found) {
+                (Verdict::Active { .. }, Some(found)) if found.replaced_at().is_none() => {
+                    live.insert(link.session(), (link, found));
                 }
-                Found::Over if old_enough(link) => over.push(link.session()),
-                Found::Over => {}
+                _ if self.is_young(&link) => {}
+                _ => over.push(link.session()),
             }
         }
         if !over.is_empty() {
             // It only tidies up. The next reader tries again.
-            let _ = store.unlink(user, over).await;
+            let _ = self.users()?.store().unlink(user, over).await;
         }
-        let mut live: Vec<_> = live.into_values().collect();
-        live.sort_unstable_by_key(|session| {
-            (std::cmp::Reverse(session.last_activity()), session.key())
+        // While a session is given a new id, both ids live for a moment. The new one names the old
+        // one as its next.
+        let next_ids = live.values().filter_map(|(_, found)| {
+            let next = found.next_id()?;
+            let (_, behind) = live.get(&next)?;
+            (behind.created_at() == found.created_at()).then_some(next)
         });
+        for old in next_ids.collect::<Vec<_>>() {
+            live.remove(&old);
+        }
+        let session = |(link, activity): (UserLink, Activity)| UserSession {
+            key: link.session(),
+            activity,
+            label: link.label().to_owned(),
+            is_current: false,
+        };
+        let mut live: Vec<_> = live.into_values().map(session).collect();
+        live.sort_unstable_by_key(|each| (Reverse(each.last_activity()), each.key()));
         Ok(live)
     }
 
-    /// Follows a session to its newest id.
-    async fn follow(&self, session: SessionKey) -> Result<Found, StoreError> {
-        let (mut key, mut found) = (session, self.activity(session).await?);
+    /// Ends all sessions of a user but one. Returns how many of them were live.
+    ///
+    /// A session that is over by the clock of this node ends too: it may live by another's.
+    async fn end_all_but(
+        &self,
+        user: UserKey,
+        kept: Option<SessionKey>,
+    ) -> Result<usize, StoreError> {
+        let mut sessions = Vec::new();
+        let mut live = 0;
+        for (link, found) in self.records_of(user).await? {
+            // A session that has a new id by now is linked under that, perhaps to another user.
+            let Some(found) = found.filter(|found| found.replaced_at().is_none()) else {
+                continue;
+            };
+            if Some(link.session()) != kept && !found.is_revoked() {
+                sessions.push(link.session());
+                let verdict = self.policy().decide(Some(found), self.now());
+                live += usize::from(matches!(verdict, Verdict::Active { .. }));
+            }
+        }
+        self.end_each(sessions).await?;
+        Ok(live)
+    }
+
+    /// Returns the links of a user, and the record of each session.
+    async fn records_of(
+        &self,
+        user: UserKey,
+    ) -> Result<Vec<(UserLink, Option<Activity>)>, StoreError> {
+        let links = self.users()?.store().links_of(user);
+        let links = self.reported(StoreOperation::Check, links).await?;
+        let load = |link: &UserLink| -> BoxFuture<'_, Option<Activity>> {
+            let session = link.session();
+            Box::pin(self.activity(session))
+        };
+        let records = side_by_side(links.iter().map(load).collect()).await?;
+        Ok(links.into_iter().zip(records).collect())
+    }
+
+    /// Returns whether the session of a link may be about to begin.
+    fn is_young(&self, link: &UserLink) -> bool {
+        self.now().saturating_duration_since(link.linked_at()) <= YOUNG
+    }
+
+    /// Returns a session's newest id, and whose the session is.
+    async fn user_of(
+        &self,
+        session: SessionKey,
+    ) -> Result<(SessionKey, Option<UserKey>), StoreError> {
+        let (mut newest, mut found) = (session, self.activity(session).await?);
         let began = found.map(|found| found.created_at());
         for _ in 0..MOST_IDS {
             let replaced = found.filter(|found| found.replaced_at().is_some());
@@ -343,28 +369,26 @@ impl Tracker {
             let Some(behind) = behind.filter(|behind| Some(behind.created_at()) == began) else {
                 break;
             };
-            (key, found) = (next, Some(behind));
+            (newest, found) = (next, Some(behind));
         }
-        Ok(match (self.policy().decide(found, self.now()), found) {
-            (Verdict::Active { .. }, Some(activity)) => Found::Live(key, activity),
-            _ => Found::Over,
-        })
+        let link = self.users()?.store().link_of(newest);
+        let link = self.reported(StoreOperation::Check, link).await?;
+        Ok((newest, link.map(|(user, _)| user)))
     }
 
     /// Ends sessions under all their ids, also if the caller is dropped meanwhile.
-    async fn end_each(&self, sessions: Vec<SessionKey>) -> Result<usize, StoreError> {
+    async fn end_each(&self, sessions: Vec<SessionKey>) -> Result<(), StoreError> {
         let tracker = self.clone();
         Detached::new(async move {
-            let mut ended = 0;
             for sessions in sessions.chunks(MOST_AT_ONCE) {
-                ended += tracker.end_some(sessions.to_vec()).await?;
+                tracker.end_some(sessions.to_vec()).await?;
             }
-            Ok(ended)
+            Ok(())
         })
         .await
     }
 
-    async fn end_some(&self, sessions: Vec<SessionKey>) -> Result<usize, StoreError> {
+    async fn end_some(&self, sessions: Vec<SessionKey>) -> Result<(), StoreError> {
         let keep_until = self.policy().keep_revoked_until(self.now());
         let revoke = self.users()?.store().revoke_many(sessions, keep_until);
         let revoked = self.reported(StoreOperation::LogOut, revoke).await?;
@@ -380,7 +404,7 @@ impl Tracker {
         // The other ids of a session form a ring, which is walked.
         let end = |key| -> BoxFuture<'_, bool> { Box::pin(self.revoke(key)) };
         side_by_side(with_other_ids.into_iter().map(end).collect()).await?;
-        Ok(revoked.len())
+        Ok(())
     }
 
     /// Waits for an operation on links, and reports its failure.
