@@ -19,8 +19,8 @@ const PER_SECOND: u64 = 5_000;
 const ONE_IN: u64 = 10;
 const KILLED_AFTER: Duration = Duration::from_secs(5);
 const RUN: Duration = Duration::from_secs(25);
-/// How long a master may be silent before its replica takes over, in milliseconds. It is longer than
-/// the near cache's `max_staleness`. The default of Redis is 15 seconds.
+/// How long a master may be silent before its replica takes over, in milliseconds. It is longer
+/// than the near cache's `max_staleness`. The default of Redis is 15 seconds.
 const NODE_TIMEOUT: &str = "8000";
 
 pub(crate) fn run() -> Result<(), BoxError> {

@@ -26,7 +26,8 @@ impl Endpoint {
         }
     }
 
-    /// Returns what follows the path of the endpoint: nothing for the status, or the name of a file.
+    /// Returns what follows the path of the endpoint: nothing for the status, or the name of a
+    /// file.
     #[inline]
     pub(crate) fn name<'a>(&self, path: &'a str) -> Option<&'a str> {
         match path.strip_prefix(&*self.path)? {

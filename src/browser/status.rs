@@ -9,11 +9,8 @@ use http::{HeaderValue, Response};
 use crate::browser::endpoint::nosniff;
 use crate::session::activity::Activity;
 use crate::session::policy::Policy;
-use crate::session::time::Timestamp;
+use crate::session::time::{NO_LIMIT, Timestamp};
 use crate::session::verdict::{Reason, Verdict};
-
-/// More time than any limit that somebody sets: the years that a timestamp has.
-const NO_LIMIT: Duration = Duration::from_millis(Timestamp::MAX.as_unix_millis());
 
 /// The state of a page's session.
 #[derive(Clone, Copy, Debug)]

@@ -72,8 +72,8 @@ use crate::tracker::users::{UserLinks, Users};
 ///
 /// # Streaming responses
 ///
-/// A response of the type `text/event-stream` or `application/grpc` may stay open for hours. It ends
-/// with its session: at the idle timeout, the absolute timeout, or within
+/// A response of the type `text/event-stream` or `application/grpc` may stay open for hours. It
+/// ends with its session: at the idle timeout, the absolute timeout, or within
 /// [`look_every`](LoginTimeoutLayer::with_look_every) after a log-out anywhere. It is no activity
 /// itself. A handler that is told of the user's activity in another way calls
 /// [`SessionHandle::touch`](crate::SessionHandle::touch).
@@ -204,9 +204,9 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     /// Remembers whose sessions are, so that a user's can be [listed](Tracker::sessions_of) and
     /// [ended](Tracker::end_all_of) (OWASP ASVS 5.0, 7.4.3 and 7.5.2), and be limited in number.
     ///
-    /// A log-in that sets a cookie says whose it is by a [`SessionUser`](crate::SessionUser) in the extensions of its
-    /// response. A new id of a session belongs to the same user. A live request costs nothing more,
-    /// and a log-in one write more.
+    /// A log-in that sets a cookie says whose it is by a [`SessionUser`](crate::SessionUser) in the
+    /// extensions of its response. A new id of a session belongs to the same user. A live request
+    /// costs nothing more, and a log-in one write more.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -1,7 +1,6 @@
 //! The responses that leave the layer.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -18,15 +17,12 @@ use crate::request::head::RequestHead;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::policy::StoreFailure;
-use crate::session::time::Timestamp;
+use crate::session::time::NO_LIMIT;
 use crate::session::verdict::{Expired, Reason, Verdict};
 use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::tracker::all_sessions::Tracker;
 use crate::tracker::session_handle::SessionHandle;
-
-/// More time than any limit that somebody sets: the years that a timestamp has.
-const NO_LIMIT: Duration = Duration::from_millis(Timestamp::MAX.as_unix_millis());
 
 const REMAINING: HeaderName = HeaderName::from_static("login-timeout-remaining");
 

@@ -24,8 +24,8 @@ use crate::store::error::StoreError;
 use crate::tracker::all_sessions::Tracker;
 
 impl<St: ActivityStore> LoginTimeoutLayer<St> {
-    /// Answers a page at this path, whatever is wrapped: the state of its session, and a module that
-    /// warns its user before the session ends.
+    /// Answers a page at this path, whatever is wrapped: the state of its session, and a module
+    /// that warns its user before the session ends.
     ///
     /// One line in the page is enough:
     ///

@@ -71,7 +71,7 @@ const OUTCOMES: [Outcome; 12] = [
 /// | `login_timeout_store_errors_total` | `kind` | `timeout`, `failure` |
 /// | `login_timeout_store_events_total` | `event` | `connected`, `lost`, `reconnected`, `log_behind`, `log_cut`, `flush_failed`, `clock_stepped`, `evicted`, `slow` |
 /// | `login_timeout_store_seconds` | `store` | the name that a [`TimedStore`](crate::TimedStore) was given |
-/// | | `operation` | `create`, `begin`, `load`, `touch`, `change`, `revoke`, `touch_many`, `changes_since` |
+/// | | `operation` | `create`, `begin`, `load`, `touch`, `change`, `revoke`, `touch_many`, `changes_since`, `link`, `links_of`, `link_of`, `unlink`, `revoke_many` |
 ///
 /// | `login_timeout_store_up` | `store` | the kind of store: `redis`, `postgres`, `mysql`, `sqlite` |
 /// | `login_timeout_cache_touches_total` | `result` | `hit`, `miss` |
@@ -80,9 +80,9 @@ const OUTCOMES: [Outcome; 12] = [
 /// | `login_timeout_memory_sessions` | | |
 ///
 /// No label holds anything else. The names that end in `_total` are counters. Of them, the 26 of
-/// requests, sessions and stores are there from the start, at zero. `login_timeout_store_seconds` is
-/// a histogram. The others are gauges: `login_timeout_store_up` is 1 while the store is connected
-/// and 0 after its connection was lost, and the rest count sessions, or seconds.
+/// requests, sessions and stores are there from the start, at zero. `login_timeout_store_seconds`
+/// is a histogram. The others are gauges: `login_timeout_store_up` is 1 while the store is
+/// connected and 0 after its connection was lost, and the rest count sessions, or seconds.
 ///
 /// Give this observer to the store too, as an [`ObserveStore`](crate::ObserveStore). What the store
 /// reports is there after its first report. The label `event` names the

@@ -126,6 +126,9 @@ impl Millis {
     }
 }
 
+/// More time than any limit that somebody sets: the years that a timestamp has.
+pub(crate) const NO_LIMIT: Duration = Duration::from_millis(Timestamp::MAX.as_unix_millis());
+
 /// The duration in milliseconds, rounded up so that no wait ends early, capped at `u64::MAX`.
 pub(crate) const fn whole_millis(duration: Duration) -> u64 {
     // Not by `as_nanos`: a division of 128 bits takes as long as all else that is done with a

@@ -8,8 +8,8 @@ use crate::session::touch::Touch;
 use crate::store::activity_store::ActivityStore;
 use crate::store::change_log::{Changes, LogPosition};
 
-/// Names a session, with what [`SharedStore::touch_many`] found: its record as it was, or why it was
-/// not touched.
+/// Names a session, with what [`SharedStore::touch_many`] found: its record as it was, or why it
+/// was not touched.
 pub type TouchAnswer<E> = (SessionKey, Result<Activity, E>);
 
 /// A store that several nodes share. A near cache can stand in front of it.

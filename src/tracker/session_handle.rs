@@ -84,13 +84,13 @@ impl SessionHandle {
         }
     }
 
-    /// Returns a future that completes when the session is over, with the reason: for a WebSocket, a
-    /// stream or a job that must not outlive its session.
+    /// Returns a future that completes when the session is over, with the reason: for a WebSocket,
+    /// a stream or a job that must not outlive its session.
     ///
     /// It is no activity. It sleeps until the session could be over, and asks the store now and
-    /// then, so that it completes within [`look_every`](crate::LoginTimeoutLayer::with_look_every) after
-    /// a log-out anywhere. Behind a near cache, that asks no server. It follows the session to its
-    /// new id. While the store fails, it waits, and completes at the absolute timeout.
+    /// then, so that it completes within [`look_every`](crate::LoginTimeoutLayer::with_look_every)
+    /// after a log-out anywhere. Behind a near cache, that asks no server. It follows the session
+    /// to its new id. While the store fails, it waits, and completes at the absolute timeout.
     ///
     /// It holds less than a kilobyte and needs no task, so a server may have a hundred thousand.
     /// Dropping it ends nothing.

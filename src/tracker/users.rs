@@ -68,8 +68,8 @@ impl Users {
 
     /// Sets how many live sessions a user may have, at least one. There is no limit otherwise.
     ///
-    /// Log-ins at the same moment do not get past it. Where new sessions are refused, all of them may
-    /// be.
+    /// Log-ins at the same moment do not get past it. Where new sessions are refused, all of them
+    /// may be.
     #[must_use]
     pub fn with_at_most(mut self, sessions: usize, when_full: WhenFull) -> Self {
         self.limit = Some((sessions.max(1), when_full));

@@ -1,4 +1,5 @@
-//! axum-extra's private cookies inside the timeouts, and what goes wrong if they are read otherwise.
+//! axum-extra's private cookies inside the timeouts, and what goes wrong if they are read
+//! otherwise.
 
 #[allow(dead_code)]
 #[path = "../examples/private_cookie.rs"]

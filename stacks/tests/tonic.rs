@@ -134,8 +134,8 @@ enum Place {
     Outside,
 }
 
-/// Serves with an interceptor that counts, outside or inside the timeouts. Returns how many calls of
-/// an ended session reach the interceptor.
+/// Serves with an interceptor that counts, outside or inside the timeouts. Returns how many calls
+/// of an ended session reach the interceptor.
 async fn calls_of_an_ended_session(place: Place) -> usize {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);

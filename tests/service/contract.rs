@@ -173,8 +173,8 @@ async fn an_error_of_the_wrapped_service_is_passed_on_untouched() {
     }
 }
 
-/// A body that is neither `Default`, `Unpin` nor `Send`. Its error is a word, as those of bodies are
-/// that can be boxed and are no `Error`.
+/// A body that is neither `Default`, `Unpin` nor `Send`. Its error is a word, as those of bodies
+/// are that can be boxed and are no `Error`.
 struct Reluctant {
     left: usize,
     _pinned: std::marker::PhantomPinned,

@@ -1,4 +1,5 @@
-//! Tests of the response's settings: phrase, gRPC-Web, the way to the log-in page and back, the 503.
+//! Tests of the response's settings: phrase, gRPC-Web, the way to the log-in page and back, the
+//! 503.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};

@@ -9,8 +9,8 @@ use super::settings::LogKind;
 /// How many entries one read of a stream returns.
 const BATCH: usize = 16;
 
-/// For how long a log by time can be read back, and how far each read goes back behind its position.
-/// No statement takes as long.
+/// For how long a log by time can be read back, and how far each read goes back behind its
+/// position. No statement takes as long.
 const KEPT: u64 = 20_000;
 const OVERLAP: u64 = 5_000;
 

@@ -168,7 +168,8 @@ pub fn kill(world: &Arc<World>, node: usize, down: u64) {
     start_again(world, node, down);
 }
 
-/// Stops a node: it takes no more requests, has open ones finished, and writes what it has gathered.
+/// Stops a node: it takes no more requests, has open ones finished, and writes what it has
+/// gathered.
 pub fn stop(world: &Arc<World>, node: usize, down: u64) {
     let Some(running) = world.nodes.lock().unwrap()[node].running.take() else {
         return;

@@ -223,7 +223,8 @@ impl Facts {
             && started.is_none_or(|started| started + BELIEVED < sent)
     }
 
-    /// Returns whether a session that was active at the one reading was certainly live at the other.
+    /// Returns whether a session that was active at the one reading was certainly live at the
+    /// other.
     pub fn was_live_until(&self, checked: i64, reading: i64) -> bool {
         reading - checked < self.bounds.idle_at_least.min(SHORT)
     }

@@ -14,8 +14,8 @@ use crate::session::time::Timestamp;
 pub enum StoreEvent<'a> {
     /// The store has reached its server for the first time.
     ///
-    /// `RedisStore` reports it for each of its connections, and with a Cluster once for all nodes. A
-    /// store in a SQL database reports it once for its pool.
+    /// `RedisStore` reports it for each of its connections, and with a Cluster once for all nodes.
+    /// A store in a SQL database reports it once for its pool.
     #[non_exhaustive]
     Connected {
         /// The kind of store.

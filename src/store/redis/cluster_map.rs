@@ -10,8 +10,8 @@ use super::slots::{SLOTS, SlotRange};
 
 /// The nodes that have slots, and those that commands were redirected to.
 ///
-/// No lock is held while anything waits. A node connects in the background, so that one that is down
-/// delays no other.
+/// No lock is held while anything waits. A node connects in the background, so that one that is
+/// down delays no other.
 pub(super) struct ClusterMap {
     pub(super) settings: NodeSettings,
     state: RwLock<State>,

@@ -13,8 +13,8 @@ const STORE: &str = "redis";
 
 /// Reports when connections are up, when the first of them is lost, and when all are up again.
 ///
-/// The connections to the nodes of a Cluster have it in common. A node that leaves the Cluster while
-/// its connection is lost does not count any longer.
+/// The connections to the nodes of a Cluster have it in common. A node that leaves the Cluster
+/// while its connection is lost does not count any longer.
 #[derive(Clone)]
 pub(super) struct Outages(Arc<Shared>);
 

@@ -108,8 +108,8 @@ use crate::store::store_clock::StoreClock;
 /// names two. They are asked in random order.
 ///
 /// With a Cluster, the store has one connection to each master, and reads from one of the nodes
-/// which slots each has: when it connects, and again when a node is down or an answer shows that the
-/// slots have moved, every 3 s at most while that lasts. Nothing waits for it.
+/// which slots each has: when it connects, and again when a node is down or an answer shows that
+/// the slots have moved, every 3 s at most while that lasts. Nothing waits for it.
 ///
 /// TLS leaves the process's default `CryptoProvider` as it is. Where there is none, the store uses
 /// *ring* for itself.

@@ -64,7 +64,8 @@ async fn refresh(map: Arc<ClusterMap>, seeds: Vec<Address>, wanted: Arc<Notify>)
             longest = FIRST_PAUSE;
             continue;
         }
-        // A refresh that fails leaves the map as it is. The next operation that needs it asks again.
+        // A refresh that fails leaves the map as it is. The next operation that needs it asks
+        // again.
         _ = read_map(&map, &seeds).await;
         sleep(jittered(longest)).await;
         longest = longest.mul_f64(GROWTH).min(LONGEST_PAUSE);

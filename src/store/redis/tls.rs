@@ -113,8 +113,9 @@ fn provider() -> Arc<CryptoProvider> {
 
 /// Opens connections through TLS.
 ///
-/// Redis' own client would build its configuration with rustls' process-wide default. Where there is
-/// none, rustls would install one, or panic. Only the application may choose for the whole process.
+/// Redis' own client would build its configuration with rustls' process-wide default. Where there
+/// is none, rustls would install one, or panic. Only the application may choose for the whole
+/// process.
 #[derive(Clone)]
 pub(super) struct Tls(TlsConnector);
 

@@ -72,6 +72,24 @@ enum Condition {
     ServerIsReadOnly,
 }
 
+/// Runs a statement in a way of the database, and again where it conflicted with another
+/// transaction.
+///
+/// It is no function: the future of a closure that borrows the connection could not be sent to
+/// another thread.
+macro_rules! repeated {
+    ($connection:expr, $run:path, $statement:expr, $values:expr) => {{
+        let call = $connection.call($statement, $values);
+        let mut repetitions = 0;
+        loop {
+            let result = $run($connection.begin()?, &call).await;
+            if !$connection.repeats(&result, &mut repetitions).await {
+                return Ok(result?);
+            }
+        }
+    }};
+}
+
 impl<DB: Dialect> PooledConnection<DB> {
     pub(super) async fn acquire(
         pool: &ConnectionPool<DB>,
@@ -99,14 +117,7 @@ impl<DB: Dialect> PooledConnection<DB> {
         statement: &SqlStr,
         values: &[Value],
     ) -> Result<Vec<Row>, SqlError> {
-        let call = self.call(statement, values);
-        let mut repetitions = 0;
-        loop {
-            let result = DB::fetch(self.begin()?, &call).await;
-            if !self.repeats(&result, &mut repetitions).await {
-                return Ok(result?);
-            }
-        }
+        repeated!(self, DB::fetch, statement, values)
     }
 
     /// Runs the statement that reads the log of changes.
@@ -115,14 +126,7 @@ impl<DB: Dialect> PooledConnection<DB> {
         statement: &SqlStr,
         values: &[Value],
     ) -> Result<Vec<LogRow>, SqlError> {
-        let call = self.call(statement, values);
-        let mut repetitions = 0;
-        loop {
-            let result = DB::log(self.begin()?, &call).await;
-            if !self.repeats(&result, &mut repetitions).await {
-                return Ok(result?);
-            }
-        }
+        repeated!(self, DB::log, statement, values)
     }
 
     /// Runs a statement that reads links of sessions to users.
@@ -131,14 +135,7 @@ impl<DB: Dialect> PooledConnection<DB> {
         statement: &SqlStr,
         values: &[Value],
     ) -> Result<Vec<LinkRow>, SqlError> {
-        let call = self.call(statement, values);
-        let mut repetitions = 0;
-        loop {
-            let result = DB::links(self.begin()?, &call).await;
-            if !self.repeats(&result, &mut repetitions).await {
-                return Ok(result?);
-            }
-        }
+        repeated!(self, DB::links, statement, values)
     }
 
     /// Runs a statement that returns one number, or nothing.
@@ -147,14 +144,7 @@ impl<DB: Dialect> PooledConnection<DB> {
         statement: &SqlStr,
         values: &[Value],
     ) -> Result<Option<i64>, SqlError> {
-        let call = self.call(statement, values);
-        let mut repetitions = 0;
-        loop {
-            let result = DB::number(self.begin()?, &call).await;
-            if !self.repeats(&result, &mut repetitions).await {
-                return Ok(result?);
-            }
-        }
+        repeated!(self, DB::number, statement, values)
     }
 
     /// Runs a statement that writes. Returns the number of rows that matched.
@@ -163,14 +153,7 @@ impl<DB: Dialect> PooledConnection<DB> {
         statement: &SqlStr,
         values: &[Value],
     ) -> Result<u64, SqlError> {
-        let call = self.call(statement, values);
-        let mut repetitions = 0;
-        loop {
-            let result = DB::execute(self.begin()?, &call).await;
-            if !self.repeats(&result, &mut repetitions).await {
-                return Ok(result?);
-            }
-        }
+        repeated!(self, DB::execute, statement, values)
     }
 
     /// Runs a statement that writes. Returns after the write survives a power cut.
@@ -179,14 +162,7 @@ impl<DB: Dialect> PooledConnection<DB> {
         statement: &SqlStr,
         values: &[Value],
     ) -> Result<u64, SqlError> {
-        let call = self.call(statement, values);
-        let mut repetitions = 0;
-        loop {
-            let result = DB::execute_durably(self.begin()?, &call).await;
-            if !self.repeats(&result, &mut repetitions).await {
-                return Ok(result?);
-            }
-        }
+        repeated!(self, DB::execute_durably, statement, values)
     }
 
     /// Runs a script that creates tables.
