@@ -1,10 +1,13 @@
 //! Tests of event streams through axum and a real socket.
 
 use std::convert::Infallible;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::response::sse::{Event, Sse};
 use axum::routing;
 use bytes::Bytes;
@@ -14,8 +17,10 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio_stream::wrappers::ReceiverStream;
-use tower_login_timeout::{ManualClock, Tracker};
+use tokio_stream::{StreamExt, once, pending};
+use tower_login_timeout::{ManualClock, Tracker, rule};
 
 use crate::common::http1::{ask, get, soon};
 use crate::layer;
@@ -43,11 +48,14 @@ impl Site {
             let receiver = receiver.lock().unwrap().take().expect("one follower");
             Sse::new(ReceiverStream::new(receiver))
         };
+        let export =
+            async || Body::from_stream(once(Ok::<_, Infallible>("row\n")).chain(pending()));
         let log_out = async || ([("set-cookie", "sid=; Max-Age=0; Path=/")], "bye");
         let router = Router::new()
             .route("/events", routing::get(follow))
+            .route("/export", routing::get(export))
             .route("/logout", routing::get(log_out))
-            .layer(layer);
+            .layer(layer.with_streaming(rule::path("/export")));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async { axum::serve(listener, router).await });
@@ -117,4 +125,62 @@ async fn a_stream_of_a_session_that_goes_on_goes_on() {
             .unwrap();
         assert_eq!(next(&mut body).await.unwrap(), "data: tick\n\n");
     }
+}
+
+/// Starts curl, and waits for the first line that it prints.
+async fn curl(site: &Site, path: &str) -> (Child, BufReader<ChildStdout>, String) {
+    let url = format!("http://{}{path}", site.address);
+    let start = move || {
+        let mut curl = Command::new("curl");
+        curl.args(["-sN", "-b", "sid=sesame", &url]);
+        let mut child = curl.stdout(Stdio::piped()).spawn().expect("curl runs");
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        lines.read_line(&mut first).unwrap();
+        (child, lines, first)
+    };
+    soon(spawn_blocking(start)).await.unwrap()
+}
+
+/// Moves the clock on until curl ends. Returns what it printed after the first line, and its code.
+async fn until_it_ends(
+    site: &Site,
+    (mut child, mut lines, _): (Child, BufReader<ChildStdout>, String),
+) -> (String, Option<i32>) {
+    let mut ended = spawn_blocking(move || {
+        let mut rest = String::new();
+        lines.read_to_string(&mut rest).unwrap();
+        (rest, child.wait().unwrap().code())
+    });
+    let end = async {
+        loop {
+            site.clock.advance(Duration::from_secs(1));
+            let waited = tokio::time::timeout(Duration::from_millis(20), &mut ended).await;
+            if let Ok(ended) = waited {
+                return ended.unwrap();
+            }
+        }
+    };
+    soon(end).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_gets_a_whole_event_stream_and_notices_a_download_that_breaks_off() {
+    let site = Site::start().await;
+    let events = async {
+        let one = Event::default().data("one");
+        site.events.send(Ok(one)).await.unwrap();
+        curl(&site, "/events").await
+    };
+    let (events, export) = (events.await, curl(&site, "/export").await);
+    assert_eq!((&*events.2, &*export.2), ("data: one\n", "row\n"));
+    site.tracker.revoke("sesame").await.unwrap();
+    let (rest, code) = until_it_ends(&site, events).await;
+    assert!(rest.contains("event: login-timeout\n"), "{rest}");
+    assert_eq!(code, Some(0));
+    // 18 is "partial file".
+    assert_eq!(
+        until_it_ends(&site, export).await,
+        (String::new(), Some(18))
+    );
 }
