@@ -1,7 +1,7 @@
 //! The sessions of a user: whose a session is, which a user has, and their end.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::observe::event::StoreOperation;
@@ -124,8 +124,8 @@ impl Tracker {
     ///
     /// As [`start_for`](Tracker::start_for). Sessions that were ended before the error stay ended.
     pub async fn end_all_of(&self, user: &str) -> Result<usize, StoreError> {
-        self.end_all_but(self.users()?.settings.key(user), None)
-            .await
+        let user = self.users()?.settings.key(user);
+        self.end_all_but(user, &HashSet::new()).await
     }
 
     /// Ends all sessions of the user whose session this is, but this one. Returns how many there
@@ -138,8 +138,8 @@ impl Tracker {
         &self,
         session: impl Into<SessionKey> + Send,
     ) -> Result<usize, StoreError> {
-        match self.user_of(session.into()).await? {
-            (newest, Some(user)) => self.end_all_but(user, Some(newest)).await,
+        match self.ids_and_user_of(session.into()).await? {
+            (ids, Some(user)) => self.end_all_but(user, &ids).await,
             (_, None) => Ok(0),
         }
     }
@@ -150,13 +150,13 @@ impl Tracker {
         &self,
         session: SessionKey,
     ) -> Result<Vec<UserSession>, StoreError> {
-        let (newest, user) = self.user_of(session).await?;
+        let (ids, user) = self.ids_and_user_of(session).await?;
         let mut sessions = match user {
             Some(user) => self.live_sessions(user).await?,
             None => Vec::new(),
         };
         for each in &mut sessions {
-            each.is_current = each.key == newest;
+            each.is_current = ids.contains(&each.key);
         }
         Ok(sessions)
     }
@@ -286,16 +286,7 @@ impl Tracker {
             // It only tidies up. The next reader tries again.
             let _ = self.users()?.store().unlink(user, over).await;
         }
-        // While a session is given a new id, both ids live for a moment. The new one names the old
-        // one as its next.
-        let next_ids = live.values().filter_map(|(_, found)| {
-            let next = found.next_id()?;
-            let (_, behind) = live.get(&next)?;
-            (behind.created_at() == found.created_at()).then_some(next)
-        });
-        for old in next_ids.collect::<Vec<_>>() {
-            live.remove(&old);
-        }
+        leave_one_id_each(&mut live);
         let session = |(link, activity): (UserLink, Activity)| UserSession {
             key: link.session(),
             activity,
@@ -307,29 +298,32 @@ impl Tracker {
         Ok(live)
     }
 
-    /// Ends all sessions of a user but one. Returns how many of them were live.
+    /// Ends all sessions of a user but the one with these ids. Returns how many of them were live.
     ///
     /// A session that is over by the clock of this node ends too: it may live by another's.
     async fn end_all_but(
         &self,
         user: UserKey,
-        kept: Option<SessionKey>,
+        kept: &HashSet<SessionKey>,
     ) -> Result<usize, StoreError> {
         let mut sessions = Vec::new();
-        let mut live = 0;
+        let mut live = HashMap::new();
         for (link, found) in self.records_of(user).await? {
             // A session that has a new id by now is linked under that, perhaps to another user.
             let Some(found) = found.filter(|found| found.replaced_at().is_none()) else {
                 continue;
             };
-            if Some(link.session()) != kept && !found.is_revoked() {
-                sessions.push(link.session());
-                let verdict = self.policy().decide(Some(found), self.now());
-                live += usize::from(matches!(verdict, Verdict::Active { .. }));
+            if kept.contains(&link.session()) || found.is_revoked() {
+                continue;
+            }
+            sessions.push(link.session());
+            if let Verdict::Active { .. } = self.policy().decide(Some(found), self.now()) {
+                live.insert(link.session(), (link, found));
             }
         }
+        leave_one_id_each(&mut live);
         self.end_each(sessions).await?;
-        Ok(live)
+        Ok(live.len())
     }
 
     /// Returns the links of a user, and the record of each session.
@@ -352,28 +346,36 @@ impl Tracker {
         self.now().saturating_duration_since(link.linked_at()) <= YOUNG
     }
 
-    /// Returns a session's newest id, and whose the session is.
-    async fn user_of(
+    /// Returns all ids of a session, and whose the session is.
+    async fn ids_and_user_of(
         &self,
         session: SessionKey,
-    ) -> Result<(SessionKey, Option<UserKey>), StoreError> {
-        let (mut newest, mut found) = (session, self.activity(session).await?);
+    ) -> Result<(HashSet<SessionKey>, Option<UserKey>), StoreError> {
+        let mut ids = HashSet::from([session]);
+        let mut found = self.activity(session).await?;
         let began = found.map(|found| found.created_at());
-        for _ in 0..MOST_IDS {
-            let replaced = found.filter(|found| found.replaced_at().is_some());
-            let Some(next) = replaced.and_then(|replaced| replaced.next_id()) else {
-                break;
-            };
+        let is_newest = |found: &Activity| found.replaced_at().is_none();
+        let mut newest = found
+            .as_ref()
+            .filter(|found| is_newest(found))
+            .map(|_| session);
+        // The ids of a session form a ring.
+        while let Some(next) = found.and_then(|found| found.next_id())
+            && ids.len() < MOST_IDS
+            && !ids.contains(&next)
+        {
             // An id that was started anew is another session, as its age shows.
             let behind = self.activity(next).await?;
             let Some(behind) = behind.filter(|behind| Some(behind.created_at()) == began) else {
                 break;
             };
-            (newest, found) = (next, Some(behind));
+            ids.insert(next);
+            newest = newest.or_else(|| is_newest(&behind).then_some(next));
+            found = Some(behind);
         }
-        let link = self.users()?.store().link_of(newest);
+        let link = self.users()?.store().link_of(newest.unwrap_or(session));
         let link = self.reported(StoreOperation::Check, link).await?;
-        Ok((newest, link.map(|(user, _)| user)))
+        Ok((ids, link.map(|(user, _)| user)))
     }
 
     /// Ends sessions under all their ids, also if the caller is dropped meanwhile.
@@ -418,5 +420,59 @@ impl Tracker {
             self.store_failed(operation, error);
         }
         result
+    }
+}
+
+/// Leaves one id of each session among these. A session has several that live if two requests gave
+/// it a new id at the same moment. Each of them names another one as its next.
+fn leave_one_id_each(live: &mut HashMap<SessionKey, (UserLink, Activity)>) {
+    for key in live.keys().copied().collect::<Vec<_>>() {
+        let Some((_, found)) = live.get(&key) else {
+            continue;
+        };
+        let (began, mut next) = (found.created_at(), found.next_id());
+        while let Some(other) = next.filter(|other| *other != key)
+            && let Some((_, behind)) = live.get(&other)
+            && behind.created_at() == began
+        {
+            next = behind.next_id();
+            live.remove(&other);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::time::Timestamp;
+
+    /// Returns how many sessions are left of ids of which each names its next.
+    fn left(ids: &[(&str, Option<&str>)]) -> usize {
+        let record = |(id, next): &(&str, Option<&str>)| {
+            let key = SessionKey::of(id);
+            let link = UserLink::new(key, Timestamp::UNIX_EPOCH, "");
+            let activity = Activity::began(Timestamp::UNIX_EPOCH);
+            (key, (link, activity.with_next_id(next.map(SessionKey::of))))
+        };
+        let mut live = ids.iter().map(record).collect();
+        leave_one_id_each(&mut live);
+        live.len()
+    }
+
+    #[test]
+    fn a_session_is_left_once_whatever_the_ring_looks_like() {
+        assert_eq!(left(&[]), 0);
+        assert_eq!(left(&[("a", None), ("b", None)]), 2);
+        assert_eq!(left(&[("a", Some("gone")), ("b", Some("gone"))]), 2);
+        assert_eq!(left(&[("a", Some("a"))]), 1);
+        assert_eq!(left(&[("b", Some("a")), ("a", None)]), 1);
+        let chain = [("c", Some("b")), ("b", Some("a")), ("a", Some("gone"))];
+        assert_eq!(left(&chain), 1);
+        // The replaced id has left the ring.
+        assert_eq!(left(&[("a", Some("b")), ("b", Some("a"))]), 1);
+        assert_eq!(
+            left(&[("a", Some("b")), ("b", Some("c")), ("c", Some("a"))]),
+            1
+        );
     }
 }

@@ -224,6 +224,41 @@ async fn an_old_id_ends_the_others_and_not_its_own_session() {
     assert_eq!(keys(&tracker, "ada").await, ids(&["c"]));
 }
 
+/// Two tabs give the session a new id at the same moment, and both ids live.
+#[tokio::test]
+async fn a_session_with_two_new_ids_is_one_session() {
+    let users = users().with_at_most(2, WhenFull::EndOldest);
+    let site = behind(MemoryStore::new(), users);
+    let tracker = site.layer.tracker();
+    let _ = tracker.start_for("ada", "a").await.unwrap();
+    for id in ["b", "c"] {
+        log_in(&site, request("/", "a"), id, "ada".into()).await;
+    }
+    let _ = tracker.start_for("ada", "other").await.unwrap();
+    assert_eq!(tracker.sessions_of("ada").await.unwrap().len(), 2);
+    for id in ["b", "c", "other"] {
+        assert_eq!(site.status(id).await, 200, "{id}");
+    }
+    for id in ["a", "b", "c"] {
+        let answer = site
+            .send_to(request("/", id), |request| async move {
+                let session: SessionHandle = request.extensions().get().cloned().unwrap();
+                let sessions = session.sessions_of_user().await.unwrap();
+                let current = sessions.iter().filter(|each| each.is_current());
+                Response::new(format!("{} of {}", current.count(), sessions.len()))
+            })
+            .await;
+        assert_eq!(answer.body(), "1 of 2", "{id}");
+    }
+    assert_eq!(tracker.end_others("c").await.unwrap(), 1);
+    for (id, status) in [("b", 200), ("c", 200), ("other", 440)] {
+        assert_eq!(site.status(id).await, status, "{id}");
+    }
+    assert_eq!(tracker.end_all_of("ada").await.unwrap(), 1);
+    assert_eq!(site.status("b").await, 440);
+    assert_eq!(site.status("c").await, 440);
+}
+
 #[tokio::test]
 async fn a_handler_says_whose_a_session_is() {
     let site = site();
