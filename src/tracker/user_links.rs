@@ -1,0 +1,137 @@
+//! The links of sessions to users: how a session gets one, and how many a user may have.
+
+use crate::observe::event::StoreOperation;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::user::{UserKey, UserLink};
+use crate::store::error::StoreError;
+use crate::store::random::random;
+use crate::tracker::all_sessions::Tracker;
+use crate::tracker::box_future::BoxFuture;
+use crate::tracker::session_user::{Admission, SessionUser, UserSession};
+use crate::tracker::users::{UserLinks, WhenFull};
+
+/// Of so many log-ins, about one takes the links of sessions that are over out of the user's list.
+const TIDIED_BY: u64 = 32;
+
+impl Tracker {
+    /// Links a session that is to begin for a user, if the user may have one more.
+    pub(crate) async fn prepare_for(
+        &self,
+        user: &SessionUser,
+        session: SessionKey,
+        activity: &Activity,
+    ) -> Result<Admission, StoreError> {
+        if !self.has_room_for(user.user()).await? {
+            return Ok(Admission::Refused);
+        }
+        self.link(user, session, activity).await?;
+        Ok(Admission::Begun)
+    }
+
+    /// Links a session that lives to a user. It ends if the user may have none more.
+    pub(crate) async fn admit(
+        &self,
+        user: &SessionUser,
+        session: SessionKey,
+        activity: &Activity,
+    ) -> Result<Admission, StoreError> {
+        self.link(user, session, activity).await?;
+        self.keep_within_limit(user, session).await
+    }
+
+    /// Links a session to a user. The session begins after that.
+    pub(crate) async fn link(
+        &self,
+        user: &SessionUser,
+        session: SessionKey,
+        activity: &Activity,
+    ) -> Result<(), StoreError> {
+        let users = self.users()?;
+        let key = users.settings.key(user.user());
+        let link = UserLink::new(session, self.now(), user.label());
+        self.write_link(users, key, link, activity).await
+    }
+
+    /// Links the new id of a session to the user whose the session is, if there is one.
+    pub(crate) async fn link_new_id(
+        &self,
+        old: SessionKey,
+        new: SessionKey,
+        activity: &Activity,
+    ) -> Result<(), StoreError> {
+        let users = self.users()?;
+        let link = users.store().link_of(old);
+        match self.reported(StoreOperation::LogIn, link).await? {
+            Some((user, link)) => {
+                let link = UserLink::new(new, self.now(), link.label());
+                self.write_link(users, user, link, activity).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Ends what is too much, after this session of a user began.
+    ///
+    /// Where several begin at once, the caller whose session began last sees all of them, since it
+    /// asks afterwards. So none is too much in the end. Where the oldest ends, all callers agree on
+    /// the order. Where the new one is refused, several that begin at once may all be refused.
+    pub(crate) async fn keep_within_limit(
+        &self,
+        user: &SessionUser,
+        session: SessionKey,
+    ) -> Result<Admission, StoreError> {
+        let Some((most, when_full)) = self.users()?.settings.limit() else {
+            if random().is_multiple_of(TIDIED_BY) {
+                // Reading the list takes out what is over. Without that, the links of sessions
+                // without an absolute timeout would pile up.
+                let _ = self.sessions_of(user.user()).await;
+            }
+            return Ok(Admission::Begun);
+        };
+        let mut sessions = self.sessions_of(user.user()).await?;
+        if sessions.len() <= most {
+            return Ok(Admission::Begun);
+        }
+        match when_full {
+            WhenFull::EndOldest => {
+                sessions.sort_unstable_by_key(|session| (session.created_at(), session.key()));
+                let too_many = sessions.len() - most;
+                let oldest = sessions.iter().map(UserSession::key);
+                self.end_each(oldest.take(too_many).collect()).await?;
+                Ok(Admission::Begun)
+            }
+            WhenFull::RefuseNew => {
+                self.revoke(session).await?;
+                Ok(Admission::Refused)
+            }
+        }
+    }
+
+    async fn write_link(
+        &self,
+        users: &UserLinks,
+        user: UserKey,
+        link: UserLink,
+        activity: &Activity,
+    ) -> Result<(), StoreError> {
+        let policy = self.policy();
+        let end = policy.absolute_end(activity);
+        let keep_until = end.saturating_add(policy.remember_expired_for());
+        let link = users.store().link(user, link, keep_until);
+        self.reported(StoreOperation::LogIn, link).await
+    }
+
+    /// Waits for an operation on links, and reports its failure.
+    pub(super) async fn reported<T>(
+        &self,
+        operation: StoreOperation,
+        call: BoxFuture<'static, T>,
+    ) -> Result<T, StoreError> {
+        let result = call.await;
+        if let Err(error) = &result {
+            self.store_failed(operation, error);
+        }
+        result
+    }
+}

@@ -1,0 +1,227 @@
+//! The records behind a user's links: which sessions live, which ids a session has, and their end.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use crate::observe::event::StoreOperation;
+use crate::session::activity::Activity;
+use crate::session::key::SessionKey;
+use crate::session::user::{UserKey, UserLink};
+use crate::session::verdict::Verdict;
+use crate::store::detached::Detached;
+use crate::store::error::StoreError;
+use crate::store::side_by_side::side_by_side;
+use crate::tracker::all_sessions::Tracker;
+use crate::tracker::box_future::BoxFuture;
+use crate::tracker::session_user::UserSession;
+
+/// How many ids of a session are looked at.
+const MOST_IDS: usize = 64;
+
+/// How many sessions one operation of the store ends.
+const MOST_AT_ONCE: usize = 500;
+
+/// How long a link stays without a session. It is written before the session begins, so its session
+/// may be on its way.
+const YOUNG: Duration = Duration::from_secs(60);
+
+impl Tracker {
+    /// Returns the live sessions of a user, each once. Removes the links that lead nowhere.
+    pub(super) async fn live_sessions(
+        &self,
+        user: UserKey,
+    ) -> Result<Vec<UserSession>, StoreError> {
+        let mut live = HashMap::new();
+        let mut over = Vec::new();
+        for (link, found) in self.records_of(user).await? {
+            let verdict = self.policy().decide(found, self.now());
+            match (verdict, found) {
+                (Verdict::Active { .. }, Some(found)) if found.replaced_at().is_none() => {
+                    live.insert(link.session(), (link, found));
+                }
+                _ if self.is_young(&link) => {}
+                _ => over.push(link.session()),
+            }
+        }
+        if !over.is_empty() {
+            // It only tidies up. The next reader tries again.
+            let _ = self.users()?.store().unlink(user, over).await;
+        }
+        leave_one_id_each(&mut live);
+        let session = |(link, activity): (UserLink, Activity)| UserSession {
+            key: link.session(),
+            activity,
+            label: link.label().to_owned(),
+            is_current: false,
+        };
+        let mut live: Vec<_> = live.into_values().map(session).collect();
+        live.sort_unstable_by_key(|each| (Reverse(each.last_activity()), each.key()));
+        Ok(live)
+    }
+
+    /// Ends all sessions of a user but the one with these ids. Returns how many of them were live.
+    ///
+    /// A session that is over by the clock of this node ends too: it may live by another's.
+    pub(super) async fn end_all_but(
+        &self,
+        user: UserKey,
+        kept: &HashSet<SessionKey>,
+    ) -> Result<usize, StoreError> {
+        let mut sessions = Vec::new();
+        let mut live = HashMap::new();
+        for (link, found) in self.records_of(user).await? {
+            // A session that has a new id by now is linked under that, perhaps to another user.
+            let Some(found) = found.filter(|found| found.replaced_at().is_none()) else {
+                continue;
+            };
+            if kept.contains(&link.session()) || found.is_revoked() {
+                continue;
+            }
+            sessions.push(link.session());
+            if let Verdict::Active { .. } = self.policy().decide(Some(found), self.now()) {
+                live.insert(link.session(), (link, found));
+            }
+        }
+        leave_one_id_each(&mut live);
+        self.end_each(sessions).await?;
+        Ok(live.len())
+    }
+
+    /// Returns the links of a user, and the record of each session.
+    async fn records_of(
+        &self,
+        user: UserKey,
+    ) -> Result<Vec<(UserLink, Option<Activity>)>, StoreError> {
+        let links = self.users()?.store().links_of(user);
+        let links = self.reported(StoreOperation::Check, links).await?;
+        let load = |link: &UserLink| -> BoxFuture<'_, Option<Activity>> {
+            let session = link.session();
+            Box::pin(self.activity(session))
+        };
+        let records = side_by_side(links.iter().map(load).collect()).await?;
+        Ok(links.into_iter().zip(records).collect())
+    }
+
+    /// Returns whether the session of a link may be about to begin.
+    fn is_young(&self, link: &UserLink) -> bool {
+        self.now().saturating_duration_since(link.linked_at()) <= YOUNG
+    }
+
+    /// Returns all ids of a session, and whose the session is.
+    pub(super) async fn ids_and_user_of(
+        &self,
+        session: SessionKey,
+    ) -> Result<(HashSet<SessionKey>, Option<UserKey>), StoreError> {
+        let mut ids = HashSet::from([session]);
+        let mut found = self.activity(session).await?;
+        let began = found.map(|found| found.created_at());
+        let is_newest = |found: &Activity| found.replaced_at().is_none();
+        let mut newest = found
+            .as_ref()
+            .filter(|found| is_newest(found))
+            .map(|_| session);
+        // The ids of a session form a ring.
+        while let Some(next) = found.and_then(|found| found.next_id())
+            && ids.len() < MOST_IDS
+            && !ids.contains(&next)
+        {
+            // An id that was started anew is another session, as its age shows.
+            let behind = self.activity(next).await?;
+            let Some(behind) = behind.filter(|behind| Some(behind.created_at()) == began) else {
+                break;
+            };
+            ids.insert(next);
+            newest = newest.or_else(|| is_newest(&behind).then_some(next));
+            found = Some(behind);
+        }
+        let link = self.users()?.store().link_of(newest.unwrap_or(session));
+        let link = self.reported(StoreOperation::Check, link).await?;
+        Ok((ids, link.map(|(user, _)| user)))
+    }
+
+    /// Ends sessions under all their ids, also if the caller is dropped meanwhile.
+    pub(super) async fn end_each(&self, sessions: Vec<SessionKey>) -> Result<(), StoreError> {
+        let tracker = self.clone();
+        Detached::new(async move {
+            for sessions in sessions.chunks(MOST_AT_ONCE) {
+                tracker.end_some(sessions.to_vec()).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn end_some(&self, sessions: Vec<SessionKey>) -> Result<(), StoreError> {
+        let keep_until = self.policy().keep_revoked_until(self.now());
+        let revoke = self.users()?.store().revoke_many(sessions, keep_until);
+        let revoked = self.reported(StoreOperation::LogOut, revoke).await?;
+        let mut with_other_ids = Vec::new();
+        for (key, before) in &revoked {
+            if !before.is_revoked() {
+                self.report_end(*key);
+            }
+            if before.next_id().is_some() {
+                with_other_ids.push(*key);
+            }
+        }
+        // The other ids of a session form a ring, which is walked.
+        let end = |key| -> BoxFuture<'_, bool> { Box::pin(self.revoke(key)) };
+        side_by_side(with_other_ids.into_iter().map(end).collect()).await?;
+        Ok(())
+    }
+}
+
+/// Leaves one id of each session among these. A session has several that live if two requests gave
+/// it a new id at the same moment. Each of them names another one as its next.
+fn leave_one_id_each(live: &mut HashMap<SessionKey, (UserLink, Activity)>) {
+    for key in live.keys().copied().collect::<Vec<_>>() {
+        let Some((_, found)) = live.get(&key) else {
+            continue;
+        };
+        let (began, mut next) = (found.created_at(), found.next_id());
+        while let Some(other) = next.filter(|other| *other != key)
+            && let Some((_, behind)) = live.get(&other)
+            && behind.created_at() == began
+        {
+            next = behind.next_id();
+            live.remove(&other);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::time::Timestamp;
+
+    /// Returns how many sessions are left of ids of which each names its next.
+    fn left(ids: &[(&str, Option<&str>)]) -> usize {
+        let record = |(id, next): &(&str, Option<&str>)| {
+            let key = SessionKey::of(id);
+            let link = UserLink::new(key, Timestamp::UNIX_EPOCH, "");
+            let activity = Activity::began(Timestamp::UNIX_EPOCH);
+            (key, (link, activity.with_next_id(next.map(SessionKey::of))))
+        };
+        let mut live = ids.iter().map(record).collect();
+        leave_one_id_each(&mut live);
+        live.len()
+    }
+
+    #[test]
+    fn a_session_is_left_once_whatever_the_ring_looks_like() {
+        assert_eq!(left(&[]), 0);
+        assert_eq!(left(&[("a", None), ("b", None)]), 2);
+        assert_eq!(left(&[("a", Some("gone")), ("b", Some("gone"))]), 2);
+        assert_eq!(left(&[("a", Some("a"))]), 1);
+        assert_eq!(left(&[("b", Some("a")), ("a", None)]), 1);
+        let chain = [("c", Some("b")), ("b", Some("a")), ("a", Some("gone"))];
+        assert_eq!(left(&chain), 1);
+        // The replaced id has left the ring.
+        assert_eq!(left(&[("a", Some("b")), ("b", Some("a"))]), 1);
+        assert_eq!(
+            left(&[("a", Some("b")), ("b", Some("c")), ("c", Some("a"))]),
+            1
+        );
+    }
+}
