@@ -169,6 +169,7 @@ pub use middleware::body::ResponseBody;
 pub use middleware::future::ResponseFuture;
 pub use middleware::layer::LoginTimeoutLayer;
 pub use middleware::service::LoginTimeout;
+pub use middleware::visitors::Visitors;
 pub use observe::event::{Cause, Event, Outcome, StoreOperation};
 pub use observe::key_prefix::KeyPrefix;
 #[cfg(feature = "metrics")]

@@ -22,4 +22,5 @@ mod service {
     mod store_failure;
     mod streams;
     mod users;
+    mod visitors;
 }

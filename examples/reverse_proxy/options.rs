@@ -92,6 +92,14 @@ pub struct Options {
     #[arg(long, value_name = "PATH", value_parser = path)]
     pub exempt_path: Vec<String>,
 
+    /// Anonymous visitors have the cookie too, and a request for this path logs in; repeatable
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub log_in_path: Vec<String>,
+
+    /// A request for this path logs out, without removing the cookie; repeatable
+    #[arg(long, value_name = "PATH", value_parser = path, requires = "log_in_path")]
+    pub log_out_path: Vec<String>,
+
     /// The format of the 440 [default: negotiated]
     #[arg(long, value_enum)]
     pub format: Option<FormatChoice>,

@@ -207,6 +207,14 @@ fn put_over(table: &mut Table, options: &Options) {
             (!options.exempt_path.is_empty()).then(|| texts(&options.exempt_path)),
         ),
         (
+            "sessions.visitors.log_in.paths",
+            (!options.log_in_path.is_empty()).then(|| texts(&options.log_in_path)),
+        ),
+        (
+            "sessions.visitors.log_out.paths",
+            (!options.log_out_path.is_empty()).then(|| texts(&options.log_out_path)),
+        ),
+        (
             "sessions.remaining_header",
             options.remaining_header.then_some(Value::Boolean(true)),
         ),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::uri::Authority;
 use tower_login_timeout::{
     ActivityStore, BoxError, CookieId, CookieIdError, LoginTimeoutLayer, LoginTimeoutResponse,
-    Policy, PolicyError, ResponseFormat, StoreFailure, rule,
+    Policy, PolicyError, ResponseFormat, StoreFailure, Visitors, rule,
 };
 
 use crate::browser;
@@ -49,6 +49,16 @@ impl Configuration {
         }
         for path in &options.exempt_path {
             layer = layer.with_exempt(rule::path_prefix(path));
+        }
+        if !options.log_in_path.is_empty() {
+            let mut visitors = Visitors::new();
+            for path in &options.log_in_path {
+                visitors = visitors.with_log_in(rule::path(path));
+            }
+            for path in &options.log_out_path {
+                visitors = visitors.with_log_out(rule::path(path));
+            }
+            layer = layer.with_visitors(visitors);
         }
         if options.remaining_header {
             layer = layer.with_remaining_header();

@@ -39,6 +39,15 @@ pub trait IdentifySession: Send + Sync + 'static {
         let _ = (headers, live, ended);
     }
 
+    /// Takes the ids out of the request's headers that an anonymous visitor may have been given: in a
+    /// cookie.
+    ///
+    /// The layer calls it for [`Visitors`](crate::Visitors) who have timed out. An identifier whose
+    /// ids only a log-in gives need not implement it. A request with such an id is refused.
+    fn take_out(&self, headers: &mut HeaderMap, ids: &[SessionKey]) {
+        let _ = (headers, ids);
+    }
+
     /// Returns what the wrapped service's response does to the client's session. The clock is for
     /// attributes such as `Expires`.
     fn issued(&self, response: &HeaderMap, clock: &dyn Clock) -> Issued {
@@ -202,6 +211,11 @@ impl<A: IdentifySession, B: IdentifySession> IdentifySession for Either<A, B> {
     fn keep_only(&self, headers: &mut HeaderMap, live: Option<SessionKey>, ended: &[SessionKey]) {
         self.first.keep_only(headers, live, ended);
         self.second.keep_only(headers, live, ended);
+    }
+
+    fn take_out(&self, headers: &mut HeaderMap, ids: &[SessionKey]) {
+        self.first.take_out(headers, ids);
+        self.second.take_out(headers, ids);
     }
 
     fn issued(&self, response: &HeaderMap, clock: &dyn Clock) -> Issued {

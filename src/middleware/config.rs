@@ -11,9 +11,10 @@ use http::Response;
 
 use crate::clock::port::Clock;
 use crate::identify::identify_session::IdentifySession;
+use crate::middleware::rules::Rules;
+use crate::middleware::visitors::Visitors;
 use crate::observe::observers::Observers;
 use crate::request::head::RequestHead;
-use crate::request::rule::Rule;
 use crate::respond::response_for_expired::ResponseForExpired;
 use crate::respond::response_for_unavailable::ResponseForUnavailable;
 use crate::session::policy::Policy;
@@ -40,6 +41,7 @@ pub(super) struct Config<St> {
     pub(super) observers: Observers,
     pub(super) pages: Option<Arc<dyn Pages<St>>>,
     pub(super) users: Option<UserLinks>,
+    pub(super) visitors: Option<Arc<Visitors>>,
 }
 
 /// Answers some requests itself, in place of the wrapped service and without a check.
@@ -50,10 +52,6 @@ pub(super) trait Pages<St>: Send + Sync {
 
 /// An answer that may have to wait for the store.
 pub(super) type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
-
-/// Requests that any of these rules matches.
-#[derive(Clone, Default)]
-pub(super) struct Rules(Vec<Arc<dyn Rule>>);
 
 /// Whether live responses carry `login-timeout-remaining`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,16 +98,6 @@ impl<St> Deref for ConfigHandle<St> {
     }
 }
 
-impl Rules {
-    pub(super) fn push(&mut self, rule: impl Rule) {
-        self.0.push(Arc::new(rule));
-    }
-
-    pub(super) fn any(&self, request: RequestHead<'_>) -> bool {
-        self.0.iter().any(|rule| rule(request))
-    }
-}
-
 impl<St: ActivityStore> TrackerParts for ConfigHandle<St> {
     type Store = St;
 
@@ -121,6 +109,7 @@ impl<St: ActivityStore> TrackerParts for ConfigHandle<St> {
             observers: &self.observers,
             look_every: self.look_every,
             users: self.users.as_ref(),
+            has_visitors: self.visitors.is_some(),
         }
     }
 }

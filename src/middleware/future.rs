@@ -19,6 +19,7 @@ use crate::middleware::question::{BoxedSelection, Decision, Question};
 use crate::middleware::recording::Recording;
 use crate::middleware::selection::Selection;
 use crate::middleware::state::SessionState;
+use crate::middleware::visitors::Attempt;
 use crate::request::head::RequestHead;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
@@ -40,6 +41,7 @@ pin_project! {
         #[pin]
         step: Step<S, St, B>,
         config: Arc<ConfigHandle<St>>,
+        attempt: Option<Box<Attempt>>,
     }
 }
 
@@ -70,6 +72,12 @@ pin_project! {
             begin: WithTimeout<St::Future<Activity>>,
             pending: Option<PendingRequest<S, B>>,
         },
+        /// The layer does not know the id as that of a log-in. It may be a visitor's.
+        Visiting {
+            #[pin]
+            check: WithTimeout<St::Future<Option<Activity>>>,
+            pending: Option<PendingRequest<S, B>>,
+        },
         Calling {
             #[pin]
             call: S::Future,
@@ -97,6 +105,11 @@ where
     S: Service<Request<B>>,
     St: ActivityStore,
 {
+    /// Sets what the request attempts.
+    pub(super) fn with_attempt(self, attempt: Option<Box<Attempt>>) -> Self {
+        Self { attempt, ..self }
+    }
+
     /// Responds in place of the wrapped service.
     pub(super) fn responding(config: &Arc<ConfigHandle<St>>, response: Response<Bytes>) -> Self {
         let response = Some(response);
@@ -104,6 +117,7 @@ where
         Self {
             step: Step::Responding { response },
             config,
+            attempt: None,
         }
     }
 
@@ -113,6 +127,7 @@ where
         Self {
             step: Step::Answering { answer },
             config,
+            attempt: None,
         }
     }
 
@@ -128,7 +143,11 @@ where
             state,
             ambiguity,
         };
-        Self { step, config }
+        Self {
+            step,
+            config,
+            attempt: None,
+        }
     }
 
     /// Looks up several ids first, and goes on with the live one.
@@ -153,7 +172,11 @@ where
             }),
         };
         let config = Arc::clone(config);
-        Self { step, config }
+        Self {
+            step,
+            config,
+            attempt: None,
+        }
     }
 
     /// Checks the session with this id.
@@ -192,7 +215,11 @@ where
             },
         };
         let config = Arc::clone(config);
-        Self { step, config }
+        Self {
+            step,
+            config,
+            attempt: None,
+        }
     }
 }
 
@@ -254,6 +281,13 @@ where
                         None => return Poll::Pending,
                     }
                 }
+                StepProjection::Visiting { check, pending } => {
+                    let found = ready!(check.poll(cx));
+                    match pending.take() {
+                        Some(pending) => pending.visit(config, found),
+                        None => return Poll::Pending,
+                    }
+                }
                 StepProjection::Calling {
                     call,
                     state,
@@ -261,8 +295,20 @@ where
                 } => {
                     let polled = call.poll(cx);
                     state.note(&polled);
-                    let response = ready!(polled)?;
-                    match Recording::of(config, state, others(ambiguity), &response) {
+                    let mut response = ready!(polled)?;
+                    let others = others(ambiguity);
+                    let recording = match &config.visitors {
+                        None => Recording::of(config, state, others, &response),
+                        Some(visitors) => Recording::among_visitors(
+                            config,
+                            visitors,
+                            this.attempt.as_deref(),
+                            state,
+                            others,
+                            &mut response,
+                        ),
+                    };
+                    match recording {
                         Some(recording) => Step::Recording {
                             recording,
                             response: Some(response),
@@ -334,6 +380,16 @@ where
         self.step(config, decision)
     }
 
+    /// Returns the step that follows from the record of a visitor.
+    fn visit<St: ActivityStore>(
+        mut self,
+        config: &Arc<ConfigHandle<St>>,
+        found: Result<Option<Activity>, StoreError>,
+    ) -> Step<S, St, B> {
+        let decision = self.question.visit(config, found, &mut self.request);
+        self.step(config, decision)
+    }
+
     fn step<St: ActivityStore>(
         mut self,
         config: &Arc<ConfigHandle<St>>,
@@ -350,6 +406,10 @@ where
             },
             Decision::Select(keys) => Step::Selecting {
                 selection: self.question.select(config, keys),
+                pending: Some(self),
+            },
+            Decision::AskForVisitor => Step::Visiting {
+                check: config.with_timeout(self.question.check_visitor(config)),
                 pending: Some(self),
             },
             Decision::Begin => Step::Beginning {

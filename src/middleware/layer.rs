@@ -9,8 +9,10 @@ use tower_layer::Layer;
 use crate::clock::port::Clock;
 use crate::clock::system::SystemClock;
 use crate::identify::identify_session::IdentifySession;
-use crate::middleware::config::{Config, ConfigHandle, RemainingHeader, Rules, Streams};
+use crate::middleware::config::{Config, ConfigHandle, RemainingHeader, Streams};
+use crate::middleware::rules::Rules;
 use crate::middleware::service::LoginTimeout;
+use crate::middleware::visitors::Visitors;
 use crate::observe::observers::Observers;
 use crate::observe::port::Observe;
 use crate::request::rule::Rule;
@@ -120,6 +122,7 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
                 observers: Observers::built_in(),
                 pages: None,
                 users: None,
+                visitors: None,
             }),
         }
     }
@@ -241,6 +244,14 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
         let config = self.config_mut();
         let limit = config.policy.store_timeout();
         config.users = Some(UserLinks::new(users, config.store.clone(), limit));
+        self
+    }
+
+    /// Tells log-ins from other responses, for an application that gives anonymous visitors a session
+    /// cookie too: Express with `saveUninitialized`, PHP, Rails. So nobody who has not logged in is
+    /// told that a session has expired.
+    pub fn with_visitors(mut self, visitors: Visitors) -> Self {
+        self.config_mut().visitors = Some(Arc::new(visitors));
         self
     }
 

@@ -5,13 +5,17 @@ pub(crate) mod body;
 mod config;
 pub(crate) mod future;
 pub(crate) mod layer;
+mod new_visitor;
 mod question;
 mod recording;
 mod response;
+mod rules;
 mod selection;
 pub(crate) mod service;
 mod state;
 mod stream_end;
 mod stream_format;
+mod visitor_recording;
+pub(crate) mod visitors;
 #[cfg(feature = "browser")]
 mod with_browser;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 
+use crate::identify::identify_session::Presented;
 use crate::middleware::ambiguity::Ambiguity;
 use crate::middleware::config::{Config, ConfigHandle};
 use crate::middleware::selection::{self, Selection};
@@ -37,6 +38,8 @@ pub(super) enum Decision {
     Pass(SessionState),
     Respond(Response<Bytes>),
     Begin,
+    /// No log-in is known of the id. It may be a visitor's.
+    AskForVisitor,
     /// The id is not live. Look up these and it.
     Select(Vec<SessionKey>),
 }
@@ -86,6 +89,19 @@ impl Question {
         }
     }
 
+    /// Asks whether the id is that of a visitor who has not logged in.
+    pub(super) fn check_visitor<St: ActivityStore>(
+        &self,
+        config: &Config<St>,
+    ) -> St::Future<Option<Activity>> {
+        let touch = config.policy.touch(self.now);
+        let touch = match self.kind {
+            RequestKind::Passive => touch.passive(),
+            RequestKind::Active => touch,
+        };
+        config.store.touch(self.key.of_visitor(), touch)
+    }
+
     pub(super) fn decide<St: ActivityStore, B>(
         &mut self,
         config: &Arc<ConfigHandle<St>>,
@@ -104,11 +120,57 @@ impl Question {
                     keys.insert(0, self.key);
                     return Decision::Select(keys);
                 }
+                if found.is_none() && config.visitors.is_some() {
+                    return Decision::AskForVisitor;
+                }
                 let head = RequestHead::from(&*request);
                 Decision::Respond(config.refuse(expired, Some(self.key), head))
             }
+            (Verdict::Begins | Verdict::Active { .. }, _) if config.visitors.is_some() => {
+                Decision::AskForVisitor
+            }
             (Verdict::Begins | Verdict::Active { .. }, _) => Decision::Begin,
         }
+    }
+
+    /// Decides about an id of which no log-in is known, from the visitor's record.
+    pub(super) fn visit<St: ActivityStore, B>(
+        &mut self,
+        config: &Arc<ConfigHandle<St>>,
+        found: Result<Option<Activity>, StoreError>,
+        request: &mut Request<B>,
+    ) -> Decision {
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return self.unverified(config, &error, request),
+        };
+        let key = self.key;
+        let state = match (config.policy.decide(found, self.now), found) {
+            (Verdict::Active { .. }, Some(activity)) => {
+                if let Some(ambiguity) = &self.ambiguity {
+                    ambiguity.resolve(config, key, request);
+                }
+                SessionState::Visitor { key, activity }
+            }
+            _ => {
+                let mut ids = vec![key];
+                ids.extend_from_slice(self.ambiguity.as_deref().map_or(&[], Ambiguity::others));
+                config.identify.take_out(request.headers_mut(), &ids);
+                let head = RequestHead::from(&*request);
+                if config.identify.identify(head) != Presented::None {
+                    return match config.policy.decide(None, self.now) {
+                        Verdict::Expired(expired) => {
+                            Decision::Respond(config.refuse(expired, Some(key), head))
+                        }
+                        Verdict::Begins | Verdict::Active { .. } => Decision::Begin,
+                    };
+                }
+                SessionState::FormerVisitor
+            }
+        };
+        config.observers.request(Outcome::Anonymous);
+        request.extensions_mut().remove::<SessionHandle>();
+        Decision::Pass(state)
     }
 
     /// Lets the request pass, with a handle of its session.

@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::identify::identify_session::Issued;
 use crate::middleware::config::{Config, ConfigHandle};
+use crate::middleware::new_visitor::NewVisitor;
 use crate::middleware::state::{Reply, RequestKind, SessionState};
 use crate::observe::event::{Cause, StoreOperation};
 use crate::session::activity::Activity;
@@ -98,9 +99,8 @@ impl<St: ActivityStore> Recording<St> {
                 }
             }
             Issued::Ended => {
-                let presented = state.key().into_iter().chain(others.iter().copied());
-                let presented: Vec<_> = presented.collect();
-                (!presented.is_empty()).then(|| Self::of_log_out(config, presented))
+                let presented = presented(state, others);
+                (!presented.is_empty()).then(|| Self::of_log_out(config, presented, None))
             }
         }
     }
@@ -109,7 +109,7 @@ impl<St: ActivityStore> Recording<St> {
     /// presented.
     // Few responses change a session, and all pay for what is in their way.
     #[cold]
-    fn of_new_id(
+    pub(super) fn of_new_id(
         config: &Arc<ConfigHandle<St>>,
         state: &SessionState,
         key: SessionKey,
@@ -120,13 +120,19 @@ impl<St: ActivityStore> Recording<St> {
         let config = Arc::clone(config);
         let tracker = Tracker::of(Arc::clone(&config));
         match state {
-            SessionState::Anonymous | SessionState::Exempt(_) => {
+            SessionState::Anonymous
+            | SessionState::Exempt(_)
+            | SessionState::Visitor { .. }
+            | SessionState::FormerVisitor => {
                 let activity = Activity::began(now).with_limits(limits.unwrap_or_default());
                 Some(Self::log_in(&Arc::clone(&config), async move {
                     if let Some(user) = &user
                         && tracker.prepare_for(user, key, &activity).await? == Admission::Refused
                     {
                         return Ok(Recorded::Replaced);
+                    }
+                    if config.visitors.is_some() {
+                        lifecycle::end_visitor(&config.store, &config.policy, key, now).await?;
                     }
                     let keep_until = config.policy.keep_until(&activity);
                     // A record that is there stays, live or ended: a `Set-Cookie` brings nothing
@@ -233,8 +239,13 @@ impl<St: ActivityStore> Recording<St> {
         }))
     }
 
-    /// Starts the write of a log-out: every id that was presented ends.
-    fn of_log_out(config: &Arc<ConfigHandle<St>>, presented: Vec<SessionKey>) -> Self {
+    /// Starts the write of a log-out: every id that was presented ends. The visitor may get another
+    /// one.
+    pub(super) fn of_log_out(
+        config: &Arc<ConfigHandle<St>>,
+        presented: Vec<SessionKey>,
+        visitor: Option<NewVisitor>,
+    ) -> Self {
         let now = config.clock.now();
         let config = Arc::clone(config);
         let observed = Arc::clone(&config);
@@ -244,6 +255,12 @@ impl<St: ActivityStore> Recording<St> {
                 if before.is_some_and(|before| !before.is_revoked()) {
                     config.observers.ended(key, Cause::Response);
                 }
+                if config.visitors.is_some() {
+                    lifecycle::end_visitor(&config.store, &config.policy, key, now).await?;
+                }
+            }
+            if let Some(visitor) = visitor {
+                visitor.begin(&config).await;
             }
             Ok(Recorded::Gone)
         });
@@ -258,7 +275,7 @@ impl<St: ActivityStore> Recording<St> {
         Some(Self::Touch { touch, now })
     }
 
-    fn log_in(
+    pub(super) fn log_in(
         config: &Arc<ConfigHandle<St>>,
         write: impl Future<Output = Result<Recorded, StoreError>> + Send + 'static,
     ) -> Self {
@@ -289,8 +306,17 @@ impl<St: ActivityStore> Recording<St> {
     }
 }
 
+/// Returns every id that the request presented.
+pub(super) fn presented(state: &SessionState, others: &[SessionKey]) -> Vec<SessionKey> {
+    state
+        .key()
+        .into_iter()
+        .chain(others.iter().copied())
+        .collect()
+}
+
 /// Returns whose session the wrapped service says that this is, if the layer remembers that.
-fn user_of<St, B>(config: &Config<St>, response: &Response<B>) -> Option<SessionUser> {
+pub(super) fn user_of<St, B>(config: &Config<St>, response: &Response<B>) -> Option<SessionUser> {
     config.users.as_ref()?;
     response.extensions().get().cloned()
 }

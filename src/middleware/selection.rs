@@ -65,6 +65,15 @@ pub(super) async fn select<St: ActivityStore>(
     if let Some((key, _)) = live {
         return Ok(Selection::Check { key, ended });
     }
+    if config.visitors.is_some() {
+        for key in &unknown {
+            let found = config.store.load(key.of_visitor());
+            let found = found.await.map_err(Into::into)?;
+            if let Verdict::Active { .. } = config.policy.decide(found, now) {
+                return Ok(Selection::Check { key: *key, ended });
+            }
+        }
+    }
     if let Some((expired, key)) = first_ended {
         let key = Some(key);
         return Ok(Selection::Refused { expired, key });

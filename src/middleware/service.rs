@@ -66,7 +66,28 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        match &self.config.visitors {
+            None => self.start(request),
+            Some(visitors) => {
+                let attempt = visitors.attempt(RequestHead::from(&request));
+                self.start(request).with_attempt(attempt)
+            }
+        }
+    }
+}
+
+impl<S, St> LoginTimeout<S, St> {
+    /// Identifies the session and asks for it, or lets the request pass.
+    #[inline]
+    fn start<ReqBody, ResBody>(
+        &mut self,
+        mut request: Request<ReqBody>,
+    ) -> ResponseFuture<S, St, ReqBody>
+    where
+        S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+        St: ActivityStore,
+    {
         let Self { inner, config } = self;
         let head = RequestHead::from(&request);
         if let Some(pages) = &config.pages
@@ -126,9 +147,7 @@ where
             }
         }
     }
-}
 
-impl<S, St> LoginTimeout<S, St> {
     /// Calls the wrapped service without a check. The request has no handle, even if an outer layer
     /// gave it one.
     fn pass_unchecked<ReqBody, ResBody>(

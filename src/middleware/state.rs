@@ -24,6 +24,11 @@ pub(super) enum SessionState {
     Exempt(SessionKey),
     /// The request presents an id that could not be checked, and the policy lets it pass.
     Unverified(SessionKey),
+    /// The request presents the id of a visitor who has not logged in.
+    Visitor { key: SessionKey, activity: Activity },
+    /// The request presented the id of a visitor who has timed out or is unknown. The wrapped service
+    /// does not see it.
+    FormerVisitor,
     /// The session may act.
     Live(Live),
 }
@@ -67,16 +72,19 @@ impl SessionState {
     /// Returns the key of the id that the wrapped service sees.
     pub(super) fn key(&self) -> Option<SessionKey> {
         match self {
-            Self::Anonymous => None,
-            Self::Exempt(key) | Self::Unverified(key) | Self::Live(Live { key, .. }) => Some(*key),
+            Self::Anonymous | Self::FormerVisitor => None,
+            Self::Exempt(key)
+            | Self::Unverified(key)
+            | Self::Visitor { key, .. }
+            | Self::Live(Live { key, .. }) => Some(*key),
         }
     }
 
     /// Returns the record of the session, if it was found live.
     pub(super) fn activity(&self) -> Option<Activity> {
         match self {
-            Self::Anonymous | Self::Exempt(_) | Self::Unverified(_) => None,
             Self::Live(live) => Some(live.activity),
+            _ => None,
         }
     }
 

@@ -140,6 +140,9 @@ async fn status<St: ActivityStore>(
     };
     let found = config.with_timeout(config.store.touch(key, touch)).await?;
     let found = found.map(|found| touch.applied_to(found));
+    if found.is_none() && config.visitors.is_some() {
+        return Ok(Status::Anonymous);
+    }
     Ok(Status::of(&config.policy, found, now))
 }
 

@@ -53,6 +53,16 @@ impl SessionKey {
         Self(key)
     }
 
+    /// Returns the key of the record of a visitor who presents this id and has not logged in.
+    ///
+    /// No id has it as its own key: the hash is that of another context.
+    pub(crate) fn of_visitor(self) -> Self {
+        let derived = blake3::derive_key("tower-login-timeout visitor 2026", &self.0);
+        let mut key = [0; 16];
+        key.copy_from_slice(&derived[..16]);
+        Self(key)
+    }
+
     /// Restores a key that a store has kept, from [`SessionKey::to_bytes`].
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {

@@ -8,6 +8,7 @@ use super::login_page::LoginPage;
 use super::paths::{Paths, exempt};
 use super::policy::policy;
 use super::store_url::StoreUrl;
+use super::visitors::VisitorRules;
 #[cfg(feature = "browser")]
 use super::with_browser::Browser;
 #[cfg(feature = "cached")]
@@ -63,6 +64,12 @@ use crate::session::policy::Policy;
 ///         [exempt]                     # not checked
 ///         paths = ["/login"]
 ///         path_prefixes = ["/static"]
+///
+///         [visitors]                   # anonymous visitors have the cookie too
+///         log_in = { paths = ["/login"] }
+///         log_out = { paths = ["/logout"] }
+///         idle = "1d"                  # of a visitor; the default is the policy's
+///         absolute = "30d"
 ///
 ///         [answer]
 ///         status = 440
@@ -120,6 +127,8 @@ pub struct Settings {
     pub(super) passive: Paths,
     #[serde(deserialize_with = "exempt")]
     pub(super) exempt: Paths,
+    #[serde(deserialize_with = "some")]
+    pub(super) visitors: Option<VisitorRules>,
     #[serde(deserialize_with = "answer")]
     pub(super) answer: LoginTimeoutResponse,
     #[serde(deserialize_with = "some")]

@@ -85,6 +85,9 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
         if settings.remaining_header {
             layer = layer.with_remaining_header();
         }
+        if let Some(visitors) = &settings.visitors {
+            layer = visitors.added_to(layer);
+        }
         match &settings.browser {
             Some(browser) => browser.added_to(layer),
             None => layer,

@@ -13,6 +13,7 @@ mod policy;
 mod store_url;
 mod text;
 mod times;
+mod visitors;
 #[cfg(feature = "web-config")]
 pub(crate) mod web_config;
 #[cfg(feature = "browser")]

@@ -252,6 +252,7 @@ impl<St: ActivityStore, C: Clock> TrackerParts for Standalone<St, C> {
             observers: &self.observers,
             look_every: LOOK_EVERY,
             users: self.users.as_ref(),
+            has_visitors: false,
         }
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Parts<'a, St> {
     /// Within which time a stream or a socket notices that its session is over.
     pub(crate) look_every: Duration,
     pub(crate) users: Option<&'a UserLinks>,
+    /// Whether the store also holds records of visitors who have not logged in.
+    pub(crate) has_visitors: bool,
 }
 
 /// The default of [`Parts::look_every`].
@@ -113,10 +115,13 @@ impl<T: TrackerParts> DynTracker for T {
     fn create(&self, key: SessionKey, activity: Activity) -> BoxFuture<'_, ()> {
         let parts = self.parts();
         let keep_until = parts.policy.keep_until(&activity);
-        let create = parts.store.create(key, activity, keep_until);
-        let create = parts.call(StoreOperation::LogIn, create);
         Box::pin(async move {
-            create.await?;
+            if parts.has_visitors {
+                let now = parts.clock.now();
+                lifecycle::end_visitor(parts.store, parts.policy, key, now).await?;
+            }
+            let create = parts.store.create(key, activity, keep_until);
+            parts.call(StoreOperation::LogIn, create).await?;
             parts.observers.began(key, Cause::Tracker);
             Ok(())
         })
@@ -151,6 +156,7 @@ impl<T: TrackerParts> DynTracker for T {
         let parts = self.parts();
         let (store, policy, now) = (parts.store.clone(), *parts.policy, parts.clock.now());
         let observers = parts.observers.clone();
+        let has_visitors = parts.has_visitors;
         // It may outlive its caller, so it reports by itself.
         Box::pin(Detached::new(async move {
             let before = lifecycle::end(&store, &policy, key, now).await;
@@ -161,7 +167,11 @@ impl<T: TrackerParts> DynTracker for T {
                     observers.store_failed(StoreOperation::LogOut, Cause::Tracker, error);
                 }
             }
-            Ok(before?.is_some())
+            let was_known = before?.is_some();
+            if has_visitors {
+                lifecycle::end_visitor(&store, &policy, key, now).await?;
+            }
+            Ok(was_known)
         }))
     }
 }

@@ -2,7 +2,7 @@
 
 use tower_login_timeout::{BearerToken, LoginTimeoutLayer, ManualClock, MemoryStore};
 
-use crate::common::site::{IDLE, MILLISECOND, Site, header, policy};
+use crate::common::site::{IDLE, MILLISECOND, Site, anonymous, header, policy, reason, request};
 use crate::settings;
 
 /// Returns a site behind the layer of these settings, with the cookie `sid` and a session `a`.
@@ -50,6 +50,31 @@ async fn exempt_paths_are_not_checked() {
     ] {
         assert_eq!(site.ask(path, "gone").await.status(), status, "{path}");
     }
+}
+
+#[tokio::test]
+async fn visitors_are_told_from_users() {
+    let site = site(
+        "[visitors]
+        log_in = { paths = ['/login'], path_prefixes = ['/oauth'] }
+        log_out = { paths = ['/logout'], path_prefixes = ['/leave'] }
+        idle = '2m'
+        absolute = '1h'",
+    )
+    .await;
+    let paths = ["/", "/login", "/oauth/callback", "/login/help"];
+    for (path, id) in paths.iter().zip(["v", "a1", "a2", "w"]) {
+        site.setting(anonymous(path), &[&format!("sid={id}")]).await;
+    }
+    site.setting(request("/leave/now", "a2"), &["sid=x"]).await;
+    assert_eq!(reason(&site.ask("/", "a2").await), "revoked");
+    site.clock.advance(IDLE);
+    for (id, status) in [("v", 200), ("a1", 440), ("w", 200), ("x", 200)] {
+        assert_eq!(site.status(id).await, status, "{id}");
+    }
+    site.clock.advance(IDLE * 2);
+    let response = site.ask("/", "v").await;
+    assert!(header(response.headers(), "set-cookie").starts_with("sid=;"));
 }
 
 #[tokio::test]

@@ -199,6 +199,11 @@ fn paths_are_refused() {
         let toml = format!("\nexempt = {{ path_prefixes = ['{everything}'] }}");
         refused(&toml, &["`exempt`", "no request would be checked"]);
     }
+    refused("\n[visitors]", &["missing field `log_in`"]);
+    refused(
+        "\nvisitors = { log_in = {} }",
+        &["`log_in`: without a path, nobody would ever log in"],
+    );
     for page in [
         "login",
         "",

@@ -65,11 +65,13 @@ async fn the_defaults_of_the_schema_are_those_of_the_builders() {
     defaults["cookie"]["name"] = json!("sid");
     defaults["browser"]["path"] = json!("/session");
     defaults["login_page"]["path"] = json!("/login");
+    defaults["visitors"]["log_in"]["paths"] = json!(["/login"]);
     let shortest = json!({
         "cookie": { "name": "sid" },
         "browser": { "path": "/session" },
         "login_page": { "path": "/login" },
         "near_cache": {},
+        "visitors": { "log_in": { "paths": ["/login"] } },
     });
     let (defaults, shortest) = (read(&defaults).unwrap(), read(&shortest).unwrap());
     assert_eq!(defaults.policy(), Policy::default());
@@ -83,7 +85,7 @@ async fn the_defaults_of_the_schema_are_those_of_the_builders() {
     assert_eq!(state(&defaults).await, state(&shortest).await);
     // The rest is not visible but in the settings themselves.
     let mut rest = document(&schema(), "default");
-    for name in ["cookie", "near_cache", "browser", "login_page"] {
+    for name in ["cookie", "near_cache", "browser", "login_page", "visitors"] {
         rest.as_object_mut().unwrap().remove(name);
     }
     let rest = format!("{:?}", read(&rest).unwrap());

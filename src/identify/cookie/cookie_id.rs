@@ -381,6 +381,10 @@ impl IdentifySession for CookieId {
         }
     }
 
+    fn take_out(&self, headers: &mut HeaderMap, ids: &[SessionKey]) {
+        self.keep_only(headers, None, ids);
+    }
+
     fn issued(&self, response: &HeaderMap, clock: &dyn Clock) -> Issued {
         // Most responses set no cookie.
         if response.contains_key(SET_COOKIE) {
