@@ -41,7 +41,6 @@ pin_project! {
         #[pin]
         step: Step<S, St, B>,
         config: Arc<ConfigHandle<St>>,
-        attempt: Option<Box<Attempt>>,
     }
 }
 
@@ -83,6 +82,7 @@ pin_project! {
             call: S::Future,
             state: SessionState,
             ambiguity: Option<Box<Ambiguity>>,
+            attempt: Option<Box<Attempt>>,
         },
         Recording {
             #[pin]
@@ -105,11 +105,6 @@ where
     S: Service<Request<B>>,
     St: ActivityStore,
 {
-    /// Sets what the request attempts.
-    pub(super) fn with_attempt(self, attempt: Option<Box<Attempt>>) -> Self {
-        Self { attempt, ..self }
-    }
-
     /// Responds in place of the wrapped service.
     pub(super) fn responding(config: &Arc<ConfigHandle<St>>, response: Response<Bytes>) -> Self {
         let response = Some(response);
@@ -117,7 +112,6 @@ where
         Self {
             step: Step::Responding { response },
             config,
-            attempt: None,
         }
     }
 
@@ -127,7 +121,6 @@ where
         Self {
             step: Step::Answering { answer },
             config,
-            attempt: None,
         }
     }
 
@@ -137,17 +130,15 @@ where
         call: S::Future,
         state: SessionState,
         ambiguity: Option<Box<Ambiguity>>,
+        attempt: Option<Box<Attempt>>,
     ) -> Self {
         let step = Step::Calling {
             call,
             state,
             ambiguity,
+            attempt,
         };
-        Self {
-            step,
-            config,
-            attempt: None,
-        }
+        Self { step, config }
     }
 
     /// Looks up several ids first, and goes on with the live one.
@@ -155,6 +146,7 @@ where
         config: &Arc<ConfigHandle<St>>,
         first: SessionKey,
         keys: Vec<SessionKey>,
+        attempt: Option<Box<Attempt>>,
         inner: &mut S,
         request: Request<B>,
     ) -> Self
@@ -162,7 +154,7 @@ where
         S: Clone,
     {
         let ambiguity = Some(Ambiguity::of(keys.clone()));
-        let question = Question::new(config, first, ambiguity, &request);
+        let question = Question::new(config, first, ambiguity, attempt, &request);
         let step = Step::Selecting {
             selection: question.select(config, keys),
             pending: Some(PendingRequest {
@@ -172,11 +164,7 @@ where
             }),
         };
         let config = Arc::clone(config);
-        Self {
-            step,
-            config,
-            attempt: None,
-        }
+        Self { step, config }
     }
 
     /// Checks the session with this id.
@@ -184,13 +172,14 @@ where
         config: &Arc<ConfigHandle<St>>,
         key: SessionKey,
         ambiguity: Option<Box<Ambiguity>>,
+        attempt: Option<Box<Attempt>>,
         inner: &mut S,
         mut request: Request<B>,
     ) -> Self
     where
         S: Clone,
     {
-        let mut question = Question::new(config, key, ambiguity, &request);
+        let mut question = Question::new(config, key, ambiguity, attempt, &request);
         let mut check = question.check(config);
         // Most stores answer at once. Then nothing has to wait, so no service is cloned and no
         // request moved.
@@ -200,7 +189,13 @@ where
             .map(|found| question.decide(config, found, &mut request));
         if let Poll::Ready(Decision::Pass(state)) = decision {
             let call = inner.call(request);
-            return Self::calling(Arc::clone(config), call, state, question.ambiguity);
+            return Self::calling(
+                Arc::clone(config),
+                call,
+                state,
+                question.ambiguity,
+                question.attempt,
+            );
         }
         let pending = PendingRequest {
             service: take_ready(inner),
@@ -215,11 +210,7 @@ where
             },
         };
         let config = Arc::clone(config);
-        Self {
-            step,
-            config,
-            attempt: None,
-        }
+        Self { step, config }
     }
 }
 
@@ -292,6 +283,7 @@ where
                     call,
                     state,
                     ambiguity,
+                    attempt,
                 } => {
                     let polled = call.poll(cx);
                     state.note(&polled);
@@ -302,7 +294,7 @@ where
                         Some(visitors) => Recording::among_visitors(
                             config,
                             visitors,
-                            this.attempt.as_deref(),
+                            attempt.as_deref(),
                             state,
                             others,
                             &mut response,
@@ -400,6 +392,7 @@ where
                 call: self.service.call(self.request),
                 state,
                 ambiguity: self.question.ambiguity,
+                attempt: self.question.attempt,
             },
             Decision::Respond(response) => Step::Responding {
                 response: Some(response),

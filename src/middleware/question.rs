@@ -12,6 +12,7 @@ use crate::middleware::ambiguity::Ambiguity;
 use crate::middleware::config::{Config, ConfigHandle};
 use crate::middleware::selection::{self, Selection};
 use crate::middleware::state::{Live, Reply, RequestKind, SessionState};
+use crate::middleware::visitors::Attempt;
 use crate::observe::event::{Cause, Outcome, StoreOperation};
 use crate::request::head::RequestHead;
 use crate::session::activity::Activity;
@@ -31,6 +32,7 @@ pub(super) struct Question {
     now: Timestamp,
     kind: RequestKind,
     pub(super) ambiguity: Option<Box<Ambiguity>>,
+    pub(super) attempt: Option<Box<Attempt>>,
 }
 
 /// What follows from the store's answer.
@@ -53,6 +55,7 @@ impl Question {
         config: &Config<St>,
         key: SessionKey,
         ambiguity: Option<Box<Ambiguity>>,
+        attempt: Option<Box<Attempt>>,
         request: &Request<B>,
     ) -> Self {
         let kind = if config.passive.any(RequestHead::from(request)) {
@@ -65,6 +68,7 @@ impl Question {
             now: config.clock.now(),
             kind,
             ambiguity,
+            attempt,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::middleware::body::ResponseBody;
 use crate::middleware::config::ConfigHandle;
 use crate::middleware::future::{ResponseFuture, take_ready};
 use crate::middleware::state::SessionState;
+use crate::middleware::visitors::Attempt;
 use crate::observe::event::Outcome;
 use crate::request::head::RequestHead;
 use crate::session::verdict::Expired;
@@ -67,22 +68,19 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        match &self.config.visitors {
-            None => self.start(request),
-            Some(visitors) => {
-                let attempt = visitors.attempt(RequestHead::from(&request));
-                self.start(request).with_attempt(attempt)
-            }
-        }
+        let visitors = self.config.visitors.as_deref();
+        let attempt = visitors.and_then(|visitors| visitors.attempt(RequestHead::from(&request)));
+        self.start(request, attempt)
     }
 }
 
 impl<S, St> LoginTimeout<S, St> {
     /// Identifies the session and asks for it, or lets the request pass.
-    #[inline]
+    #[inline(always)]
     fn start<ReqBody, ResBody>(
         &mut self,
         mut request: Request<ReqBody>,
+        attempt: Option<Box<Attempt>>,
     ) -> ResponseFuture<S, St, ReqBody>
     where
         S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
@@ -107,21 +105,24 @@ impl<S, St> LoginTimeout<S, St> {
                 call,
                 SessionState::Anonymous,
                 None,
+                attempt,
             );
         }
         if config.exempt.any(head) {
             config.observers.request(Outcome::Exempt);
-            return self.pass_unchecked(presented, request);
+            return self.pass_unchecked(presented, attempt, request);
         }
         match presented {
             Presented::None => {
                 config.observers.request(Outcome::Anonymous);
-                self.pass_unchecked(Presented::None, request)
+                self.pass_unchecked(Presented::None, attempt, request)
             }
-            Presented::One(key) => ResponseFuture::checking(config, key, None, inner, request),
+            Presented::One(key) => {
+                ResponseFuture::checking(config, key, None, attempt, inner, request)
+            }
             Presented::Split { ids, glued } if ids.len() == 1 => {
                 let ambiguity = Some(Ambiguity::with_fallback(glued));
-                ResponseFuture::checking(config, ids[0], ambiguity, inner, request)
+                ResponseFuture::checking(config, ids[0], ambiguity, attempt, inner, request)
             }
             presented @ (Presented::Ambiguous(_) | Presented::Split { .. }) => {
                 let keys = presented.into_keys();
@@ -129,13 +130,15 @@ impl<S, St> LoginTimeout<S, St> {
                     [] => {
                         config.observers.request(Outcome::Anonymous);
                         config.identify.keep_only(request.headers_mut(), None, &[]);
-                        self.pass_unchecked(Presented::None, request)
+                        self.pass_unchecked(Presented::None, attempt, request)
                     }
                     [key] => {
                         let ambiguity = Some(Ambiguity::of(Vec::new()));
-                        ResponseFuture::checking(config, key, ambiguity, inner, request)
+                        ResponseFuture::checking(config, key, ambiguity, attempt, inner, request)
                     }
-                    [first, ..] => ResponseFuture::selecting(config, first, keys, inner, request),
+                    [first, ..] => {
+                        ResponseFuture::selecting(config, first, keys, attempt, inner, request)
+                    }
                 }
             }
             Presented::TooMany => {
@@ -153,6 +156,7 @@ impl<S, St> LoginTimeout<S, St> {
     fn pass_unchecked<ReqBody, ResBody>(
         &mut self,
         presented: Presented,
+        attempt: Option<Box<Attempt>>,
         mut request: Request<ReqBody>,
     ) -> ResponseFuture<S, St, ReqBody>
     where
@@ -177,7 +181,13 @@ impl<S, St> LoginTimeout<S, St> {
                 (SessionState::Anonymous, None)
             }
         };
-        ResponseFuture::calling(Arc::clone(config), inner.call(request), state, ambiguity)
+        ResponseFuture::calling(
+            Arc::clone(config),
+            inner.call(request),
+            state,
+            ambiguity,
+            attempt,
+        )
     }
 }
 

@@ -153,6 +153,7 @@ impl Visitors {
     }
 
     /// Returns what a request attempts, if it is a log-in or a log-out.
+    #[cold]
     pub(super) fn attempt(&self, request: RequestHead<'_>) -> Option<Box<Attempt>> {
         let aim = if self.log_in.any(request) {
             Aim::LogIn
