@@ -89,9 +89,21 @@
 //! Some frameworks give every visitor a session cookie, logged in or not (Express with
 //! `saveUninitialized`, PHP, Rails). The layer begins a session for each such cookie. So a visitor
 //! who comes back with an old cookie is told that the session has expired, although nobody had
-//! logged in. Use the cookie that only a log-in sets, if there is one. Otherwise tell the two apart
-//! by the reason: [`Reason::Unknown`] stands for an id that the store does not know any more, and a
-//! [`ResponseForExpired`] of yours can send such visitors to the start page.
+//! logged in. Use the cookie that only a log-in sets, if there is one. Otherwise say which requests
+//! log in, by [`with_visitors`](LoginTimeoutLayer::with_visitors):
+//!
+//! ```
+//! use tower_login_timeout::{CookieId, LoginTimeoutLayer, MemoryStore, Policy, Visitors, rule};
+//!
+//! let layer = LoginTimeoutLayer::new(
+//!     Policy::default(),
+//!     CookieId::new("PHPSESSID")?,
+//!     MemoryStore::new(),
+//! )
+//! .with_visitors(Visitors::new().with_log_in(rule::path("/login")));
+//! # drop(layer);
+//! # Ok::<(), tower_login_timeout::CookieIdError>(())
+//! ```
 //!
 //! # Testing your application
 //!

@@ -54,6 +54,22 @@ async fn log_in_and_log_out_are_seen_in_the_cookies_that_the_application_sets() 
 }
 
 #[tokio::test]
+async fn a_visitor_is_told_from_a_user() {
+    let options = ["--log-in-path", "/login", "--log-out-path", "/leave"];
+    let proxy = proxy(website::start().await, &options);
+    let answer = ask(proxy.address, &get("/headers", &[FORGED])).await;
+    assert_eq!(answer.status(), 200);
+    assert!(!answer.body.contains("forged"), "{}", answer.body);
+    assert!(answer.header("set-cookie").unwrap().starts_with("sid=; "));
+    log_in(proxy.address).await;
+    assert_eq!(ask(proxy.address, &get("/", &[ALPHA])).await.body, "hello");
+    let left = ask(proxy.address, &request("POST", "/leave", &[ALPHA], "")).await;
+    assert!(left.header("set-cookie").unwrap().starts_with("sid=; "));
+    let answer = ask(proxy.address, &get("/", &[ALPHA])).await;
+    assert_eq!(answer.header("login-timeout-reason"), Some("revoked"));
+}
+
+#[tokio::test]
 async fn the_440_removes_the_cookie() {
     let proxy = proxy(website::start().await, &["--idle", "20m"]);
     let answer = ask(proxy.address, &get("/", &[FORGED])).await;
