@@ -31,11 +31,28 @@ use crate::tracker::session_handle::SessionHandle;
 pub struct LoginTimeout<S, St = MemoryStore> {
     inner: S,
     config: Arc<ConfigHandle<St>>,
+    sharing: Sharing,
+}
+
+/// Whether a service refers to the configuration by the handle of the service that it was cloned
+/// from.
+///
+/// A handle of its own costs an allocation. It pays for the clone that a connection or a thread
+/// keeps. axum's router clones the service for each request: such a clone is called once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    Own,
+    SharedAndNew,
+    SharedAndCalled,
 }
 
 impl<S, St> LoginTimeout<S, St> {
     pub(super) fn new(inner: S, config: Arc<ConfigHandle<St>>) -> Self {
-        Self { inner, config }
+        Self {
+            inner,
+            config,
+            sharing: Sharing::Own,
+        }
     }
 
     /// Returns a reference to the wrapped service.
@@ -68,6 +85,9 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        if self.sharing != Sharing::Own {
+            self.count_call();
+        }
         let visitors = self.config.visitors.as_deref();
         let attempt = visitors.and_then(|visitors| visitors.attempt(RequestHead::from(&request)));
         self.start(request, attempt)
@@ -75,6 +95,17 @@ where
 }
 
 impl<S, St> LoginTimeout<S, St> {
+    /// Gives the service a handle of its own if it is called for the second time.
+    #[cold]
+    fn count_call(&mut self) {
+        if self.sharing == Sharing::SharedAndCalled {
+            self.config = self.config.renewed();
+            self.sharing = Sharing::Own;
+        } else {
+            self.sharing = Sharing::SharedAndCalled;
+        }
+    }
+
     /// Identifies the session and asks for it, or lets the request pass.
     #[inline(always)]
     fn start<ReqBody, ResBody>(
@@ -86,7 +117,7 @@ impl<S, St> LoginTimeout<S, St> {
         S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
         St: ActivityStore,
     {
-        let Self { inner, config } = self;
+        let Self { inner, config, .. } = self;
         let head = RequestHead::from(&request);
         if let Some(pages) = &config.pages
             && let Some(answer) = pages.answer(config, head)
@@ -163,7 +194,7 @@ impl<S, St> LoginTimeout<S, St> {
         S: Service<Request<ReqBody>, Response = Response<ResBody>>,
         St: ActivityStore,
     {
-        let Self { inner, config } = self;
+        let Self { inner, config, .. } = self;
         request.extensions_mut().remove::<SessionHandle>();
         let (state, ambiguity) = match presented {
             Presented::None => (SessionState::Anonymous, None),
@@ -195,7 +226,8 @@ impl<S: Clone, St> Clone for LoginTimeout<S, St> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            config: self.config.renewed(),
+            config: Arc::clone(&self.config),
+            sharing: Sharing::SharedAndNew,
         }
     }
 }
@@ -210,6 +242,9 @@ impl<S: fmt::Debug, St> fmt::Debug for LoginTimeout<S, St> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use tower::service_fn;
     use tower_layer::Layer;
 
     use super::*;
@@ -217,13 +252,18 @@ mod tests {
     use crate::middleware::layer::LoginTimeoutLayer;
     use crate::session::policy::Policy;
 
-    #[test]
-    fn each_clone_counts_its_requests_in_a_place_of_its_own() {
+    #[tokio::test]
+    async fn a_clone_that_is_called_again_counts_its_requests_in_a_place_of_its_own() {
         let cookie = CookieId::new("sid").unwrap();
         let layer = LoginTimeoutLayer::new(Policy::default(), cookie, MemoryStore::new());
-        let service = layer.layer(());
-        for other in [service.clone(), layer.layer(())] {
-            assert!(!Arc::ptr_eq(&service.config, &other.config));
+        let inner = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
+        let service = layer.layer(inner);
+        let mut clone = service.clone();
+        for is_shared in [true, false, false] {
+            let _ = clone.call(Request::new(())).await;
+            assert_eq!(Arc::ptr_eq(&service.config, &clone.config), is_shared);
         }
+        assert!(!Arc::ptr_eq(&service.config, &layer.layer(inner).config));
+        assert!(Arc::ptr_eq(&clone.config, &clone.clone().config));
     }
 }

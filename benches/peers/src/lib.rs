@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! in_process     the time of a request inside the process
+//! in_axum        the time and the allocations of a request through an axum Router
 //! memory         the memory of a session, and the allocations of a request
 //! stall          the longest requests while sessions expire
 //! loopback       the requests per second of a whole server
@@ -19,6 +20,7 @@ pub mod contenders;
 pub mod effort;
 pub mod figures;
 pub mod harness;
+pub mod in_axum;
 pub mod in_process;
 pub mod jar;
 pub mod loopback;

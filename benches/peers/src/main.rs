@@ -10,7 +10,8 @@ use peers::contenders::Contender;
 use peers::effort::Effort;
 use peers::figures::Figures;
 use peers::{
-    Failure, build_cost, charts, in_process, loopback, machine, memory, pace, redis, report, stall,
+    Failure, build_cost, charts, in_axum, in_process, loopback, machine, memory, pace, redis,
+    report, stall,
 };
 
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
@@ -18,8 +19,9 @@ const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 /// A function that measures one thing, and adds its figures.
 type Measurement = fn(&mut Figures, Effort) -> Result<(), Failure>;
 
-const MEASUREMENTS: [(&str, Measurement); 7] = [
+const MEASUREMENTS: [(&str, Measurement); 8] = [
     ("in_process", in_process::measure),
+    ("in_axum", in_axum::measure),
     ("memory", memory::measure),
     ("stall", stall::measure),
     ("loopback", loopback::measure),

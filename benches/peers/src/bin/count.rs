@@ -1,6 +1,7 @@
 //! The program that counts the allocations of a request and the heap of a session.
 //!
-//! `peers` runs `count allocations <contender> <sessions>` and `count heap <contender> <sessions>`.
+//! `peers` runs `count allocations <contender> <sessions>`, `count heap <contender> <sessions>` and
+//! `count axum <application> <sessions>`.
 
 use std::env;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use http::StatusCode;
 use peers::Failure;
 use peers::contenders::Contender;
 use peers::harness::{Harness, logged_in};
+use peers::in_axum::Application;
 use peers::request::{self, NOBODY, Request};
 use peers::rng::Rng;
 
@@ -19,13 +21,13 @@ const REQUESTS: usize = 4_096;
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [what, contender, sessions] = arguments.as_slice() else {
-        return Err("usage: count allocations|heap <contender> <sessions>".into());
+        return Err("usage: count allocations|heap|axum <contender> <sessions>".into());
     };
-    let contender = Contender::of(contender)?;
     let sessions = sessions.parse()?;
     match what.as_str() {
-        "allocations" => allocations(contender, sessions),
-        _ => heap(contender, sessions),
+        "allocations" => allocations(Contender::of(contender)?, sessions),
+        "axum" => axum(contender, sessions),
+        _ => heap(Contender::of(contender)?, sessions),
     }
 }
 
@@ -38,6 +40,18 @@ fn allocations(contender: Contender, sessions: usize) -> Result<(), Failure> {
     let anonymous = || (0..REQUESTS).map(|_| request::page(NOBODY)).collect();
     let anonymous = per_request(&*harness, contender.anonymous_status(), anonymous)?;
     println!("live {live:.2}\nanonymous {anonymous:.2}");
+    Ok(())
+}
+
+fn axum(application: &str, sessions: usize) -> Result<(), Failure> {
+    let found = Application::ALL
+        .into_iter()
+        .find(|one| one.id() == application);
+    let harness = found.ok_or("there is no such application")?.harness()?;
+    let jar = logged_in(&harness, sessions)?;
+    let mut rng = Rng::new(4);
+    let live = per_request(&harness, StatusCode::OK, || jar.pages(REQUESTS, &mut rng))?;
+    println!("{live:.2}");
     Ok(())
 }
 

@@ -60,6 +60,18 @@ pub(super) fn goals(figures: &Figures, effort: Effort) -> Vec<Vec<String>> {
         AtMost(2.0),
     );
     add(
+        "a live request through an axum `Router`, beyond a layer that does nothing",
+        "axum.*",
+        "ns",
+        AtMost(300.0),
+    );
+    add(
+        "allocations of it",
+        "axum.*.allocations.beyond",
+        "allocations",
+        AtMost(2.0),
+    );
+    add(
         "an anonymous request",
         &format!("anonymous.{many}.*"),
         "ns",

@@ -9,6 +9,7 @@ use crate::charts::Chart;
 use crate::contenders::Contender;
 use crate::effort::Effort;
 use crate::figures::{Figures, plain};
+use crate::in_axum::Application;
 use crate::pace::PACES;
 use crate::{Failure, machine, redis};
 
@@ -124,6 +125,15 @@ fn raw(page: &mut String, figures: &Figures, effort: Effort) {
             ("one thread", "threads.1.*"),
             ("two threads", "threads.2.*"),
             ("gain", "threads.gain.*"),
+        ],
+    );
+    add(
+        "Live requests through an axum `Router`, as `axum::serve` has it for a connection",
+        &Application::ALL.map(Application::id),
+        &[
+            ("time", "axum.*.whole"),
+            ("allocations", "axum.*.allocations"),
+            ("gain of two threads", "axum.threads.gain.*"),
         ],
     );
     add(
