@@ -214,3 +214,45 @@ async fn a_session_ends_when_its_ticket_does() {
     site.clock.advance(20 * MINUTE);
     assert_eq!(reason(&site.send(request()).await), "idle");
 }
+
+/// The configuration that .NET 2.0 and later have where a file says nothing, from the same page.
+#[test]
+fn the_default_configuration_means_what_an_empty_element_means() {
+    let documented = read(
+        r#"<configuration><system.web><authentication mode="Forms">
+             <forms
+               name=".ASPXAUTH"
+               loginUrl="login.aspx"
+               defaultUrl="default.aspx"
+               protection="All"
+               timeout="30"
+               path="/"
+               requireSSL="false"
+               slidingExpiration="true"
+               cookieless="UseDeviceProfile"
+               domain=""
+               enableCrossAppRedirects="false">
+               <credentials passwordFormat="SHA1" />
+             </forms>
+           </authentication></system.web></configuration>"#,
+    );
+    let empty = crate::forms("");
+    let settings = documented.settings();
+    assert_eq!(settings.policy(), empty.settings().policy());
+    assert_eq!(
+        format!("{:?}", settings.response()),
+        format!("{:?}", empty.settings().response())
+    );
+    assert_eq!(removal(&documented), removal(&empty));
+    assert!(reads(&documented, ".ASPXAUTH"));
+    assert_eq!(
+        left_out(&documented),
+        [
+            r#"<forms loginUrl="login.aspx"> in line 2"#,
+            r#"<forms cookieless="UseDeviceProfile"> in line 2"#,
+            "<forms defaultUrl> in line 2",
+            "<forms protection> in line 2",
+            "<forms enableCrossAppRedirects> in line 2",
+        ]
+    );
+}

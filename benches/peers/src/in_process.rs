@@ -1,7 +1,10 @@
 //! The time of a request inside the process, without a server.
 
+use std::hint::black_box;
+use std::time::Instant;
+
 use http::StatusCode;
-use tower_login_timeout::ManualClock;
+use tower_login_timeout::{Clock, ManualClock, SystemClock};
 
 use crate::Failure;
 use crate::contenders::{Contender, IDLE, ours};
@@ -34,6 +37,7 @@ pub fn measure(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     let mut many = all.clone();
     many.retain(|one| one.sessions == effort.many());
     live(figures, effort, &all)?;
+    floor(figures, effort)?;
     together(figures, effort, &many)?;
     anonymous(figures, effort, &many)?;
     expired(figures, effort)
@@ -75,6 +79,44 @@ fn live(figures: &mut Figures, effort: Effort, field: &[&Prepared]) -> Result<()
         let requests = || one.jar.pages(BATCH, &mut rng);
         turn(&*one.harness, batches, StatusCode::OK, requests)
     })
+}
+
+/// Measures what no such check can do without: it hashes the id, reads the clock, and reads one line
+/// of a memory that is as large as the records of all sessions. The hash says which line.
+fn floor(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
+    let (rounds, batches) = effort.pick((7, 128), (41, 320));
+    let mut rng = Rng::new(6);
+    let mut lines: Vec<[u64; 8]> = vec![[0; 8]; effort.many()];
+    // Written, so that each page of it is a page of its own.
+    for line in &mut lines {
+        line[0] = rng.below(usize::MAX) as u64;
+    }
+    let mut times = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let mut nanos = Vec::with_capacity(batches);
+        for _ in 0..batches {
+            let mut ids: Vec<Vec<u8>> = (0..BATCH)
+                .map(|_| format!("{:043x}", rng.below(usize::MAX)).into_bytes())
+                .collect();
+            let begun = Instant::now();
+            let mut found = 0;
+            for id in &mut ids {
+                // A request begins after the last one was answered. Otherwise the processor would
+                // fetch the lines of many requests at once.
+                id[0] ^= black_box(found) as u8 & 1;
+                let hash = blake3::hash(id);
+                let mut first = [0; 8];
+                first.copy_from_slice(&hash.as_bytes()[..8]);
+                let line = lines[u64::from_ne_bytes(first) as usize % lines.len()];
+                found = line[0] ^ SystemClock.now().as_unix_millis();
+            }
+            black_box(found);
+            nanos.push(begun.elapsed().as_nanos() as f64 / BATCH as f64);
+        }
+        times.push(median(&nanos).ok_or("a turn without a batch")?);
+    }
+    figures.add(format!("live.{}.floor", short(effort.many())), "ns", &times);
+    Ok(())
 }
 
 /// Measures pages without a session.

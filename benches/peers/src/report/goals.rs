@@ -48,6 +48,12 @@ pub(super) fn goals(figures: &Figures, effort: Effort) -> Vec<Vec<String>> {
         AtMost(2.5),
     );
     add(
+        &format!("a live request takes as long as what none can do without, {many} sessions"),
+        &format!("live.{many}.* / live.{many}.floor"),
+        "times",
+        AtMost(1.6),
+    );
+    add(
         "two threads answer more than one",
         "threads.gain.*",
         "times",
