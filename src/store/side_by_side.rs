@@ -4,11 +4,9 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
-/// How many are under way. A pool of connections has fewer, and a server takes these at once.
-const MOST: usize = 64;
-
-/// Runs the futures side by side. Returns what they return, in their order, or the first error.
-pub(crate) async fn side_by_side<F, T, E>(futures: Vec<F>) -> Result<Vec<T>, E>
+/// Runs the futures side by side, at most so many at a time. Returns what they return, in their
+/// order, or the first error.
+pub(crate) async fn side_by_side<F, T, E>(futures: Vec<F>, most: usize) -> Result<Vec<T>, E>
 where
     F: Future<Output = Result<T, E>> + Unpin,
 {
@@ -17,7 +15,7 @@ where
     let mut done: Vec<(usize, T)> = Vec::new();
     poll_fn(|cx| {
         loop {
-            under_way.extend(waiting.by_ref().take(MOST - under_way.len()));
+            under_way.extend(waiting.by_ref().take(most - under_way.len()));
             if under_way.is_empty() {
                 return Poll::Ready(Ok(()));
             }
@@ -70,9 +68,10 @@ mod tests {
                 Ok(number)
             })
         };
-        let answers = side_by_side((0..1000).map(run).collect()).await.unwrap();
+        let answers = side_by_side((0..1000).map(run).collect(), 7);
+        let answers = answers.await.unwrap();
         assert_eq!(answers, (0..1000).collect::<Vec<_>>());
-        assert_eq!(most.into_inner(), MOST);
+        assert_eq!(most.into_inner(), 7);
     }
 
     #[tokio::test]
@@ -85,13 +84,17 @@ mod tests {
                 }
             })
         };
-        assert!(side_by_side((0..1000).map(run).collect()).await.is_err());
+        assert!(
+            side_by_side((0..1000).map(run).collect(), 64)
+                .await
+                .is_err()
+        );
         assert_eq!(
-            side_by_side((0..3).map(run).collect()).await.unwrap(),
+            side_by_side((0..3).map(run).collect(), 64).await.unwrap(),
             [0, 1, 2]
         );
         assert!(
-            side_by_side((0..0).map(run).collect())
+            side_by_side((0..0).map(run).collect(), 64)
                 .await
                 .unwrap()
                 .is_empty()

@@ -83,9 +83,9 @@ impl Tracker {
     ) -> Result<Admission, StoreError> {
         let Some((most, when_full)) = self.users()?.settings.limit() else {
             if random().is_multiple_of(TIDIED_BY) {
-                // Reading the list takes out what is over. Without that, the links of sessions
-                // without an absolute timeout would pile up.
-                let _ = self.sessions_of(user.user()).await;
+                // Without that, the links of sessions without an absolute timeout would pile up.
+                let key = self.users()?.settings.key(user.user());
+                let _ = self.tidy(key).await;
             }
             return Ok(Admission::Begun);
         };

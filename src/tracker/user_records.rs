@@ -11,6 +11,7 @@ use crate::session::user::{UserKey, UserLink};
 use crate::session::verdict::Verdict;
 use crate::store::detached::Detached;
 use crate::store::error::StoreError;
+use crate::store::random::random;
 use crate::store::side_by_side::side_by_side;
 use crate::tracker::all_sessions::Tracker;
 use crate::tracker::box_future::BoxFuture;
@@ -21,6 +22,13 @@ const MOST_IDS: usize = 64;
 
 /// How many sessions one operation of the store ends.
 const MOST_AT_ONCE: usize = 500;
+
+/// How many operations of the store are under way for one user. A pool has more connections, so that
+/// a user with many sessions leaves some to the others.
+const MOST_UNDER_WAY: usize = 4;
+
+/// How many links are looked at to tidy up a user's list.
+const TIDIED_AT_ONCE: usize = 64;
 
 /// How long a link stays without a session. It is written before the session begins, so its session
 /// may be on its way.
@@ -60,6 +68,36 @@ impl Tracker {
         Ok(live)
     }
 
+    /// Removes links of a user that lead nowhere, among some that are drawn at random.
+    ///
+    /// It costs the same however many links there are. One in 32 log-ins calls it. So each log-in
+    /// adds a link, and looks at two. Once half of a user's links lead nowhere, as many are removed
+    /// as are added.
+    pub(super) async fn tidy(&self, user: UserKey) -> Result<(), StoreError> {
+        let links = self.users()?.store().links_of(user);
+        let mut links = self.reported(StoreOperation::Check, links).await?;
+        if let Some(most) = links.len().checked_sub(TIDIED_AT_ONCE) {
+            let first = random() as usize % (most + 1);
+            links = links.split_off(first);
+            links.truncate(TIDIED_AT_ONCE);
+        }
+        let mut over = Vec::new();
+        for (link, found) in self.with_records(links).await? {
+            let is_live = matches!(
+                self.policy().decide(found, self.now()),
+                Verdict::Active { .. }
+            ) && found.is_some_and(|found| found.replaced_at().is_none());
+            if !is_live && !self.is_young(&link) {
+                over.push(link.session());
+            }
+        }
+        if over.is_empty() {
+            return Ok(());
+        }
+        let unlink = self.users()?.store().unlink(user, over);
+        self.reported(StoreOperation::LogOut, unlink).await
+    }
+
     /// Ends all sessions of a user but the one with these ids. Returns how many of them were live.
     ///
     /// A session that is over by the clock of this node ends too: it may live by another's.
@@ -95,11 +133,18 @@ impl Tracker {
     ) -> Result<Vec<(UserLink, Option<Activity>)>, StoreError> {
         let links = self.users()?.store().links_of(user);
         let links = self.reported(StoreOperation::Check, links).await?;
+        self.with_records(links).await
+    }
+
+    async fn with_records(
+        &self,
+        links: Vec<UserLink>,
+    ) -> Result<Vec<(UserLink, Option<Activity>)>, StoreError> {
         let load = |link: &UserLink| -> BoxFuture<'_, Option<Activity>> {
             let session = link.session();
             Box::pin(self.activity(session))
         };
-        let records = side_by_side(links.iter().map(load).collect()).await?;
+        let records = side_by_side(links.iter().map(load).collect(), MOST_UNDER_WAY).await?;
         Ok(links.into_iter().zip(records).collect())
     }
 
@@ -167,7 +212,11 @@ impl Tracker {
         }
         // The other ids of a session form a ring, which is walked.
         let end = |key| -> BoxFuture<'_, bool> { Box::pin(self.revoke(key)) };
-        side_by_side(with_other_ids.into_iter().map(end).collect()).await?;
+        side_by_side(
+            with_other_ids.into_iter().map(end).collect(),
+            MOST_UNDER_WAY,
+        )
+        .await?;
         Ok(())
     }
 }

@@ -472,3 +472,44 @@ async fn links_of_sessions_that_are_over_leave() {
     }
     assert!(left <= 3, "{left}");
 }
+
+/// Without an absolute timeout, no link has a time at which it may be removed.
+#[tokio::test]
+async fn links_of_sessions_without_an_absolute_timeout_leave_too() {
+    let store = MemoryStore::new();
+    let site = Site::with_store(policy().with_absolute(Duration::MAX), store.clone())
+        .configured(|layer| layer.with_users(users()));
+    let tracker = site.layer.tracker();
+    let mut keys = Vec::new();
+    for number in 0..4000 {
+        let id = format!("session {number}");
+        let _ = tracker.start_for("ada", &id).await.unwrap();
+        keys.push(SessionKey::of(&id));
+        site.clock.advance(2 * IDLE);
+    }
+    let mut left = 0;
+    for key in keys {
+        left += usize::from(store.link_of(key).await.unwrap().is_some());
+    }
+    assert!(left < 1000, "{left}");
+}
+
+/// A service account logs in often, and has thousands of sessions.
+#[tokio::test]
+async fn a_log_in_of_a_user_with_many_sessions_costs_as_much_as_any() {
+    let store = ScriptedStore::default();
+    let site =
+        Site::with_store(policy(), store.clone()).configured(|layer| layer.with_users(users()));
+    let tracker = site.layer.tracker();
+    for number in 0..5000 {
+        let id = format!("session {number}");
+        let _ = tracker.start_for("ada", &id).await.unwrap();
+    }
+    store.calls();
+    for number in 0..1000 {
+        let id = format!("new session {number}");
+        let _ = tracker.start_for("ada", &id).await.unwrap();
+    }
+    let calls = store.calls().len();
+    assert!(calls < 10_000, "{calls} operations for 1000 log-ins");
+}

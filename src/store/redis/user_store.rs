@@ -11,6 +11,9 @@ use crate::session::user::{UserKey, UserLink};
 use crate::store::side_by_side::side_by_side;
 use crate::store::user_store::UserStore;
 
+/// How many revocations are under way at once. They share a connection.
+const MOST_AT_ONCE: usize = 64;
+
 impl UserStore for RedisStore {
     fn link(&self, user: UserKey, link: UserLink, keep_until: Timestamp) -> Self::Future<()> {
         let operations = Arc::clone(self.operations());
@@ -54,7 +57,8 @@ impl UserStore for RedisStore {
                     Ok::<_, RedisStoreError>(before.map(|before| (session, before)))
                 })
             };
-            let found = side_by_side(sessions.into_iter().map(revoke).collect()).await?;
+            let found =
+                side_by_side(sessions.into_iter().map(revoke).collect(), MOST_AT_ONCE).await?;
             Ok(found.into_iter().flatten().collect())
         })
     }
