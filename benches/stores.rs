@@ -2,7 +2,7 @@
 //!
 //! Prints lines of `name value unit`. Each store's server is started for it. Redis is also compared
 //! with a bare `GET` of its client. `cargo bench --bench stores --all-features -- redis` runs one
-//! store.
+//! store, and `-- redis users` only what a user with many sessions costs.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -35,6 +35,10 @@ fn main() -> Result<(), BoxError> {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    let what = match wanted.iter().any(|wanted| wanted == "users") {
+        true => What::Users,
+        false => What::Everything,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -45,29 +49,40 @@ fn main() -> Result<(), BoxError> {
     if wants("sqlite") {
         let folder = Folder::new("bench-sqlite");
         let url = format!("sqlite:{}/sessions.db", folder.path().display());
-        runtime.block_on(bench_named("sqlite", &url))?;
+        runtime.block_on(bench_named("sqlite", &url, what))?;
     }
     if wants("postgres") {
         let server = databases::start_postgresql();
         let url = databases::postgresql_url(server.port());
-        runtime.block_on(bench_named("postgres", &url))?;
+        runtime.block_on(bench_named("postgres", &url, what))?;
     }
     if wants("mysql") {
         let server = databases::start_mariadb();
         let url = databases::mariadb_url(server.port());
-        runtime.block_on(bench_named("mysql", &url))?;
+        runtime.block_on(bench_named("mysql", &url, what))?;
     }
     if wants("redis") {
         let server = one_with(&[]);
-        runtime.block_on(bench_redis(&url(&server)))?;
-        runtime.block_on(bench_named("redis", &url(&server)))?;
+        if what == What::Everything {
+            runtime.block_on(bench_redis(&url(&server)))?;
+        }
+        runtime.block_on(bench_named("redis", &url(&server), what))?;
     }
     Ok(())
 }
 
-async fn bench_named(name: &str, url: &str) -> Result<(), BoxError> {
+/// What is measured of a store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Everything,
+    Users,
+}
+
+async fn bench_named(name: &str, url: &str, what: What) -> Result<(), BoxError> {
     let store = AnyStore::connect(url).await?;
-    bench(name, store.clone()).await?;
+    if what == What::Everything {
+        bench(name, store.clone()).await?;
+    }
     bench_user(name, store).await
 }
 

@@ -11,7 +11,7 @@ use sqlx::pool::PoolOptions;
 use tokio::task::JoinSet;
 use tower_login_timeout::{
     Activity, ActivityStore, AnyStore, Clock, ManualClock, SessionKey, SharedStore, SqlDatabase,
-    SqlStore, SystemClock, Timestamp,
+    SqlStore, SystemClock, Timestamp, UserKey, UserLink, UserStore,
 };
 
 use super::suite::{NOON, SECOND, STORE_TIMEOUT, begin, eventually, later, policy};
@@ -23,6 +23,7 @@ macro_rules! operations_of_every_server {
             a_locked_table_costs_no_connection_beyond_the_pool,
             a_locked_table_costs_no_connection_beyond_the_pool_of_an_application,
             one_locked_row_closes_no_connection_of_an_application,
+            the_end_of_one_users_sessions_waits_for_no_other_row,
             a_deadlock_is_repeated,
             a_table_that_exists_needs_no_right_to_create_it,
             a_node_whose_clock_is_ahead_removes_no_live_session,
@@ -171,6 +172,31 @@ pub async fn a_locked_table_costs_no_connection_beyond_the_pool_of_an_applicatio
     let key = begin(&store, "locked", NOON).await;
     let most = most_connections_while_locked(database, &store, "locked_app", key).await;
     assert!(most <= 5, "{most} connections");
+}
+
+pub async fn the_end_of_one_users_sessions_waits_for_no_other_row<D: Operator>(database: &D) {
+    let store = database.store("ends").await;
+    let (user, keep_until) = (UserKey::from_bytes([7; 16]), Timestamp::MAX);
+    let mut keys = Vec::new();
+    for number in 0..200 {
+        let key = begin(&store, &format!("session {number}"), NOON).await;
+        let link = UserLink::new(key, NOON, "");
+        store.link(user, link, keep_until).await.unwrap();
+        keys.push(key);
+    }
+    let another = D::literal(keys.pop().unwrap());
+    for (table, id) in [("ends", "id"), ("ends_users", "session")] {
+        database
+            .run(format!(
+                "BEGIN; UPDATE {table} SET keep_until = 4102444800000 WHERE {id} = {another}"
+            ))
+            .await;
+        let ended = store.revoke_many(keys.clone(), keep_until).await.unwrap();
+        assert_eq!(ended.len(), keys.len());
+        store.unlink(user, keys.clone()).await.unwrap();
+        database.run("COMMIT").await;
+    }
+    assert_eq!(store.links_of(user).await.unwrap().len(), 1);
 }
 
 pub async fn one_locked_row_closes_no_connection_of_an_application<D: Operator>(database: &D) {

@@ -40,15 +40,15 @@ pub(in crate::store::sql) fn statements(
         )),
         unlink: text(format!(
             "DELETE linked FROM JSON_TABLE(?, '$[*]' COLUMNS (hex CHAR(32) PATH '$')) AS wanted
-            STRAIGHT_JOIN `{table}_users` AS linked ON linked.session = UNHEX(wanted.hex)
+            STRAIGHT_JOIN `{table}_users` AS linked FORCE INDEX (PRIMARY) ON linked.session = UNHEX(wanted.hex)
             WHERE linked.user_key = ?"
         )),
+        // MariaDB would walk through the whole table for `id IN (SELECT …)`, and lock each row.
         revoke_many: text(format!(
-            "UPDATE `{table}` SET revoked = TRUE, keep_until = GREATEST(keep_until, ?),
-                logged_until = {logged_until}
-            WHERE id IN (
-                SELECT UNHEX(hex) FROM JSON_TABLE(?, '$[*]' COLUMNS (hex CHAR(32) PATH '$')) AS ended
-            )"
+            "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (hex CHAR(32) PATH '$')) AS ended
+            STRAIGHT_JOIN `{table}` AS stored ON stored.id = UNHEX(ended.hex)
+            SET stored.revoked = TRUE, stored.keep_until = GREATEST(stored.keep_until, ?),
+                stored.logged_until = {logged_until}"
         )),
     }
 }

@@ -51,12 +51,12 @@ pub(in crate::store::sql) fn statements(
         revoke_many: text(format!(
             r#"WITH ended AS (
                 SELECT id FROM "{table}" WHERE id IN (
-                    SELECT decode(key, 'hex') FROM json_array_elements_text($2::json) AS key
+                    SELECT decode(key, 'hex') FROM json_array_elements_text($1::json) AS key
                 )
                 ORDER BY id FOR NO KEY UPDATE
             )
             UPDATE "{table}" AS stored
-            SET revoked = TRUE, keep_until = greatest(stored.keep_until, $1),
+            SET revoked = TRUE, keep_until = greatest(stored.keep_until, $2),
                 logged_until = {logged_until}
             FROM ended WHERE stored.id = ended.id"#
         )),

@@ -46,9 +46,9 @@ pub(in crate::store::sql) fn statements(
             WHERE session IN (SELECT unhex(value) FROM json_each(?)) AND user_key = ?"#
         )),
         revoke_many: text(format!(
-            r#"UPDATE "{table}" SET revoked = TRUE, keep_until = max(keep_until, ?),
+            r#"UPDATE "{table}" SET revoked = TRUE, keep_until = max(keep_until, ?2),
                 logged_until = {logged_until}
-            WHERE id IN (SELECT unhex(value) FROM json_each(?))"#
+            WHERE id IN (SELECT unhex(value) FROM json_each(?1))"#
         )),
     }
 }

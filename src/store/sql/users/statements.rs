@@ -22,7 +22,7 @@ pub(in crate::store::sql) struct UserStatements {
     pub(super) link_of: SqlStr,
     /// Removes links. Takes a document of sessions, and their user.
     pub(super) unlink: SqlStr,
-    /// Ends sessions, in the table of sessions. Takes the time of their removal, and a document of
-    /// sessions.
+    /// Ends sessions, in the table of sessions. Takes a document of sessions, and the time of their
+    /// removal.
     pub(super) revoke_many: SqlStr,
 }

@@ -105,7 +105,7 @@ impl<DB: SqlDatabase> Inner<DB> {
         let before = before.iter().map(|row| Ok((row.key()?, row.activity()?)));
         let before = before.collect::<Result<HashMap<_, _>, SqlError>>()?;
         let revoke = &self.statements.users.revoke_many;
-        let values = [Value::Number(millis(keep_until)), keys.clone()];
+        let values = [keys.clone(), Value::Number(millis(keep_until))];
         connection.execute_durably(revoke, &values).await?;
         // The next id must be as of the revocation. Nothing changes a row that is revoked.
         let mut revoked = Vec::with_capacity(sessions.len());
