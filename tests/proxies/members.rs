@@ -27,9 +27,11 @@ use crate::common::site::policy;
 /// Longer than `look_every`.
 const SOON: Duration = Duration::from_secs(6);
 
+type Follower = mpsc::Sender<Result<Event, Infallible>>;
+
 /// Sends events to all that follow `/events`.
 #[derive(Clone, Default)]
-pub(super) struct Events(Arc<Mutex<Vec<mpsc::Sender<Result<Event, Infallible>>>>>);
+pub(super) struct Events(Arc<Mutex<Vec<Follower>>>);
 
 impl Events {
     pub(super) async fn say(&self, text: &str) {
