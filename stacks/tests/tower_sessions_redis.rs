@@ -128,5 +128,5 @@ async fn the_two_stores_share_no_key_and_only_one_shows_the_id() {
         !of_timeouts.iter().any(|key| key.contains(&**id)),
         "{of_timeouts:?}"
     );
-    assert_eq!(others, [id.clone()]);
+    assert_eq!(others, [id.as_str()]);
 }
