@@ -1,4 +1,5 @@
-//! Tests of two proxies that share a store, behind nginx: both know the same sessions.
+//! Tests of proxies in front of proxies: two that share a store behind nginx, so that both know the
+//! same sessions, and one behind nginx or Caddy with TLS.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,11 +12,17 @@ mod common;
 
 mod proxies {
     mod alternating;
+    mod asking;
+    mod behind_tls;
     mod chaos;
     mod frozen;
+    mod members;
     pub(crate) mod nginx;
     pub(crate) mod proxy;
     mod restarted;
+    mod terminator;
+    mod tls;
+    mod tls_streams;
 }
 
 const ALPHA: &str = "cookie: sid=alpha";

@@ -1,7 +1,8 @@
-//! What the tests of the stacks share: a visitor with a browser's cookies, sites with jars, and a
-//! codec for gRPC.
+//! What the tests of the stacks share: a visitor with a browser's cookies, sites with jars, a codec
+//! for gRPC, and how to run an example.
 
 pub mod jars;
+pub mod running;
 pub mod text;
 pub mod visitor;
 

@@ -1,37 +1,6 @@
 //! Each example starts, says where it listens, and accepts a connection.
 
-use std::env;
-use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-
-/// Stops its example when it is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// `cargo test` builds the examples beside the tests.
-fn program(name: &str) -> PathBuf {
-    let test = env::current_exe().unwrap();
-    let folder = test.ancestors().nth(2).unwrap();
-    folder.join("examples").join(name)
-}
-
-fn runs(name: &str) {
-    let mut command = Command::new(program(name));
-    let child = command.arg("127.0.0.1:0").stdout(Stdio::piped()).spawn();
-    let mut running = Running(child.unwrap());
-    let output = BufReader::new(running.0.stdout.take().unwrap());
-    let line = output.lines().next().unwrap().unwrap();
-    let address = line.strip_prefix("listening on http://").unwrap();
-    TcpStream::connect(address).unwrap();
-}
+use tower_login_timeout_stacks::running::runs;
 
 #[test]
 fn axum_login_runs() {
