@@ -191,6 +191,18 @@ const USER_FAULTS: &[(UserFault, &str)] = &[
         "a link stays until its time",
     ),
     (
+        UserFault::LoadManyMissesSome,
+        "load_many answers each record as load does",
+    ),
+    (
+        UserFault::LoadManyAnswersUnasked,
+        "load_many answers each record as load does",
+    ),
+    (
+        UserFault::LoadManyIsActivity,
+        "load_many answers each record as load does",
+    ),
+    (
         UserFault::RevokeManyMissesSome,
         "revoke_many ends each session as revoke does",
     ),

@@ -35,6 +35,11 @@ pub trait UserStore: ActivityStore {
     /// by now keeps that link.
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> Self::Future<()>;
 
+    /// Returns the records of these sessions, in any order, each as [`load`](ActivityStore::load)
+    /// does. There is no answer about a session without a record. A malformed record is not in the
+    /// answer, and does not fail the others.
+    fn load_many(&self, sessions: Vec<SessionKey>) -> Self::Future<Vec<(SessionKey, Activity)>>;
+
     /// Ends these sessions for good, each as [`revoke`](ActivityStore::revoke) does. Answers each
     /// record as it was before, with the next id that it has. There is no answer about a session
     /// without a record.

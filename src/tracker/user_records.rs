@@ -20,7 +20,7 @@ use crate::tracker::session_user::UserSession;
 /// How many ids of a session are looked at.
 const MOST_IDS: usize = 64;
 
-/// How many sessions one operation of the store ends.
+/// How many sessions one operation of the store loads or ends.
 const MOST_AT_ONCE: usize = 500;
 
 /// How many operations of the store are under way for one user. A pool has more connections, so that
@@ -140,12 +140,17 @@ impl Tracker {
         &self,
         links: Vec<UserLink>,
     ) -> Result<Vec<(UserLink, Option<Activity>)>, StoreError> {
-        let load = |link: &UserLink| -> BoxFuture<'_, Option<Activity>> {
-            let session = link.session();
-            Box::pin(self.activity(session))
+        let mut records = HashMap::new();
+        for some in links.chunks(MOST_AT_ONCE) {
+            let sessions = some.iter().map(UserLink::session).collect();
+            let found = self.users()?.store().load_many(sessions);
+            records.extend(self.reported(StoreOperation::Check, found).await?);
+        }
+        let with_record = |link: UserLink| {
+            let found = records.get(&link.session()).copied();
+            (link, found)
         };
-        let records = side_by_side(links.iter().map(load).collect(), MOST_UNDER_WAY).await?;
-        Ok(links.into_iter().zip(records).collect())
+        Ok(links.into_iter().map(with_record).collect())
     }
 
     /// Returns whether the session of a link may be about to begin.

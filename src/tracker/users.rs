@@ -134,6 +134,10 @@ pub(crate) trait DynUserStore: Send + Sync {
     fn links_of(&self, user: UserKey) -> BoxFuture<'static, Vec<UserLink>>;
     fn link_of(&self, session: SessionKey) -> BoxFuture<'static, Option<(UserKey, UserLink)>>;
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> BoxFuture<'static, ()>;
+    fn load_many(
+        &self,
+        sessions: Vec<SessionKey>,
+    ) -> BoxFuture<'static, Vec<(SessionKey, Activity)>>;
     fn revoke_many(
         &self,
         sessions: Vec<SessionKey>,
@@ -168,6 +172,13 @@ impl<St: UserStore> DynUserStore for Limited<St> {
 
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> BoxFuture<'static, ()> {
         self.call(self.store.unlink(user, sessions))
+    }
+
+    fn load_many(
+        &self,
+        sessions: Vec<SessionKey>,
+    ) -> BoxFuture<'static, Vec<(SessionKey, Activity)>> {
+        self.call(self.store.load_many(sessions))
     }
 
     fn revoke_many(

@@ -247,6 +247,12 @@ impl UserStore for ScriptedStore {
         })
     }
 
+    fn load_many(&self, sessions: Vec<SessionKey>) -> Answer<Vec<(SessionKey, Activity)>> {
+        self.run(Operation::LoadMany, move |memory| {
+            now(memory.load_many(sessions))
+        })
+    }
+
     fn revoke_many(
         &self,
         sessions: Vec<SessionKey>,

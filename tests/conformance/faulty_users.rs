@@ -22,6 +22,9 @@ pub enum UserFault {
     LinkBegins,
     UnlinkRevokes,
     LinkThatIsOverTakesTheListWithIt,
+    LoadManyMissesSome,
+    LoadManyAnswersUnasked,
+    LoadManyIsActivity,
     RevokeManyMissesSome,
     RevokeManyAnswersAfterwards,
 }
@@ -47,6 +50,9 @@ impl UserStoreWith {
         self.fault == Some(fault)
     }
 }
+
+/// A session that nobody has asked for.
+const EVERYBODYS: SessionKey = SessionKey::from_bytes([7; 16]);
 
 /// One user to whom all links of the wrong store lead too.
 const EVERYBODY: UserKey = UserKey::from_bytes([7; 16]);
@@ -126,6 +132,22 @@ impl UserStore for UserStoreWith {
             }
         }
         self.memory.unlink(user, sessions)
+    }
+
+    fn load_many(&self, mut sessions: Vec<SessionKey>) -> Answer<Vec<(SessionKey, Activity)>> {
+        if self.is(UserFault::LoadManyMissesSome) {
+            sessions.truncate(100);
+        }
+        let mut found = now(self.memory.load_many(sessions));
+        if self.is(UserFault::LoadManyAnswersUnasked) {
+            found.push((EVERYBODYS, Activity::began(Timestamp::UNIX_EPOCH)));
+        }
+        if self.is(UserFault::LoadManyIsActivity) {
+            for (_, found) in &mut found {
+                *found = found.active_at(Timestamp::MAX);
+            }
+        }
+        std::future::ready(Ok(found))
     }
 
     fn revoke_many(

@@ -42,6 +42,7 @@ pub(super) trait Erased: Send + Sync {
     fn links_of(&self, user: UserKey) -> BoxFuture<Vec<UserLink>>;
     fn link_of(&self, session: SessionKey) -> BoxFuture<Option<(UserKey, UserLink)>>;
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> BoxFuture<()>;
+    fn load_many(&self, sessions: Vec<SessionKey>) -> BoxFuture<Vec<(SessionKey, Activity)>>;
     fn revoke_many(
         &self,
         sessions: Vec<SessionKey>,
@@ -133,6 +134,10 @@ impl<S: SharedStore + UserStore> Erased for Typed<S> {
 
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> BoxFuture<()> {
         boxed(self.store.unlink(user, sessions))
+    }
+
+    fn load_many(&self, sessions: Vec<SessionKey>) -> BoxFuture<Vec<(SessionKey, Activity)>> {
+        boxed(self.store.load_many(sessions))
     }
 
     fn revoke_many(

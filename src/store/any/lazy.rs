@@ -201,6 +201,10 @@ impl Erased for LazyStore {
         self.run(|store| store.unlink(user, sessions))
     }
 
+    fn load_many(&self, sessions: Vec<SessionKey>) -> BoxFuture<Vec<(SessionKey, Activity)>> {
+        self.run(|store| store.load_many(sessions))
+    }
+
     fn revoke_many(
         &self,
         sessions: Vec<SessionKey>,

@@ -24,6 +24,10 @@ impl UserStore for AnyStore {
         self.erased().unlink(user, sessions)
     }
 
+    fn load_many(&self, sessions: Vec<SessionKey>) -> Self::Future<Vec<(SessionKey, Activity)>> {
+        self.erased().load_many(sessions)
+    }
+
     fn revoke_many(
         &self,
         sessions: Vec<SessionKey>,

@@ -1,5 +1,6 @@
 //! Whose sessions are, behind a near cache: every question goes to the shared store.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::cache::ForgetOnDrop;
@@ -28,6 +29,24 @@ impl<R: SharedStore + UserStore> UserStore for CachedStore<R> {
 
     fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> CachedFuture<()> {
         CachedFuture::passed_on(self.shared().unlink(user, sessions))
+    }
+
+    fn load_many(&self, sessions: Vec<SessionKey>) -> CachedFuture<Vec<(SessionKey, Activity)>> {
+        let cache = self.cache();
+        CachedFuture::boxed(async move {
+            let asked = sessions.iter().map(|session| {
+                let key = cache.hashed(*session);
+                (*session, (key, cache.shard(key).ticket(key)))
+            });
+            let asked: HashMap<_, _> = asked.collect();
+            let found = cache.shared.load_many(sessions).await.map_err(Into::into)?;
+            let with_gathered = |(session, found)| {
+                let (key, ticket) = asked.get(&session)?;
+                let found = cache.shard(*key).with_gathered(*key, ticket, found);
+                Some((session, found))
+            };
+            Ok(found.into_iter().filter_map(with_gathered).collect())
+        })
     }
 
     fn revoke_many(

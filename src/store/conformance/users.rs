@@ -55,6 +55,12 @@ pub async fn check_users<S: UserStore>(store: &S) {
         .await;
     report
         .add(
+            "load_many answers each record as load does",
+            loads_many(subject),
+        )
+        .await;
+    report
+        .add(
             "revoke_many ends each session as revoke does",
             revokes_many(subject),
         )
@@ -223,6 +229,33 @@ async fn stays<S: UserStore>(subject: &Subject<'_, S>) -> Outcome {
     let mut expected = vec![stays, newer];
     expected.sort_unstable_by_key(UserLink::session);
     expect("links_of", found, expected)
+}
+
+async fn loads_many<S: UserStore>(subject: &Subject<'_, S>) -> Outcome {
+    let mut expected = Vec::new();
+    for number in 0..MANY {
+        let began = Activity::began(subject.start);
+        let activity = match number % 3 {
+            0 => began.with_next_id(Some(fresh_key())),
+            1 => began.revoked(),
+            _ => began.active_at(subject.after(MINUTE)),
+        };
+        expected.push(subject.created(activity).await?);
+    }
+    let mut sessions: Vec<_> = expected.iter().map(|(session, _)| *session).collect();
+    sessions.push(fresh_key());
+    subject.begun().await?;
+    let found = subject.store.load_many(sessions).await;
+    let mut found = answered("load_many", found)?;
+    found.sort_unstable_by_key(|(session, _)| *session);
+    expected.sort_unstable_by_key(|(session, _)| *session);
+    expect("load_many", found, expected)?;
+    let none = subject.store.load_many(Vec::new()).await;
+    expect(
+        "load_many of none",
+        answered("load_many", none)?,
+        Vec::new(),
+    )
 }
 
 async fn revokes_many<S: UserStore>(subject: &Subject<'_, S>) -> Outcome {

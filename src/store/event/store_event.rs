@@ -142,6 +142,8 @@ pub enum TimedOperation {
     LinkOf,
     /// [`UserStore::unlink`](crate::UserStore::unlink).
     Unlink,
+    /// [`UserStore::load_many`](crate::UserStore::load_many).
+    LoadMany,
     /// [`UserStore::revoke_many`](crate::UserStore::revoke_many).
     RevokeMany,
 }
@@ -163,6 +165,7 @@ impl TimedOperation {
             Self::LinksOf => "links_of",
             Self::LinkOf => "link_of",
             Self::Unlink => "unlink",
+            Self::LoadMany => "load_many",
             Self::RevokeMany => "revoke_many",
         }
     }

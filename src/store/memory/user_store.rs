@@ -29,6 +29,14 @@ impl UserStore for MemoryStore {
         ready(Ok(()))
     }
 
+    fn load_many(&self, sessions: Vec<SessionKey>) -> Self::Future<Vec<(SessionKey, Activity)>> {
+        let load = |session| {
+            let Ok(found) = self.load(session).into_inner();
+            found.map(|found| (session, found))
+        };
+        ready(Ok(sessions.into_iter().filter_map(load).collect()))
+    }
+
     fn revoke_many(
         &self,
         sessions: Vec<SessionKey>,

@@ -11,7 +11,7 @@ use crate::session::user::{UserKey, UserLink};
 use crate::store::side_by_side::side_by_side;
 use crate::store::user_store::UserStore;
 
-/// How many revocations are under way at once. They share a connection.
+/// How many operations on records are under way at once. They share a connection.
 const MOST_AT_ONCE: usize = 64;
 
 impl UserStore for RedisStore {
@@ -40,6 +40,24 @@ impl UserStore for RedisStore {
             operations
                 .in_time(|| operations.unlink(user, &sessions))
                 .await
+        })
+    }
+
+    fn load_many(&self, sessions: Vec<SessionKey>) -> Self::Future<Vec<(SessionKey, Activity)>> {
+        let operations = Arc::clone(self.operations());
+        Box::pin(async move {
+            let load = |session| {
+                let operations = Arc::clone(&operations);
+                Box::pin(async move {
+                    match operations.in_time(|| operations.load(session)).await {
+                        Err(error) if error.is_malformed() => Ok::<_, RedisStoreError>(None),
+                        found => Ok(found?.map(|found| (session, found))),
+                    }
+                })
+            };
+            let found =
+                side_by_side(sessions.into_iter().map(load).collect(), MOST_AT_ONCE).await?;
+            Ok(found.into_iter().flatten().collect())
         })
     }
 

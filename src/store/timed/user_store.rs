@@ -27,6 +27,10 @@ impl<S: UserStore> UserStore for TimedStore<S> {
         self.timed(TimedOperation::Unlink, |store| store.unlink(user, sessions))
     }
 
+    fn load_many(&self, sessions: Vec<SessionKey>) -> Self::Future<Vec<(SessionKey, Activity)>> {
+        self.timed(TimedOperation::LoadMany, |store| store.load_many(sessions))
+    }
+
     fn revoke_many(
         &self,
         sessions: Vec<SessionKey>,

@@ -15,7 +15,7 @@ use crate::store::sql::dialect::SqlDatabase;
 use crate::store::sql::error::SqlError;
 use crate::store::sql::operations::Inner;
 use crate::store::sql::pooled_connection::PooledConnection;
-use crate::store::sql::row::millis;
+use crate::store::sql::row::{Row, millis};
 use crate::store::sql::run::run;
 use crate::store::sql::sql_store::SqlStore;
 use crate::store::sql::value::Value;
@@ -66,6 +66,20 @@ impl<DB: SqlDatabase> UserStore for SqlStore<DB> {
                 inner.write(&mut connection, statement, &values).await?;
             }
             Ok(())
+        })
+    }
+
+    fn load_many(&self, sessions: Vec<SessionKey>) -> Self::Future<Vec<(SessionKey, Activity)>> {
+        let inner = Arc::clone(&self.0);
+        run(&self.0.pool, move |mut connection| async move {
+            let mut found = Vec::with_capacity(sessions.len());
+            for sessions in sessions.chunks(batch::MAX_BATCH) {
+                let load = &inner.statements.load_many;
+                let rows = connection.fetch(load, &[batch::keys(sessions)]).await?;
+                let record = |row: &Row| Some((row.key().ok()?, row.activity().ok()?));
+                found.extend(rows.iter().filter_map(record));
+            }
+            Ok(found)
         })
     }
 
