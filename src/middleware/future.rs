@@ -401,6 +401,10 @@ where
                 selection: self.question.select(config, keys),
                 pending: Some(self),
             },
+            Decision::AskAgain => Step::Checking {
+                check: config.with_timeout(self.question.check(config)),
+                pending: Some(self),
+            },
             Decision::AskForVisitor => Step::Visiting {
                 check: config.with_timeout(self.question.check_visitor(config)),
                 pending: Some(self),

@@ -33,6 +33,10 @@ impl NewVisitor {
         Self { key, activity }
     }
 
+    pub(super) fn key(&self) -> SessionKey {
+        self.key
+    }
+
     /// Begins the visitor's record. If that fails, the next request presents an unknown id, and the
     /// application gives the visitor another one.
     pub(super) async fn begin<St: ActivityStore>(self, config: &Config<St>) {

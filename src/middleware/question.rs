@@ -33,6 +33,15 @@ pub(super) struct Question {
     kind: RequestKind,
     pub(super) ambiguity: Option<Box<Ambiguity>>,
     pub(super) attempt: Option<Box<Attempt>>,
+    visitor: AskedForVisitor,
+}
+
+/// What is known of the visitor's record under the id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AskedForVisitor {
+    NotYet,
+    /// The visitor has ended.
+    Ended,
 }
 
 /// What follows from the store's answer.
@@ -42,6 +51,8 @@ pub(super) enum Decision {
     Begin,
     /// No log-in is known of the id. It may be a visitor's.
     AskForVisitor,
+    /// The visitor has ended, perhaps by a log-in that this request has crossed.
+    AskAgain,
     /// The id is not live. Look up these and it.
     Select(Vec<SessionKey>),
 }
@@ -69,6 +80,7 @@ impl Question {
             kind,
             ambiguity,
             attempt,
+            visitor: AskedForVisitor::NotYet,
         }
     }
 
@@ -125,15 +137,27 @@ impl Question {
                     return Decision::Select(keys);
                 }
                 if found.is_none() && config.visitors.is_some() {
-                    return Decision::AskForVisitor;
+                    return self.unknown_to_log_ins(config, request);
                 }
                 let head = RequestHead::from(&*request);
                 Decision::Respond(config.refuse(expired, Some(self.key), head))
             }
             (Verdict::Begins | Verdict::Active { .. }, _) if config.visitors.is_some() => {
-                Decision::AskForVisitor
+                self.unknown_to_log_ins(config, request)
             }
             (Verdict::Begins | Verdict::Active { .. }, _) => Decision::Begin,
+        }
+    }
+
+    /// Decides about an id of which no log-in is known.
+    fn unknown_to_log_ins<St: ActivityStore, B>(
+        &self,
+        config: &Arc<ConfigHandle<St>>,
+        request: &mut Request<B>,
+    ) -> Decision {
+        match self.visitor {
+            AskedForVisitor::NotYet => Decision::AskForVisitor,
+            AskedForVisitor::Ended => self.former_visitor(config, request),
         }
     }
 
@@ -148,33 +172,53 @@ impl Question {
             Ok(found) => found,
             Err(error) => return self.unverified(config, &error, request),
         };
-        let key = self.key;
-        let state = match (config.policy.decide(found, self.now), found) {
-            (Verdict::Active { .. }, Some(activity)) => {
-                if let Some(ambiguity) = &self.ambiguity {
-                    ambiguity.resolve(config, key, request);
-                }
-                SessionState::Visitor { key, activity }
+        match (config.policy.decide(found, self.now), found) {
+            (Verdict::Active { .. }, Some(activity)) => self.visitor(config, activity, request),
+            (_, Some(activity)) if activity.is_revoked() => {
+                self.visitor = AskedForVisitor::Ended;
+                Decision::AskAgain
             }
-            _ => {
-                let mut ids = vec![key];
-                ids.extend_from_slice(self.ambiguity.as_deref().map_or(&[], Ambiguity::others));
-                config.identify.take_out(request.headers_mut(), &ids);
-                let head = RequestHead::from(&*request);
-                if config.identify.identify(head) != Presented::None {
-                    return match config.policy.decide(None, self.now) {
-                        Verdict::Expired(expired) => {
-                            Decision::Respond(config.refuse(expired, Some(key), head))
-                        }
-                        Verdict::Begins | Verdict::Active { .. } => Decision::Begin,
-                    };
-                }
-                SessionState::FormerVisitor
-            }
-        };
+            _ => self.former_visitor(config, request),
+        }
+    }
+
+    /// Lets the request of a visitor pass.
+    fn visitor<St: ActivityStore, B>(
+        &self,
+        config: &Arc<ConfigHandle<St>>,
+        activity: Activity,
+        request: &mut Request<B>,
+    ) -> Decision {
+        if let Some(ambiguity) = &self.ambiguity {
+            ambiguity.resolve(config, self.key, request);
+        }
         config.observers.request(Outcome::Anonymous);
         request.extensions_mut().remove::<SessionHandle>();
-        Decision::Pass(state)
+        let key = self.key;
+        Decision::Pass(SessionState::Visitor { key, activity })
+    }
+
+    /// Lets the request pass without the id, if it can be taken out.
+    fn former_visitor<St: ActivityStore, B>(
+        &self,
+        config: &Arc<ConfigHandle<St>>,
+        request: &mut Request<B>,
+    ) -> Decision {
+        let mut ids = vec![self.key];
+        ids.extend_from_slice(self.ambiguity.as_deref().map_or(&[], Ambiguity::others));
+        config.identify.take_out(request.headers_mut(), &ids);
+        let head = RequestHead::from(&*request);
+        if config.identify.identify(head) != Presented::None {
+            return match config.policy.decide(None, self.now) {
+                Verdict::Expired(expired) => {
+                    Decision::Respond(config.refuse(expired, Some(self.key), head))
+                }
+                Verdict::Begins | Verdict::Active { .. } => Decision::Begin,
+            };
+        }
+        config.observers.request(Outcome::Anonymous);
+        request.extensions_mut().remove::<SessionHandle>();
+        Decision::Pass(SessionState::FormerVisitor)
     }
 
     /// Lets the request pass, with a handle of its session.

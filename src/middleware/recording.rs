@@ -10,7 +10,9 @@ use pin_project_lite::pin_project;
 
 use crate::identify::identify_session::Issued;
 use crate::middleware::config::{Config, ConfigHandle};
+use crate::middleware::log_in::{self, Origin};
 use crate::middleware::new_visitor::NewVisitor;
+use crate::middleware::recorded::{NotRecorded, Recorded};
 use crate::middleware::state::{Reply, RequestKind, SessionState};
 use crate::observe::event::{Cause, StoreOperation};
 use crate::session::activity::Activity;
@@ -24,6 +26,7 @@ use crate::store::error::StoreError;
 use crate::store::lifecycle;
 use crate::store::rotation::Rotation;
 use crate::store::timeout::WithTimeout;
+use crate::store::visitor;
 use crate::tracker::all_sessions::Tracker;
 use crate::tracker::session_user::{Admission, SessionUser};
 
@@ -50,26 +53,6 @@ pin_project! {
     }
 }
 
-/// The outcome of a write.
-pub(super) enum Recorded {
-    /// The presented session goes on, last known like this.
-    GoesOn(Activity),
-    /// The client was given another id, and the presented session does not go on under it.
-    Replaced,
-    /// The presented session is gone.
-    Gone,
-}
-
-/// A write that failed.
-pub(super) enum NotRecorded {
-    /// The client would hold an id that is not tracked.
-    LogIn(StoreError),
-    /// The client would believe in a log-out that did not happen.
-    LogOut(StoreError),
-    /// The session may end early by the time that this one request took.
-    LateActivity(StoreError),
-}
-
 impl<St: ActivityStore> Recording<St> {
     /// Starts the write of what the response changes, if it changes anything.
     ///
@@ -92,10 +75,10 @@ impl<St: ActivityStore> Recording<St> {
             Issued::Started(key) => {
                 let limits = response.extensions().get().copied();
                 let user = user_of(config, response);
-                if state.key() == Some(key) || others.contains(&key) {
+                if is_presented(state, others, key) {
                     Self::of_same_id(config, state, key, limits, user)
                 } else {
-                    Self::of_new_id(config, state, key, limits, user)
+                    Self::of_new_id(config, state, others, key, limits, user)
                 }
             }
             Issued::Ended => {
@@ -112,41 +95,24 @@ impl<St: ActivityStore> Recording<St> {
     pub(super) fn of_new_id(
         config: &Arc<ConfigHandle<St>>,
         state: &SessionState,
+        others: &[SessionKey],
         key: SessionKey,
         limits: Option<Limits>,
         user: Option<SessionUser>,
     ) -> Option<Self> {
         let now = config.clock.now();
-        let config = Arc::clone(config);
-        let tracker = Tracker::of(Arc::clone(&config));
         match state {
             SessionState::Anonymous
             | SessionState::Exempt(_)
             | SessionState::Visitor { .. }
             | SessionState::FormerVisitor => {
                 let activity = Activity::began(now).with_limits(limits.unwrap_or_default());
-                Some(Self::log_in(&Arc::clone(&config), async move {
-                    if let Some(user) = &user
-                        && tracker.prepare_for(user, key, &activity).await? == Admission::Refused
-                    {
-                        return Ok(Recorded::Replaced);
-                    }
-                    if config.visitors.is_some() {
-                        lifecycle::end_visitor(&config.store, &config.policy, key, now).await?;
-                    }
-                    let keep_until = config.policy.keep_until(&activity);
-                    // A record that is there stays, live or ended: a `Set-Cookie` brings nothing
-                    // back.
-                    let begin = config.store.begin(key, activity, keep_until);
-                    if config.with_timeout(begin).await? == activity {
-                        config.observers.began(key, Cause::Response);
-                    }
-                    if let Some(user) = &user {
-                        // A session that is too much has ended. Its next request is told so.
-                        let _ = tracker.keep_within_limit(user, key).await?;
-                    }
-                    Ok(Recorded::Replaced)
-                }))
+                let origin = match is_presented(state, others, key) {
+                    true => Origin::Request,
+                    false => Origin::Response,
+                };
+                let begin = log_in::begin(Arc::clone(config), key, activity, origin, user);
+                Some(Self::log_in(config, begin))
             }
             // The session that would go on may have ended: nothing begins from an id that was not
             // checked.
@@ -159,31 +125,8 @@ impl<St: ActivityStore> Recording<St> {
                     now,
                     active_at: (live.kind == RequestKind::Active).then_some(now),
                 };
-                let activity = match limits {
-                    Some(limits) => live.activity.with_limits(limits),
-                    None => live.activity,
-                };
-                Some(Self::log_in(&Arc::clone(&config), async move {
-                    let (old, new) = (rotation.old, rotation.new);
-                    match &user {
-                        Some(user) => tracker.link(user, new, &activity).await?,
-                        None if config.users.is_some() => {
-                            tracker.link_new_id(old, new, &activity).await?;
-                        }
-                        None => {}
-                    }
-                    if !rotation.record(&config.store, &config.policy).await? {
-                        return Ok(Recorded::Replaced);
-                    }
-                    config.observers.rotated(old, new, Cause::Response);
-                    if let Some(user) = &user
-                        && tracker.keep_within_limit(user, new).await? == Admission::Refused
-                    {
-                        return Ok(Recorded::Gone);
-                    }
-                    // A stream that waits for the end of the old id goes on with the new one.
-                    Ok(Recorded::GoesOn(activity))
-                }))
+                let rotate = log_in::rotate(Arc::clone(config), rotation, live.activity, user);
+                Some(Self::log_in(config, rotate))
             }
         }
     }
@@ -256,7 +199,7 @@ impl<St: ActivityStore> Recording<St> {
                     config.observers.ended(key, Cause::Response);
                 }
                 if config.visitors.is_some() {
-                    lifecycle::end_visitor(&config.store, &config.policy, key, now).await?;
+                    visitor::end(&config.store, &config.policy, key, now).await?;
                 }
             }
             if let Some(visitor) = visitor {
@@ -304,6 +247,10 @@ impl<St: ActivityStore> Recording<St> {
             }
         })
     }
+}
+
+fn is_presented(state: &SessionState, others: &[SessionKey], key: SessionKey) -> bool {
+    state.key() == Some(key) || others.contains(&key)
 }
 
 /// Returns every id that the request presented.

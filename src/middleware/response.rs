@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Method, Response};
 
 use crate::middleware::body::ResponseBody;
 use crate::middleware::config::{Config, ConfigHandle, RemainingHeader, Streams};
-use crate::middleware::recording::{NotRecorded, Recorded};
+use crate::middleware::recorded::{NotRecorded, Recorded};
 use crate::middleware::state::SessionState;
 use crate::middleware::stream_end::StreamEnd;
 use crate::middleware::stream_format::StreamFormat;

@@ -6,8 +6,9 @@ use http::Response;
 
 use crate::identify::identify_session::Issued;
 use crate::middleware::config::ConfigHandle;
+use crate::middleware::log_in;
 use crate::middleware::new_visitor::NewVisitor;
-use crate::middleware::recording::{Recorded, Recording, presented, user_of};
+use crate::middleware::recording::{Recording, presented, user_of};
 use crate::middleware::state::SessionState;
 use crate::middleware::visitors::{Aim, Attempt, Visitors};
 use crate::session::key::SessionKey;
@@ -57,15 +58,12 @@ impl<St: ActivityStore> Recording<St> {
                     Issued::Nothing | Issued::Ended => state.key(),
                 };
                 let limits = response.extensions().get().copied();
-                Self::of_new_id(config, state, key?, limits, user)
+                Self::of_new_id(config, state, others, key?, limits, user)
             }
             _ => {
                 let visitor = NewVisitor::new(config, visitors, new_id?, state);
-                let store = Arc::clone(config);
-                Some(Self::log_in(config, async move {
-                    visitor.begin(&store).await;
-                    Ok(Recorded::Replaced)
-                }))
+                let begin = log_in::begin_visitor(Arc::clone(config), visitor, state.key());
+                Some(Self::log_in(config, begin))
             }
         }
     }

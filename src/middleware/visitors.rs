@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::middleware::redirect::leads_back;
 use crate::middleware::rules::Rules;
 use crate::request::head::RequestHead;
 use crate::request::rule::Rule;
@@ -37,6 +38,7 @@ use crate::session::limits::Limits;
 /// - a redirect, unless it leads back to the path of the request;
 /// - a `2xx` of any type but HTML, since a log-in page that is shown again has that.
 ///
+/// For a log-out, a page counts too, unless the request was a `GET`.
 /// [`with_success`](Visitors::with_success) sets another rule. A response that names its user by a
 /// [`SessionUser`](crate::SessionUser) counts too, where the layer was built
 /// [`with_users`](crate::LoginTimeoutLayer::with_users). It does not matter whether the log-in gives
@@ -162,8 +164,11 @@ impl Visitors {
         } else {
             return None;
         };
-        let path = request.original_uri().path().into();
-        Some(Box::new(Attempt { aim, path }))
+        Some(Box::new(Attempt {
+            aim,
+            is_safe: request.method().is_safe(),
+            path: request.original_uri().path().into(),
+        }))
     }
 
     /// Returns what an attempt has achieved, if its response says that it has succeeded.
@@ -185,6 +190,8 @@ impl Visitors {
 /// A request that attempts to log in or out.
 pub(super) struct Attempt {
     aim: Aim,
+    /// Whether the request asks for a page, and changes nothing by itself (RFC 9110, 9.2.1).
+    is_safe: bool,
     path: Box<str>,
 }
 
@@ -198,39 +205,21 @@ pub(super) enum Aim {
 impl Attempt {
     fn succeeds(&self, status: StatusCode, headers: &HeaderMap) -> bool {
         if status.is_redirection() {
-            let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
-            return location.is_some_and(|location| !leads_to(location, &self.path));
+            let location = headers.get(LOCATION).map(HeaderValue::as_bytes);
+            return location.is_some_and(|location| !leads_back(location, &self.path));
         }
-        let content_type = headers.get(CONTENT_TYPE).map_or(&[][..], |v| v.as_bytes());
-        let is_html = content_type
-            .get(..HTML.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(HTML));
-        status.is_success() && !is_html
+        // A form that is shown again, or one that asks whether to log out.
+        let is_form = is_html(headers) && (self.aim == Aim::LogIn || self.is_safe);
+        status.is_success() && !is_form
     }
 }
 
-const HTML: &[u8] = b"text/html";
-
-/// Returns whether a `Location` in the response to a request for this path leads back to the path.
-/// The query does not matter, nor does a slash at the end.
-fn leads_to(location: &str, path: &str) -> bool {
-    let location = location.split(['?', '#']).next().unwrap_or_default();
-    let after_scheme = location.split_once("://").map(|(_, rest)| rest);
-    let target = match after_scheme.or(location.strip_prefix("//")) {
-        Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
-        None => location,
-    };
-    let is_same =
-        |target: &str, path: &str| target.trim_end_matches('/') == path.trim_end_matches('/');
-    match target.strip_prefix("./").unwrap_or(target) {
-        "" => true,
-        absolute if absolute.starts_with('/') => is_same(absolute, path),
-        relative => {
-            let directory = path.rfind('/').map_or("", |at| &path[..=at]);
-            let rest = path.strip_prefix(directory).unwrap_or(path);
-            is_same(relative, rest)
-        }
-    }
+fn is_html(headers: &HeaderMap) -> bool {
+    const HTML: &[u8] = b"text/html";
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    content_type
+        .and_then(|content_type| content_type.get(..HTML.len()))
+        .is_some_and(|start| start.eq_ignore_ascii_case(HTML))
 }
 
 impl fmt::Debug for Visitors {
@@ -275,37 +264,10 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_to_another_page_is_a_log_in() {
-        for location in [
-            "/",
-            "/account",
-            "/account/",
-            "https://shop.example/",
-            "https://shop.example",
-            "//shop.example/basket",
-            "welcome",
-            "/account/login/second-factor",
-        ] {
-            assert!(logs_in(302, &[("location", location)]), "{location}");
-        }
-    }
-
-    #[test]
-    fn a_redirect_back_to_the_form_is_none() {
-        for location in [
-            "/account/login",
-            "/account/login/",
-            "/account/login?error=1",
-            "https://shop.example/account/login?error#form",
-            "//shop.example/account/login",
-            "login?error",
-            "./login",
-            "?error",
-            "#form",
-            "",
-        ] {
-            assert!(!logs_in(303, &[("location", location)]), "{location}");
-        }
+    fn a_redirect_is_a_log_in_unless_it_leads_back() {
+        assert!(logs_in(302, &[("location", "/")]));
+        assert!(logs_in(302, &[("location", "/größe")]));
+        assert!(!logs_in(303, &[("location", "/account/login?error=1")]));
         assert!(!logs_in(304, &[]));
     }
 
@@ -321,6 +283,18 @@ mod tests {
         for status in [400, 401, 403, 422, 429, 500] {
             assert!(!logs_in(status, &[("content-type", "application/json")]));
         }
+    }
+
+    #[test]
+    fn a_log_out_may_answer_with_a_page_unless_it_only_asks() {
+        let page = &[("content-type", "text/html")][..];
+        let logout = "/account/logout";
+        assert_eq!(achieved(&visitors(), logout, 200, page), Some(Aim::LogOut));
+        let request = Request::get(logout).body(()).unwrap();
+        let attempt = visitors().attempt(RequestHead::from(&request)).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        assert!(!attempt.succeeds(StatusCode::OK, &headers));
     }
 
     #[test]

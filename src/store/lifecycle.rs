@@ -54,18 +54,3 @@ pub(crate) async fn end<St: ActivityStore>(
     }
     Ok(Some(first))
 }
-
-/// Ends the visitor who presents this id and has not logged in.
-///
-/// A log-in under the id ends it. Without that, the visitor's record would let the id pass once the
-/// record of the log-in is gone.
-pub(crate) async fn end_visitor<St: ActivityStore>(
-    store: &St,
-    policy: &Policy,
-    key: SessionKey,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let revoke = store.revoke(key.of_visitor(), policy.keep_revoked_until(now));
-    WithTimeout::new(revoke, policy.store_timeout()).await?;
-    Ok(())
-}

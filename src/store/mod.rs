@@ -28,3 +28,4 @@ pub(crate) mod store_clock;
 pub(crate) mod timed;
 pub(crate) mod timeout;
 pub(crate) mod user_store;
+pub(crate) mod visitor;

@@ -18,6 +18,7 @@ use crate::store::detached::Detached;
 use crate::store::error::StoreError;
 use crate::store::lifecycle;
 use crate::store::timeout::WithTimeout;
+use crate::store::visitor;
 use crate::tracker::box_future::BoxFuture;
 use crate::tracker::users::UserLinks;
 
@@ -116,12 +117,15 @@ impl<T: TrackerParts> DynTracker for T {
         let parts = self.parts();
         let keep_until = parts.policy.keep_until(&activity);
         Box::pin(async move {
+            let (store, policy, now) = (parts.store, parts.policy, activity.last_activity());
             if parts.has_visitors {
-                let now = parts.clock.now();
-                lifecycle::end_visitor(parts.store, parts.policy, key, now).await?;
+                visitor::prepare_log_in(store, policy, key, now).await?;
             }
-            let create = parts.store.create(key, activity, keep_until);
+            let create = store.create(key, activity, keep_until);
             parts.call(StoreOperation::LogIn, create).await?;
+            if parts.has_visitors {
+                visitor::end(store, policy, key, now).await?;
+            }
             parts.observers.began(key, Cause::Tracker);
             Ok(())
         })
@@ -169,7 +173,7 @@ impl<T: TrackerParts> DynTracker for T {
             }
             let was_known = before?.is_some();
             if has_visitors {
-                lifecycle::end_visitor(&store, &policy, key, now).await?;
+                visitor::end(&store, &policy, key, now).await?;
             }
             Ok(was_known)
         }))

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Request, Response};
+use tokio::sync::Notify;
 use tower_login_timeout::{
     BearerToken, CookieId, IdentifySession, Limits, LoginTimeoutLayer, MemoryStore, Policy,
-    StoreFailure, Users, Visitors, rule,
+    SessionHandle, SessionUser, StoreFailure, Users, Visitors, WhenFull, rule,
 };
 
 use crate::common::scripted::{Fault, Operation, ScriptedStore};
@@ -276,8 +277,6 @@ async fn among_several_ids_a_log_in_goes_before_a_visitor() {
 
 #[tokio::test]
 async fn a_visitor_has_no_handle_and_its_user_makes_a_session_of_it() {
-    use tower_login_timeout::{SessionHandle, SessionUser};
-
     let users = Users::new("a secret of 16 bytes or more").unwrap();
     let site = Site::new(policy())
         .configured(|layer| layer.with_visitors(Visitors::new()).with_users(users));
@@ -357,6 +356,118 @@ async fn a_store_that_fails_lets_no_visitor_pass_unchecked() {
         };
         assert_eq!(site.status("v").await, expected);
     }
+}
+
+/// A log-in page that sends members on, in an application that forgets no session.
+#[tokio::test]
+async fn an_exempt_log_in_page_brings_back_no_session_that_is_forgotten() {
+    let users = Users::new("a secret of 16 bytes or more").unwrap();
+    let site = site().configured(|layer| layer.with_exempt(rule::path("/login")).with_users(users));
+    for cookie in ["", "sid=a"] {
+        answering(&site, request("/login", "a"), 303, cookie).await;
+        assert_eq!(seen(&site, request("/", "a")).await, "");
+    }
+    site.send_to(
+        request("/login", "a"),
+        async |_| of_ada(Response::builder()),
+    )
+    .await;
+    assert_eq!(seen(&site, request("/", "a")).await, "");
+    // Nor under a new id.
+    answering(&site, request("/login", "a"), 200, "sid=b").await;
+    assert_eq!(seen(&site, request("/", "b")).await, "");
+}
+
+#[tokio::test]
+async fn a_log_in_that_is_one_too_much_makes_no_visitor_of_the_user() {
+    let users = Users::new("a secret of 16 bytes or more").unwrap();
+    let users = users.with_at_most(1, WhenFull::RefuseNew);
+    let site = site().configured(|layer| layer.with_users(users));
+    for id in ["v", "w"] {
+        let cookie = format!("sid={id}");
+        site.setting(anonymous("/"), &[&cookie]).await;
+        site.send_to(request("/login", id), async |_| of_ada(Response::builder()))
+            .await;
+    }
+    assert_eq!(seen(&site, request("/", "v")).await, "sid=v");
+    // The application has Ada in its session `w` too.
+    assert_eq!(seen(&site, request("/", "w")).await, "");
+}
+
+/// A page's images load while its user logs in.
+#[tokio::test]
+async fn a_request_that_crosses_a_log_in_takes_no_cookie_away() {
+    for held_up in [Operation::Change, Operation::Begin, Operation::Revoke] {
+        let store = ScriptedStore::default();
+        let site = Site::with_store(policy(), store.clone())
+            .configured(|layer| layer.with_visitors(visitors()));
+        site.setting(anonymous("/"), &["sid=v"]).await;
+        let go = Arc::new(Notify::new());
+        store.set(held_up, Fault::Waits(Arc::clone(&go)));
+        let log_in = site.send_to(request("/login", "v"), async |_| {
+            let response = Response::builder().status(303).header("location", "/");
+            response.body(String::new()).unwrap()
+        });
+        let crossing = async {
+            let image = site.send_to(request("/logo.png", "v"), echo).await;
+            go.notify_one();
+            image
+        };
+        let (_, image) = tokio::join!(log_in, crossing);
+        assert_eq!(image.body(), "sid=v", "{held_up:?}");
+        assert_eq!(header(image.headers(), "set-cookie"), "", "{held_up:?}");
+        store.heal();
+        site.clock.advance(IDLE);
+        assert_eq!(reason(&site.ask("/", "v").await), "idle");
+    }
+}
+
+/// The request asks for the user before the log-in, and for the visitor afterwards.
+#[tokio::test]
+async fn a_request_that_finds_neither_user_nor_visitor_asks_again() {
+    let store = ScriptedStore::default();
+    let site = Site::with_store(policy(), store.clone())
+        .configured(|layer| layer.with_visitors(visitors()));
+    site.setting(anonymous("/"), &["sid=v"]).await;
+    store.set(Operation::Touch, Fault::AnswersLate);
+    let image = site.send_to(request("/logo.png", "v"), echo);
+    let log_in = async {
+        tokio::task::yield_now().await;
+        site.start("v").await;
+        for _ in 0..3 {
+            store.open_gate();
+        }
+    };
+    let (image, ()) = tokio::join!(image, log_in);
+    assert_eq!(image.body(), "sid=v");
+}
+
+/// The application regenerates the id of its session in one request, and logs in in another.
+#[tokio::test]
+async fn a_new_id_that_crosses_a_log_in_is_the_users() {
+    let users = Users::new("a secret of 16 bytes or more").unwrap();
+    let site = site().configured(|layer| layer.with_users(users));
+    answering(&site, anonymous("/"), 200, "sid=v").await;
+    let site = &site;
+    site.send_to(request("/", "v"), async |_| {
+        site.send_to(
+            request("/login", "v"),
+            async |_| of_ada(Response::builder()),
+        )
+        .await;
+        let response = Response::builder().header("set-cookie", "sid=w");
+        response.body(String::new()).unwrap()
+    })
+    .await;
+    assert_eq!(seen(site, request("/", "w")).await, "sid=w");
+    assert_eq!(site.layer.tracker().end_all_of("ada").await.unwrap(), 1);
+    assert_eq!(reason(&site.ask("/", "w").await), "revoked");
+}
+
+fn of_ada(response: http::response::Builder) -> Response<String> {
+    let response = response.status(303).header("location", "/");
+    let response = response.extension(SessionUser::new("ada"));
+    response.body(String::new()).unwrap()
 }
 
 /// What an application with sessions of its own knows of an id.
