@@ -150,6 +150,8 @@ impl Question {
     }
 
     /// Decides about an id of which no log-in is known.
+    // Few sites have visitors with a cookie, and all pay for what is in their way.
+    #[cold]
     fn unknown_to_log_ins<St: ActivityStore, B>(
         &self,
         config: &Arc<ConfigHandle<St>>,

@@ -44,10 +44,17 @@ use crate::session::limits::Limits;
 /// [`with_users`](crate::LoginTimeoutLayer::with_users). It does not matter whether the log-in gives
 /// the visitor a new id, as OWASP ASVS 5.0, 7.2.4 asks, or keeps the one that is there.
 ///
+/// An id that the request presents must be that of a live visitor. So an application that keeps the
+/// id at the log-in should not exempt its log-in page: an id that the store has forgotten would reach
+/// it there, and would not become a session.
+///
+/// [`Tracker::start`](crate::Tracker::start) makes a session of a visitor too, if the tracker is
+/// [that of the layer](crate::LoginTimeoutLayer::tracker).
+///
 /// # Costs
 ///
 /// A request of a session that has logged in costs what it costs without this. A visitor's request
-/// costs two operations of the store.
+/// costs two operations of the store, also behind a near cache. A log-in costs two more.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
