@@ -21,8 +21,8 @@ use crate::tracker::session_user::{Admission, SessionUser};
 pub(super) enum Origin {
     /// The request presented it.
     Request,
-    /// The response set it.
-    Response,
+    /// The response set it, in the place of the one that the request presented, if it did.
+    Response { replaces: Option<SessionKey> },
 }
 
 /// Begins a session.
@@ -59,6 +59,12 @@ pub(super) async fn begin<St: ActivityStore>(
     }
     if has_visitors {
         visitor::end(store, policy, key, now).await?;
+        if let Origin::Response {
+            replaces: Some(old),
+        } = origin
+        {
+            visitor::replace(store, policy, old, key, now).await?;
+        }
     }
     if let Some(user) = &user {
         // A session that is too much has ended. Its next request is told so.

@@ -109,7 +109,9 @@ impl<St: ActivityStore> Recording<St> {
                 let activity = Activity::began(now).with_limits(limits.unwrap_or_default());
                 let origin = match is_presented(state, others, key) {
                     true => Origin::Request,
-                    false => Origin::Response,
+                    false => Origin::Response {
+                        replaces: state.key(),
+                    },
                 };
                 let begin = log_in::begin(Arc::clone(config), key, activity, origin, user);
                 Some(Self::log_in(config, begin))

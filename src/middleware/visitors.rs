@@ -54,7 +54,7 @@ use crate::session::limits::Limits;
 /// # Costs
 ///
 /// A request of a session that has logged in costs what it costs without this. A visitor's request
-/// costs two operations of the store, also behind a near cache. A log-in costs two more.
+/// costs two operations of the store, also behind a near cache. A log-in costs two or three more.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

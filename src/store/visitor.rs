@@ -38,6 +38,23 @@ pub(crate) async fn prepare_log_in<St: ActivityStore>(
     Ok(before.is_some_and(|before| change.applies_to(&before)))
 }
 
+/// Ends the visitor who presented this id when a log-in gave another one, after the policy's overlap.
+///
+/// Requests under way still present the id. Afterwards it is over: the application may have left its
+/// session behind with the user in it.
+pub(crate) async fn replace<St: ActivityStore>(
+    store: &St,
+    policy: &Policy,
+    old: SessionKey,
+    new: SessionKey,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let change = Change::replace_id(*policy, now, None, new.of_visitor());
+    let change = store.change(old.of_visitor(), change);
+    WithTimeout::new(change, policy.store_timeout()).await?;
+    Ok(())
+}
+
 /// Ends the visitor who presents this id.
 pub(crate) async fn end<St: ActivityStore>(
     store: &St,

@@ -131,6 +131,21 @@ async fn a_log_in_is_a_session_under_the_same_id_and_under_a_new_one() {
     }
 }
 
+/// The application may leave its old session behind, with the user in it.
+#[tokio::test]
+async fn the_id_of_a_visitor_who_got_another_one_at_the_log_in_ends_soon() {
+    let overlap = IDLE / 4;
+    let site = Site::new(policy().with_rotation_overlap(overlap))
+        .configured(|layer| layer.with_visitors(visitors()));
+    answering(&site, anonymous("/"), 200, "sid=v").await;
+    answering(&site, request("/login", "v"), 303, "sid=n").await;
+    // Images of the last page are under way.
+    assert_eq!(seen(&site, request("/", "v")).await, "sid=v");
+    site.clock.advance(overlap);
+    assert_eq!(seen(&site, request("/", "v")).await, "");
+    assert_eq!(seen(&site, request("/", "n")).await, "sid=n");
+}
+
 #[tokio::test]
 async fn a_log_in_that_fails_is_none() {
     let site = site();
