@@ -39,8 +39,8 @@ pub trait IdentifySession: Send + Sync + 'static {
         let _ = (headers, live, ended);
     }
 
-    /// Takes the ids out of the request's headers that an anonymous visitor may have been given: in a
-    /// cookie.
+    /// Takes the ids out of the request's headers that an anonymous visitor may have been given: in
+    /// a cookie.
     ///
     /// The layer calls it for [`Visitors`](crate::Visitors) who have timed out. An identifier whose
     /// ids only a log-in gives need not implement it. A request with such an id is refused.

@@ -77,8 +77,8 @@ impl<St> Config<St> {
 /// One service's reference to the shared configuration.
 ///
 /// Requests refer to it until they are answered. Each clone of a service that is called more than
-/// once has one of its own. So threads count those references in different places of memory and need
-/// not wait for each other.
+/// once has one of its own. So threads count those references in different places of memory and
+/// need not wait for each other.
 pub(super) struct ConfigHandle<St>(Arc<Config<St>>);
 
 impl<St> ConfigHandle<St> {

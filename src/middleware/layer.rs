@@ -247,9 +247,9 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
         self
     }
 
-    /// Tells log-ins from other responses, for an application that gives anonymous visitors a session
-    /// cookie too: Express with `saveUninitialized`, PHP, Rails. So nobody who has not logged in is
-    /// told that a session has expired.
+    /// Tells log-ins from other responses, for an application that gives anonymous visitors a
+    /// session cookie too: Express with `saveUninitialized`, PHP, Rails. So nobody who has not
+    /// logged in is told that a session has expired.
     pub fn with_visitors(mut self, visitors: Visitors) -> Self {
         self.config_mut().visitors = Some(Arc::new(visitors));
         self

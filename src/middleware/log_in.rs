@@ -94,7 +94,8 @@ pub(super) async fn begin_visitor<St: ActivityStore>(
             rotate(config, rotation, known, None).await?;
             return Ok(Recorded::Replaced);
         }
-        // The application may know an id that the store has forgotten, and give its session another.
+        // The application may know an id that the store has forgotten, and give its session
+        // another.
         let known = config
             .with_timeout(config.store.load(old.of_visitor()))
             .await?;

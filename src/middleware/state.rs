@@ -26,8 +26,8 @@ pub(super) enum SessionState {
     Unverified(SessionKey),
     /// The request presents the id of a visitor who has not logged in.
     Visitor { key: SessionKey, activity: Activity },
-    /// The request presented the id of a visitor who has timed out or is unknown. The wrapped service
-    /// does not see it.
+    /// The request presented the id of a visitor who has timed out or is unknown. The wrapped
+    /// service does not see it.
     FormerVisitor,
     /// The session may act.
     Live(Live),

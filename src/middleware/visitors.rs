@@ -41,12 +41,12 @@ use crate::session::limits::Limits;
 /// For a log-out, a page counts too, unless the request was a `GET`.
 /// [`with_success`](Visitors::with_success) sets another rule. A response that names its user by a
 /// [`SessionUser`](crate::SessionUser) counts too, where the layer was built
-/// [`with_users`](crate::LoginTimeoutLayer::with_users). It does not matter whether the log-in gives
-/// the visitor a new id, as OWASP ASVS 5.0, 7.2.4 asks, or keeps the one that is there.
+/// [`with_users`](crate::LoginTimeoutLayer::with_users). It does not matter whether the log-in
+/// gives the visitor a new id, as OWASP ASVS 5.0, 7.2.4 asks, or keeps the one that is there.
 ///
 /// An id that the request presents must be that of a live visitor. So an application that keeps the
-/// id at the log-in should not exempt its log-in page: an id that the store has forgotten would reach
-/// it there, and would not become a session.
+/// id at the log-in should not exempt its log-in page: an id that the store has forgotten would
+/// reach it there, and would not become a session.
 ///
 /// [`Tracker::start`](crate::Tracker::start) makes a session of a visitor too, if the tracker is
 /// [that of the layer](crate::LoginTimeoutLayer::tracker).

@@ -8,12 +8,12 @@
 //!
 //! Requests look up the user's record first. A request that finds none, and then a visitor that has
 //! ended, may have crossed the log-in. So it looks for the user's record again, which is there by
-//! then. If the visitor ended first, such a request would be that of a stranger, and the application
-//! would give the browser another id.
+//! then. If the visitor ended first, such a request would be that of a stranger, and the
+//! application would give the browser another id.
 //!
-//! A node may die before the last step. Then the visitor's record must not outlive the user's, which
-//! is remembered for a while after its end. Nobody touches the visitor's record any more, and since
-//! the first step it has no longer limits than the user's.
+//! A node may die before the last step. Then the visitor's record must not outlive the user's,
+//! which is remembered for a while after its end. Nobody touches the visitor's record any more, and
+//! since the first step it has no longer limits than the user's.
 
 use crate::session::activity::Activity;
 use crate::session::change::Change;
@@ -38,10 +38,11 @@ pub(crate) async fn prepare_log_in<St: ActivityStore>(
     Ok(before.is_some_and(|before| change.applies_to(&before)))
 }
 
-/// Ends the visitor who presented this id when a log-in gave another one, after the policy's overlap.
+/// Ends the visitor who presented this id when a log-in gave another one, after the policy's
+/// overlap.
 ///
-/// Requests under way still present the id. Afterwards it is over: the application may have left its
-/// session behind with the user in it.
+/// Requests under way still present the id. Afterwards it is over: the application may have left
+/// its session behind with the user in it.
 pub(crate) async fn replace<St: ActivityStore>(
     store: &St,
     policy: &Policy,

@@ -23,8 +23,8 @@ const MOST_IDS: usize = 64;
 /// How many sessions one operation of the store loads or ends.
 const MOST_AT_ONCE: usize = 500;
 
-/// How many operations of the store are under way for one user. A pool has more connections, so that
-/// a user with many sessions leaves some to the others.
+/// How many operations of the store are under way for one user. A pool has more connections, so
+/// that a user with many sessions leaves some to the others.
 const MOST_UNDER_WAY: usize = 4;
 
 /// How many links are looked at to tidy up a user's list.

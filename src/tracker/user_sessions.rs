@@ -1,4 +1,5 @@
-//! The sessions of a user, for the application: whose a session is, which a user has, and their end.
+//! The sessions of a user, for the application: whose a session is, which a user has, and their
+//! end.
 
 use std::collections::HashSet;
 
