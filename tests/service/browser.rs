@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, Request, Response};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use tower_login_timeout::{ActivityStore, MemoryStore, Reason};
+use tower_login_timeout::{ActivityStore, MemoryStore, Reason, Visitors, rule};
 
 use crate::common::scripted::{Fault, Operation, ScriptedStore};
 use crate::common::site::{ABSOLUTE, IDLE, MILLISECOND, Site, anonymous, header, policy, request};
@@ -257,4 +257,22 @@ async fn the_path_is_the_whole_one_inside_nest() {
     };
     assert_eq!(ask("/app/session").await, "application/json");
     assert_eq!(ask("/app/app/session").await, "text/plain; charset=utf-8");
+}
+
+/// A page of a visitor counts down to nothing, and is told of no end.
+#[tokio::test]
+async fn a_visitor_is_anonymous() {
+    let visitors = Visitors::new().with_log_in(rule::path("/login"));
+    let site = site().configured(|layer| layer.with_visitors(visitors));
+    site.setting(anonymous("/"), &["sid=v"]).await;
+    for id in ["v", "unknown"] {
+        let told = state(&site, own(Method::GET, id)).await;
+        assert_eq!(told, over("anonymous", None), "{id}");
+    }
+    site.setting(request("/login", "v"), &["sid=a"]).await;
+    let told = state(&site, own(Method::GET, "a")).await;
+    assert_eq!(told, active(IDLE, ABSOLUTE));
+    site.clock.advance(IDLE);
+    let told = state(&site, own(Method::GET, "a")).await;
+    assert_eq!(told, over("expired", Some(Reason::Idle)));
 }
