@@ -98,24 +98,29 @@ impl Question {
         &self,
         config: &Config<St>,
     ) -> St::Future<Option<Activity>> {
-        let touch = config.policy.touch(self.now);
-        match self.kind {
-            RequestKind::Passive => config.store.touch(self.key, touch.passive()),
-            RequestKind::Active => config.store.touch(self.key, touch),
-        }
+        self.touch(config, self.key)
     }
 
     /// Asks whether the id is that of a visitor who has not logged in.
+    #[cold]
     pub(super) fn check_visitor<St: ActivityStore>(
         &self,
         config: &Config<St>,
     ) -> St::Future<Option<Activity>> {
+        self.touch(config, self.key.of_visitor())
+    }
+
+    #[inline]
+    fn touch<St: ActivityStore>(
+        &self,
+        config: &Config<St>,
+        key: SessionKey,
+    ) -> St::Future<Option<Activity>> {
         let touch = config.policy.touch(self.now);
-        let touch = match self.kind {
-            RequestKind::Passive => touch.passive(),
-            RequestKind::Active => touch,
-        };
-        config.store.touch(self.key.of_visitor(), touch)
+        match self.kind {
+            RequestKind::Passive => config.store.touch(key, touch.passive()),
+            RequestKind::Active => config.store.touch(key, touch),
+        }
     }
 
     pub(super) fn decide<St: ActivityStore, B>(
