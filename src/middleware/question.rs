@@ -123,6 +123,7 @@ impl Question {
         }
     }
 
+    #[inline]
     pub(super) fn decide<St: ActivityStore, B>(
         &mut self,
         config: &Arc<ConfigHandle<St>>,
@@ -229,6 +230,7 @@ impl Question {
     }
 
     /// Lets the request pass, with a handle of its session.
+    #[inline]
     fn live<St: ActivityStore, B>(
         &self,
         config: &Arc<ConfigHandle<St>>,

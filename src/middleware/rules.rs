@@ -7,14 +7,14 @@ use crate::request::rule::Rule;
 
 /// Requests that any of these rules matches.
 #[derive(Clone, Default)]
-pub(super) struct Rules(Vec<Arc<dyn Rule>>);
+pub(crate) struct Rules(Vec<Arc<dyn Rule>>);
 
 impl Rules {
-    pub(super) fn push(&mut self, rule: impl Rule) {
+    pub(crate) fn push(&mut self, rule: impl Rule) {
         self.0.push(Arc::new(rule));
     }
 
-    pub(super) fn any(&self, request: RequestHead<'_>) -> bool {
+    pub(crate) fn any(&self, request: RequestHead<'_>) -> bool {
         self.0.iter().any(|rule| rule(request))
     }
 }

@@ -71,7 +71,7 @@ const OUTCOMES: [Outcome; 12] = [
 /// | `login_timeout_store_errors_total` | `kind` | `timeout`, `failure` |
 /// | `login_timeout_store_events_total` | `event` | `connected`, `lost`, `reconnected`, `log_behind`, `log_cut`, `flush_failed`, `clock_stepped`, `evicted`, `slow` |
 /// | `login_timeout_store_seconds` | `store` | the name that a [`TimedStore`](crate::TimedStore) was given |
-/// | | `operation` | `create`, `begin`, `load`, `touch`, `change`, `revoke`, `touch_many`, `changes_since`, `link`, `links_of`, `link_of`, `unlink`, `revoke_many` |
+/// | | `operation` | `create`, `begin`, `load`, `touch`, `change`, `revoke`, `touch_many`, `changes_since`, `link`, `links_of`, `link_of`, `unlink`, `load_many`, `revoke_many` |
 ///
 /// | `login_timeout_store_up` | `store` | the kind of store: `redis`, `postgres`, `mysql`, `sqlite` |
 /// | `login_timeout_cache_touches_total` | `result` | `hit`, `miss` |

@@ -4,7 +4,6 @@ use super::document::Settings;
 use super::error::SettingsError;
 use crate::identify::identify_session::IdentifySession;
 use crate::middleware::layer::LoginTimeoutLayer;
-use crate::request::rule;
 use crate::store::activity_store::ActivityStore;
 
 impl<St: ActivityStore> LoginTimeoutLayer<St> {
@@ -68,20 +67,10 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
         identify: impl IdentifySession,
         store: St,
     ) -> Self {
-        let mut layer =
-            Self::new(settings.policy(), identify, store).with_response(settings.response());
-        for path in settings.passive.paths() {
-            layer = layer.with_passive(rule::path(path));
-        }
-        for prefix in settings.passive.path_prefixes() {
-            layer = layer.with_passive(rule::path_prefix(prefix));
-        }
-        for path in settings.exempt.paths() {
-            layer = layer.with_exempt(rule::path(path));
-        }
-        for prefix in settings.exempt.path_prefixes() {
-            layer = layer.with_exempt(rule::path_prefix(prefix));
-        }
+        let mut layer = Self::new(settings.policy(), identify, store)
+            .with_response(settings.response())
+            .with_passive(settings.passive.rule())
+            .with_exempt(settings.exempt.rule());
         if settings.remaining_header {
             layer = layer.with_remaining_header();
         }

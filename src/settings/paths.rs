@@ -4,6 +4,9 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use super::text::{self, parsed};
+use crate::middleware::rules::Rules;
+use crate::request::head::RequestHead;
+use crate::request::rule::{self, Rule};
 
 /// The requests for some paths, and for all below some prefixes.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -36,12 +39,20 @@ impl Paths {
         }
     }
 
-    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
-        self.paths.iter().map(|path| &*path.0)
+    /// Returns the rule that matches these requests.
+    pub(super) fn rule(&self) -> impl Rule + use<> {
+        let mut rules = Rules::default();
+        for Path(path) in &self.paths {
+            rules.push(rule::path(path));
+        }
+        for PathPrefix(prefix) in &self.path_prefixes {
+            rules.push(rule::path_prefix(prefix));
+        }
+        move |request: RequestHead<'_>| rules.any(request)
     }
 
-    pub(super) fn path_prefixes(&self) -> impl Iterator<Item = &str> {
-        self.path_prefixes.iter().map(|prefix| &*prefix.0)
+    pub(super) fn is_empty(&self) -> bool {
+        self.paths.is_empty() && self.path_prefixes.is_empty()
     }
 }
 

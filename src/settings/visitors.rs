@@ -9,7 +9,6 @@ use super::paths::Paths;
 use super::times;
 use crate::middleware::layer::LoginTimeoutLayer;
 use crate::middleware::visitors::Visitors;
-use crate::request::rule;
 use crate::session::limits::Limits;
 use crate::store::activity_store::ActivityStore;
 
@@ -33,19 +32,10 @@ impl VisitorRules {
     where
         St: ActivityStore,
     {
-        let mut visitors = Visitors::new().with_limits(self.limits());
-        for path in self.log_in.paths() {
-            visitors = visitors.with_log_in(rule::path(path));
-        }
-        for prefix in self.log_in.path_prefixes() {
-            visitors = visitors.with_log_in(rule::path_prefix(prefix));
-        }
-        for path in self.log_out.paths() {
-            visitors = visitors.with_log_out(rule::path(path));
-        }
-        for prefix in self.log_out.path_prefixes() {
-            visitors = visitors.with_log_out(rule::path_prefix(prefix));
-        }
+        let visitors = Visitors::new()
+            .with_log_in(self.log_in.rule())
+            .with_log_out(self.log_out.rule())
+            .with_limits(self.limits());
         layer.with_visitors(visitors)
     }
 
@@ -64,7 +54,7 @@ impl VisitorRules {
 
 fn log_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Paths, D::Error> {
     let log_in = Paths::deserialize(deserializer)?;
-    if log_in.paths().next().is_none() && log_in.path_prefixes().next().is_none() {
+    if log_in.is_empty() {
         return Err(D::Error::custom(
             "`log_in`: without a path, nobody would ever log in: name the path that the log-in form \
              is sent to",
