@@ -17,7 +17,8 @@ use crate::session::key::SessionKey;
 /// ```
 /// use tower_login_timeout::{BearerToken, IdentifySession, Presented, RequestHead, SessionKey};
 ///
-/// let request = http::Request::get("/").header("authorization", "Bearer sesame").body(()).unwrap();
+/// let request = http::Request::get("/").header("authorization", "Bearer sesame");
+/// let request = request.body(()).unwrap();
 /// assert_eq!(
 ///     BearerToken.identify(RequestHead::from(&request)),
 ///     Presented::One(SessionKey::of("sesame")),

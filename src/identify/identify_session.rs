@@ -64,7 +64,9 @@ pub trait IdentifySession: Send + Sync + 'static {
     /// Combines two identifiers: a request may present its id either way.
     ///
     /// ```
-    /// use tower_login_timeout::{BearerToken, CookieId, IdentifySession, Presented, RequestHead, SessionKey};
+    /// use tower_login_timeout::{
+    ///     BearerToken, CookieId, IdentifySession, Presented, RequestHead, SessionKey,
+    /// };
     ///
     /// let identify = BearerToken.or(CookieId::new("sid")?);
     /// let presented = |name: &str, value: &str| {

@@ -221,7 +221,8 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     ///     CookieId, LoginTimeoutLayer, MemoryStore, Policy, SessionUser, Users,
     /// };
     ///
-    /// let layer = LoginTimeoutLayer::new(Policy::default(), CookieId::new("sid")?, MemoryStore::new())
+    /// let identify = CookieId::new("sid")?;
+    /// let layer = LoginTimeoutLayer::new(Policy::default(), identify, MemoryStore::new())
     ///     .with_users(Users::new("a secret of 16 bytes or more")?);
     /// let tracker = layer.tracker();
     /// let log_in = service_fn(async |_: Request<()>| {

@@ -50,7 +50,8 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     /// use tower::{Layer, ServiceExt, service_fn};
     /// use tower_login_timeout::{CookieId, LoginTimeoutLayer, MemoryStore, Policy};
     ///
-    /// let layer = LoginTimeoutLayer::new(Policy::default(), CookieId::new("sid")?, MemoryStore::new())
+    /// let identify = CookieId::new("sid")?;
+    /// let layer = LoginTimeoutLayer::new(Policy::default(), identify, MemoryStore::new())
     ///     .with_browser("/session");
     /// let application = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
     /// let request = Request::get("/session").body(())?;

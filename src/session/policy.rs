@@ -35,7 +35,8 @@ use crate::session::verdict::{Expired, Reason, Verdict};
 /// let began = Timestamp::from_unix_millis(1_700_000_000_000);
 /// let now = began.saturating_add(Duration::from_secs(19 * 60));
 /// let verdict = policy.decide(Some(Activity::began(began)), now);
-/// assert!(matches!(verdict, Verdict::Active { remaining, .. } if remaining == Duration::from_secs(60)));
+/// let minute = Duration::from_secs(60);
+/// assert!(matches!(verdict, Verdict::Active { remaining, .. } if remaining == minute));
 /// # Ok::<(), tower_login_timeout::PolicyError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

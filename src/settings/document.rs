@@ -110,7 +110,8 @@ use crate::session::policy::Policy;
 /// assert!(unknown.contains("unknown field `idel`, expected one of `idle`, `absolute`"));
 /// assert!(error("[policy]\nidle = 15").contains("expected `idle` as a time with its unit"));
 /// assert!(error("[policy]\nidle = \"0s\"").contains("`idle`: zero would end every session"));
-/// assert!(error("[cookie]\nname = \"a b\"").contains("`name`: \"a b\" cannot be a cookie's name"));
+/// let name = error("[cookie]\nname = \"a b\"");
+/// assert!(name.contains("`name`: \"a b\" cannot be a cookie's name"));
 /// ```
 ///
 /// # A schema for editors

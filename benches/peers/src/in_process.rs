@@ -81,8 +81,8 @@ fn live(figures: &mut Figures, effort: Effort, field: &[&Prepared]) -> Result<()
     })
 }
 
-/// Measures what no such check can do without: it hashes the id, reads the clock, and reads one line
-/// of a memory that is as large as the records of all sessions. The hash says which line.
+/// Measures what no such check can do without: it hashes the id, reads the clock, and reads one
+/// line of a memory that is as large as the records of all sessions. The hash says which line.
 fn floor(figures: &mut Figures, effort: Effort) -> Result<(), Failure> {
     let (rounds, batches) = effort.pick((7, 128), (41, 320));
     let mut rng = Rng::new(6);

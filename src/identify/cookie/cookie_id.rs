@@ -80,7 +80,8 @@ use crate::session::key::SessionKey;
 /// use tower_login_timeout::{CookieId, IdentifySession, Presented, RequestHead, SessionKey};
 ///
 /// let identify = CookieId::new("sid")?.with_secure();
-/// let request = http::Request::get("/").header("cookie", "theme=dark; sid=sesame").body(()).unwrap();
+/// let request = http::Request::get("/").header("cookie", "theme=dark; sid=sesame");
+/// let request = request.body(()).unwrap();
 /// assert_eq!(
 ///     identify.identify(RequestHead::from(&request)),
 ///     Presented::One(SessionKey::of("sesame")),

@@ -101,7 +101,9 @@ use crate::store::shared_store::SharedStore;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_login_timeout::{Activity, ActivityStore, CachedStore, MemoryStore, Policy, SessionKey, Timestamp};
+/// use tower_login_timeout::{
+///     Activity, ActivityStore, CachedStore, MemoryStore, Policy, SessionKey, Timestamp,
+/// };
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
