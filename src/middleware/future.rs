@@ -2,27 +2,23 @@
 
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::middleware::ambiguity::Ambiguity;
 use crate::middleware::body::ResponseBody;
-use crate::middleware::config::{Answer, ConfigHandle};
-use crate::middleware::question::{Decision, Question};
+use crate::middleware::config::ConfigHandle;
 use crate::middleware::recording::Recording;
 use crate::middleware::state::SessionState;
-use crate::middleware::step::{PendingRequest, Step, StepProjection};
+use crate::middleware::step::{Step, StepProjection};
 use crate::middleware::visitors::Attempt;
 use crate::session::key::SessionKey;
 use crate::store::activity_store::ActivityStore;
-use crate::store::error::StoreError;
 
 pin_project! {
     /// The response future of a [`LoginTimeout`](crate::LoginTimeout).
@@ -46,125 +42,38 @@ where
     S: Service<Request<B>>,
     St: ActivityStore,
 {
-    /// Responds in place of the wrapped service.
-    pub(super) fn responding(config: &Arc<ConfigHandle<St>>, response: Response<Bytes>) -> Self {
-        let response = Some(response);
+    /// Starts at this step.
+    pub(super) fn at(config: &Arc<ConfigHandle<St>>, step: Step<S, St, B>) -> Self {
         let config = Arc::clone(config);
-        Self {
-            step: Step::Responding { response },
-            config,
-        }
-    }
-
-    /// Responds in place of the wrapped service, with an answer that has to wait.
-    pub(super) fn answering(config: &Arc<ConfigHandle<St>>, answer: Answer) -> Self {
-        let config = Arc::clone(config);
-        Self {
-            step: Step::Answering { answer },
-            config,
-        }
-    }
-
-    /// Waits for the wrapped service.
-    pub(super) fn calling(
-        config: Arc<ConfigHandle<St>>,
-        call: S::Future,
-        state: SessionState,
-        ambiguity: Option<Box<Ambiguity>>,
-        attempt: Option<Box<Attempt>>,
-    ) -> Self {
-        let step = Step::Calling {
-            call,
-            state,
-            ambiguity,
-            attempt,
-        };
         Self { step, config }
     }
 
-    /// Looks up several ids first, and goes on with the live one.
-    pub(super) fn selecting(
+    /// Calls the wrapped service, and waits for it.
+    // Nearly every request comes here. Its service is called last, so that the compiler can write
+    // the future of that to its place, and need not move it.
+    #[inline(always)]
+    pub(super) fn calling(
         config: &Arc<ConfigHandle<St>>,
-        first: SessionKey,
-        keys: Vec<SessionKey>,
+        state: SessionState,
         attempt: Option<Box<Attempt>>,
         inner: &mut S,
         request: Request<B>,
-    ) -> Self
-    where
-        S: Clone,
-    {
-        let ambiguity = Some(Ambiguity::of(keys.clone()));
-        let question = Question::new(config, first, ambiguity, attempt, &request);
-        let step = Step::Selecting {
-            selection: question.select(config, keys),
-            pending: Some(PendingRequest {
-                service: take_ready(inner),
-                request,
-                question,
-            }),
-        };
-        let config = Arc::clone(config);
-        Self { step, config }
-    }
-
-    /// Checks the session with this id.
-    pub(super) fn checking(
-        config: &Arc<ConfigHandle<St>>,
-        key: SessionKey,
-        ambiguity: Option<Box<Ambiguity>>,
-        attempt: Option<Box<Attempt>>,
-        inner: &mut S,
-        mut request: Request<B>,
-    ) -> Self
-    where
-        S: Clone,
-    {
-        let mut question = Question::new(config, key, ambiguity, attempt, &request);
-        let mut check = question.check(config);
-        // Most stores answer at once. Then nothing has to wait, so no service is cloned and no
-        // request moved.
-        let at_once = Pin::new(&mut check).poll(&mut Context::from_waker(Waker::noop()));
-        let decision = at_once
-            .map_err(StoreError::failed)
-            .map(|found| question.decide(config, found, &mut request));
-        if let Poll::Ready(Decision::Pass(state)) = decision {
-            let call = inner.call(request);
-            return Self::calling(
-                Arc::clone(config),
-                call,
+    ) -> Self {
+        Self {
+            config: Arc::clone(config),
+            step: Step::Calling {
                 state,
-                question.ambiguity,
-                question.attempt,
-            );
-        }
-        let pending = PendingRequest {
-            service: take_ready(inner),
-            request,
-            question,
-        };
-        let step = match decision {
-            Poll::Ready(decision) => pending.step(config, decision),
-            Poll::Pending => Step::Checking {
-                check: config.with_timeout(check),
-                pending: Some(pending),
+                ambiguity: None,
+                attempt,
+                call: inner.call(request),
             },
-        };
-        let config = Arc::clone(config);
-        Self { step, config }
+        }
     }
 }
 
 /// Returns the ids that were presented, and that the wrapped service did not see.
 fn others(ambiguity: &Option<Box<Ambiguity>>) -> &[SessionKey] {
     ambiguity.as_deref().map_or(&[], Ambiguity::others)
-}
-
-/// Takes the service that was polled ready, which is the one to be called, and leaves a clone in
-/// its place.
-pub(super) fn take_ready<S: Clone>(ready: &mut S) -> S {
-    let clone = ready.clone();
-    mem::replace(ready, clone)
 }
 
 impl<S, St, B, ResBody> Future for ResponseFuture<S, St, B>

@@ -1,5 +1,6 @@
 //! The Tower part: the layer, its service, the response future, and the response body.
 
+mod admission;
 mod ambiguity;
 pub(crate) mod body;
 mod config;

@@ -62,14 +62,12 @@ pub(super) type BoxedSelection = Pin<Box<dyn Future<Output = Result<Selection, B
 impl Question {
     /// Asks whether the session may act. Where several ids are presented, the selection may set
     /// another key later.
-    pub(super) fn new<St: ActivityStore, B>(
+    pub(super) fn new<St: ActivityStore>(
         config: &Config<St>,
         key: SessionKey,
-        ambiguity: Option<Box<Ambiguity>>,
-        attempt: Option<Box<Attempt>>,
-        request: &Request<B>,
+        request: RequestHead<'_>,
     ) -> Self {
-        let kind = if config.passive.any(RequestHead::from(request)) {
+        let kind = if config.passive.any(request) {
             RequestKind::Passive
         } else {
             RequestKind::Active
@@ -78,8 +76,8 @@ impl Question {
             key,
             now: config.clock.now(),
             kind,
-            ambiguity,
-            attempt,
+            ambiguity: None,
+            attempt: None,
             visitor: AskedForVisitor::NotYet,
         }
     }
@@ -134,9 +132,24 @@ impl Question {
             Ok(found) => found,
             Err(error) => return self.unverified(config, &error, request),
         };
-        match (config.policy.decide(found, self.now), found) {
-            (Verdict::Active { .. }, Some(activity)) => self.live(config, activity, request),
-            (Verdict::Expired(expired), _) => {
+        match found {
+            Some(activity) if config.policy.remaining(&activity, self.now).is_ok() => {
+                self.live(config, activity, request)
+            }
+            found => self.not_live(config, found, request),
+        }
+    }
+
+    /// Decides about a session that may not act, or does not exist yet.
+    #[cold]
+    fn not_live<St: ActivityStore, B>(
+        &mut self,
+        config: &Arc<ConfigHandle<St>>,
+        found: Option<Activity>,
+        request: &mut Request<B>,
+    ) -> Decision {
+        match config.policy.decide(found, self.now) {
+            Verdict::Expired(expired) => {
                 let ambiguity = self.ambiguity.as_deref_mut();
                 if let Some(mut keys) = ambiguity.and_then(Ambiguity::take_fallback) {
                     keys.insert(0, self.key);
@@ -148,10 +161,10 @@ impl Question {
                 let head = RequestHead::from(&*request);
                 Decision::Respond(config.refuse(expired, Some(self.key), head))
             }
-            (Verdict::Begins | Verdict::Active { .. }, _) if config.visitors.is_some() => {
+            Verdict::Begins | Verdict::Active { .. } if config.visitors.is_some() => {
                 self.unknown_to_log_ins(config, request)
             }
-            (Verdict::Begins | Verdict::Active { .. }, _) => Decision::Begin,
+            Verdict::Begins | Verdict::Active { .. } => Decision::Begin,
         }
     }
 

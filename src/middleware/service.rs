@@ -7,19 +7,13 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::identify::identify_session::Presented;
-use crate::middleware::ambiguity::Ambiguity;
+use crate::middleware::admission::Admission;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::config::ConfigHandle;
-use crate::middleware::future::{ResponseFuture, take_ready};
-use crate::middleware::state::SessionState;
-use crate::middleware::visitors::Attempt;
-use crate::observe::event::Outcome;
+use crate::middleware::future::ResponseFuture;
 use crate::request::head::RequestHead;
-use crate::session::verdict::Expired;
 use crate::store::activity_store::ActivityStore;
 use crate::store::memory::memory_store::MemoryStore;
-use crate::tracker::session_handle::SessionHandle;
 
 /// A service that a [`LoginTimeoutLayer`](crate::LoginTimeoutLayer) wraps around another one.
 ///
@@ -84,13 +78,22 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         if self.sharing != Sharing::Own {
             self.count_call();
         }
-        let visitors = self.config.visitors.as_deref();
+        let Self { inner, config, .. } = self;
+        let visitors = config.visitors.as_deref();
         let attempt = visitors.and_then(|visitors| visitors.attempt(RequestHead::from(&request)));
-        self.start(request, attempt)
+        match Admission::of(config, &mut request) {
+            Admission::Pass(state) => {
+                ResponseFuture::calling(config, state, attempt, inner, request)
+            }
+            Admission::Hold(held) => {
+                let step = held.step(config, attempt, inner, request);
+                ResponseFuture::at(config, step)
+            }
+        }
     }
 }
 
@@ -104,121 +107,6 @@ impl<S, St> LoginTimeout<S, St> {
         } else {
             self.sharing = Sharing::SharedAndCalled;
         }
-    }
-
-    /// Identifies the session and asks for it, or lets the request pass.
-    #[inline(always)]
-    fn start<ReqBody, ResBody>(
-        &mut self,
-        mut request: Request<ReqBody>,
-        attempt: Option<Box<Attempt>>,
-    ) -> ResponseFuture<S, St, ReqBody>
-    where
-        S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
-        St: ActivityStore,
-    {
-        let Self { inner, config, .. } = self;
-        let head = RequestHead::from(&request);
-        if let Some(pages) = &config.pages
-            && let Some(answer) = pages.answer(config, head)
-        {
-            // Dropped, so that it releases what `poll_ready` reserved.
-            drop(take_ready(inner));
-            return ResponseFuture::answering(config, answer);
-        }
-        let presented = config.identify.identify(head);
-        if presented == Presented::None {
-            config.observers.request(Outcome::Anonymous);
-            request.extensions_mut().remove::<SessionHandle>();
-            let call = inner.call(request);
-            return ResponseFuture::calling(
-                Arc::clone(config),
-                call,
-                SessionState::Anonymous,
-                None,
-                attempt,
-            );
-        }
-        if config.exempt.any(head) {
-            config.observers.request(Outcome::Exempt);
-            return self.pass_unchecked(presented, attempt, request);
-        }
-        match presented {
-            Presented::None => {
-                config.observers.request(Outcome::Anonymous);
-                self.pass_unchecked(Presented::None, attempt, request)
-            }
-            Presented::One(key) => {
-                ResponseFuture::checking(config, key, None, attempt, inner, request)
-            }
-            Presented::Split { ids, glued } if ids.len() == 1 => {
-                let ambiguity = Some(Ambiguity::with_fallback(glued));
-                ResponseFuture::checking(config, ids[0], ambiguity, attempt, inner, request)
-            }
-            presented @ (Presented::Ambiguous(_) | Presented::Split { .. }) => {
-                let keys = presented.into_keys();
-                match keys[..] {
-                    [] => {
-                        config.observers.request(Outcome::Anonymous);
-                        config.identify.keep_only(request.headers_mut(), None, &[]);
-                        self.pass_unchecked(Presented::None, attempt, request)
-                    }
-                    [key] => {
-                        let ambiguity = Some(Ambiguity::of(Vec::new()));
-                        ResponseFuture::checking(config, key, ambiguity, attempt, inner, request)
-                    }
-                    [first, ..] => {
-                        ResponseFuture::selecting(config, first, keys, attempt, inner, request)
-                    }
-                }
-            }
-            Presented::TooMany => {
-                let expired = Expired::conflicting(config.clock.now());
-                let response = config.refuse(expired, None, head);
-                // Dropped, so that it releases what `poll_ready` reserved.
-                drop(take_ready(inner));
-                ResponseFuture::responding(config, response)
-            }
-        }
-    }
-
-    /// Calls the wrapped service without a check. The request has no handle, even if an outer layer
-    /// gave it one.
-    fn pass_unchecked<ReqBody, ResBody>(
-        &mut self,
-        presented: Presented,
-        attempt: Option<Box<Attempt>>,
-        mut request: Request<ReqBody>,
-    ) -> ResponseFuture<S, St, ReqBody>
-    where
-        S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-        St: ActivityStore,
-    {
-        let Self { inner, config, .. } = self;
-        request.extensions_mut().remove::<SessionHandle>();
-        let (state, ambiguity) = match presented {
-            Presented::None => (SessionState::Anonymous, None),
-            Presented::One(key) => (SessionState::Exempt(key), None),
-            presented @ (Presented::Ambiguous(_) | Presented::Split { .. }) => {
-                let keys = presented.into_keys();
-                // Nothing tells which id is the right one. The first one is what most readers take.
-                let first = keys.first().copied();
-                config.identify.keep_only(request.headers_mut(), first, &[]);
-                let state = first.map_or(SessionState::Anonymous, SessionState::Exempt);
-                (state, Some(Ambiguity::of(keys)))
-            }
-            Presented::TooMany => {
-                config.identify.keep_only(request.headers_mut(), None, &[]);
-                (SessionState::Anonymous, None)
-            }
-        };
-        ResponseFuture::calling(
-            Arc::clone(config),
-            inner.call(request),
-            state,
-            ambiguity,
-            attempt,
-        )
     }
 }
 

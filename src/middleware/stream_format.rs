@@ -57,13 +57,17 @@ impl StreamFormat {
     #[inline]
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(CONTENT_TYPE)?.as_bytes();
-        // Nearly every response is of another type, and begins with another letter.
-        match value.first()? {
-            b't' | b'T' | b'a' | b'A' => Self::of_type(value, headers),
+        // Nearly every response is of another type, which a few letters tell.
+        match value {
+            [b't' | b'T', _, _, _, b'/', b'e' | b'E', ..]
+            | [b'a' | b'A', _, _, _, _, _, _, _, _, _, _, b'/', b'g' | b'G', ..] => {
+                Self::of_type(value, headers)
+            }
             _ => None,
         }
     }
 
+    #[cold]
     fn of_type(value: &[u8], headers: &HeaderMap) -> Option<Self> {
         let media_type = value.split(|byte| *byte == b';').next()?.trim_ascii();
         let format = if media_type.eq_ignore_ascii_case(b"text/event-stream") {
