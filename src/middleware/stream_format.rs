@@ -60,9 +60,22 @@ impl StreamFormat {
         // Nearly every response is of another type, which a few letters tell.
         match value {
             [b't' | b'T', _, _, _, b'/', b'e' | b'E', ..]
-            | [b'a' | b'A', _, _, _, _, _, _, _, _, _, _, b'/', b'g' | b'G', ..] => {
-                Self::of_type(value, headers)
-            }
+            | [
+                b'a' | b'A',
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                b'/',
+                b'g' | b'G',
+                ..,
+            ] => Self::of_type(value, headers),
             _ => None,
         }
     }

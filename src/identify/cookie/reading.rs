@@ -59,12 +59,22 @@ pub(super) fn read<'a, 'n>(
     let Some(first) = lines.next() else {
         return Reading::Plain(None);
     };
-    let places = name::places(first, name);
     let Some(second) = lines.next() else {
-        return read_line(first, places, name);
+        return match alone(first, name) {
+            Some(value) => Reading::Canonical(value),
+            None => read_line(first, name::places(first, name), name),
+        };
     };
     let lines: Vec<_> = [first, second].into_iter().chain(lines).collect();
     read_lines(&lines, name)
+}
+
+/// Returns the value, if a line holds nothing but this cookie and the value is common. Then there is
+/// no other place to look at: a common value has no `=` in it.
+#[inline]
+fn alone<'a>(line: &'a [u8], name: Name<'_>) -> Option<&'a [u8]> {
+    let value = line.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+    plain_value::common(value).filter(|common| common.len() == value.len())
 }
 
 /// Reads several lines: each alone, and all of them as servers join them, since an id may be glued
