@@ -15,7 +15,8 @@ impl Rng {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32;
-        usize::try_from((high * limit as u64) >> 32).unwrap_or(0)
+        let drawn = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D);
+        let below = (u128::from(drawn) * limit as u128) >> 64;
+        usize::try_from(below).unwrap_or(0)
     }
 }
