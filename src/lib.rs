@@ -142,7 +142,7 @@
 //! | `web-config` | `WebConfig`: the settings of an ASP.NET application, from its `web.config` |
 //! | `full` | all of these |
 //!
-//! No feature changes what another one does.
+//! Features only add: none changes what another one does.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(docsrs, doc(auto_cfg(hide(feature = "_shared", feature = "_sql"))))]
 

@@ -114,7 +114,7 @@ fn every_counter_is_there_from_the_start_and_there_are_no_more() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, MetricsObserver::new);
-    assert_eq!(snapshotter.snapshot().into_vec().len(), 26);
+    assert_eq!(snapshotter.snapshot().into_vec().len(), 28);
 }
 
 #[tokio::test]

@@ -60,6 +60,7 @@ mod headers;
 mod options;
 mod ready;
 mod reload;
+mod report;
 mod serve;
 mod trusted;
 mod tunnel;
@@ -127,6 +128,7 @@ async fn serve(
             .layer(store.clone())?
             .with_clock(clock.clone());
         let layer = users::remembered(users.as_ref(), layer);
+        let layer = layer.with_observer(report::failures());
         Ok::<_, BoxError>(match configuration.metrics() {
             Some(_) => metrics::observed(layer),
             None => layer,

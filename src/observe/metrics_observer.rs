@@ -34,13 +34,15 @@ const CACHE_LOG_AGE: &str = "login_timeout_cache_log_age_seconds";
 const MEMORY_SESSIONS: &str = "login_timeout_memory_sessions";
 
 /// What the label `event` of [`STORE_EVENTS`] may say.
-const EVENTS: [&str; 9] = [
+const EVENTS: [&str; 11] = [
     "connected",
     "lost",
     "reconnected",
     "log_behind",
     "log_cut",
     "flush_failed",
+    "change_not_logged",
+    "malformed_rows",
     "clock_stepped",
     "evicted",
     "slow",
@@ -69,17 +71,16 @@ const OUTCOMES: [Outcome; 12] = [
 /// | `login_timeout_requests_total` | `outcome` | `live`, `anonymous`, `exempt`, `unchecked`, `unavailable`, or why it was refused: `idle`, `absolute`, `revoked`, `unknown`, `conflicting`, `replaced`, `future` |
 /// | `login_timeout_sessions_total` | `event` | `began`, `rotated`, `ended` |
 /// | `login_timeout_store_errors_total` | `kind` | `timeout`, `failure` |
-/// | `login_timeout_store_events_total` | `event` | `connected`, `lost`, `reconnected`, `log_behind`, `log_cut`, `flush_failed`, `clock_stepped`, `evicted`, `slow` |
+/// | `login_timeout_store_events_total` | `event` | `connected`, `lost`, `reconnected`, `log_behind`, `log_cut`, `flush_failed`, `change_not_logged`, `malformed_rows`, `clock_stepped`, `evicted`, `slow` |
 /// | `login_timeout_store_seconds` | `store` | the name that a [`TimedStore`](crate::TimedStore) was given |
 /// | | `operation` | `create`, `begin`, `load`, `touch`, `change`, `revoke`, `touch_many`, `changes_since`, `link`, `links_of`, `link_of`, `unlink`, `load_many`, `revoke_many` |
-///
 /// | `login_timeout_store_up` | `store` | the kind of store: `redis`, `postgres`, `mysql`, `sqlite` |
 /// | `login_timeout_cache_touches_total` | `result` | `hit`, `miss` |
 /// | `login_timeout_cache_sessions` | | |
 /// | `login_timeout_cache_log_age_seconds` | | |
 /// | `login_timeout_memory_sessions` | | |
 ///
-/// No label holds anything else. The names that end in `_total` are counters. Of them, the 26 of
+/// No label holds anything else. The names that end in `_total` are counters. Of them, the 28 of
 /// requests, sessions and stores are there from the start, at zero. `login_timeout_store_seconds`
 /// is a histogram. The others are gauges: `login_timeout_store_up` is 1 while the store is
 /// connected and 0 after its connection was lost, and the rest count sessions, or seconds.
@@ -208,6 +209,8 @@ impl ObserveStore for MetricsObserver {
             StoreEvent::ChangeLogBehind { .. } => "log_behind",
             StoreEvent::ChangeLogCut => "log_cut",
             StoreEvent::FlushFailed { .. } => "flush_failed",
+            StoreEvent::ChangeNotLogged { .. } => "change_not_logged",
+            StoreEvent::MalformedRows { .. } => "malformed_rows",
             StoreEvent::ClockStepped { .. } => "clock_stepped",
             StoreEvent::Evicted { .. } => "evicted",
             StoreEvent::Slow { .. } => "slow",

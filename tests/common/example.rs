@@ -2,7 +2,7 @@
 
 use std::env::{consts::EXE_SUFFIX, current_exe};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -16,6 +16,7 @@ const GENEROUS: Duration = Duration::from_secs(30);
 pub struct Example {
     child: Child,
     lines: mpsc::Receiver<String>,
+    errors: mpsc::Receiver<String>,
     pub address: SocketAddr,
 }
 
@@ -25,17 +26,12 @@ impl Example {
         let mut child = command(name, arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (sender, receiver) = mpsc::channel();
-        // Reads to the end, so that the example can always print.
-        thread::spawn(move || {
-            lines
-                .map_while(Result::ok)
-                .for_each(|line| drop(sender.send(line)))
-        });
-        let first_line = receiver.recv_timeout(GENEROUS);
+        let lines = lines_of(child.stdout.take().unwrap());
+        let errors = lines_of(child.stderr.take().unwrap());
+        let first_line = lines.recv_timeout(GENEROUS);
         let address = first_line.as_ref().ok().and_then(|line| {
             let address = line.strip_prefix("listening on ")?;
             address.trim_start_matches("http://").parse().ok()
@@ -43,24 +39,27 @@ impl Example {
         let Some(address) = address else {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("the example {name} did not say where it listens, but: {first_line:?}");
+            let errors: Vec<_> = errors.iter().collect();
+            panic!(
+                "the example {name} did not say where it listens, but: {first_line:?} {errors:?}"
+            );
         };
-        let lines = receiver;
         Self {
             child,
             lines,
+            errors,
             address,
         }
     }
 
     /// Waits for the line that begins so, and returns what follows.
     pub fn line(&self, start: &str) -> String {
-        loop {
-            let line = self.lines.recv_timeout(GENEROUS).unwrap();
-            if let Some(rest) = line.strip_prefix(start) {
-                return rest.to_owned();
-            }
-        }
+        line(&self.lines, start)
+    }
+
+    /// Waits for the line on its standard error that begins so, and returns what follows.
+    pub fn error_line(&self, start: &str) -> String {
+        line(&self.errors, start)
     }
 
     /// Presses Ctrl-C.
@@ -97,6 +96,27 @@ impl Drop for Example {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Reads lines to the end, so that the example can always print.
+fn lines_of(output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let lines = BufReader::new(output).lines();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        lines
+            .map_while(Result::ok)
+            .for_each(|line| drop(sender.send(line)))
+    });
+    receiver
+}
+
+fn line(lines: &mpsc::Receiver<String>, start: &str) -> String {
+    loop {
+        let line = lines.recv_timeout(GENEROUS).unwrap();
+        if let Some(rest) = line.strip_prefix(start) {
+            return rest.to_owned();
+        }
     }
 }
 

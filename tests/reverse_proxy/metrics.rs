@@ -75,6 +75,14 @@ async fn a_store_that_is_down_makes_the_proxy_unready_and_is_counted() {
         ];
         let [timeouts, failures] = errors.map(|series| value(monitoring, series));
         assert_eq!(timeouts.await + failures.await, 1);
+        assert_eq!(
+            proxy.error_line("lost the connection to "),
+            "redis, and tries again"
+        );
+        let cause = proxy.error_line("the session activity store ");
+        assert!(cause.contains(": "), "it names no cause: {cause}");
         redis.restart();
+        let again = proxy.error_line("connected to redis again after ");
+        assert!(again.ends_with(" s"), "{again}");
     }
 }

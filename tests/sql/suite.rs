@@ -1,13 +1,15 @@
 //! Tests that every SQL database must pass. They are written once and defined for each database.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use sqlx::{Pool, pool::PoolOptions};
 use tower_login_timeout::{
     Activity, ActivityStore, Clock, Limits, ManualClock, Policy, SessionKey, SharedStore,
-    SqlDatabase, SqlError, SqlStore, Timestamp, Verdict,
+    SqlDatabase, SqlError, SqlStore, StoreEvent, Timestamp, Verdict,
 };
 
 pub const NOON: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
@@ -307,6 +309,21 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
         ];
         let policy = policy(900, 0);
         let touch = policy.touch(later(NOON, 60));
+        let skipped = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&skipped);
+        let table = self.table;
+        let observed = self
+            .store
+            .clone()
+            .with_observer(move |event: &StoreEvent<'_>| {
+                if let StoreEvent::MalformedRows {
+                    table: of, rows, ..
+                } = event
+                {
+                    assert_eq!(*of, table);
+                    count.fetch_add(*rows, Ordering::Relaxed);
+                }
+            });
         for (number, spoil) in spoilt.into_iter().enumerate() {
             let key = begin(&self.store, &format!("spoilt {number}"), NOON).await;
             let id = I::literal(&key.to_bytes());
@@ -323,7 +340,8 @@ impl<DB: SqlDatabase, I: Inside> Subject<DB, I> {
             let activity = Activity::began(NOON);
             self.store.begin(key, activity, NOON).await.unwrap_err();
             let both = vec![(key, touch), (sound, touch)];
-            self.store.touch_many(both).await.unwrap();
+            observed.touch_many(both).await.unwrap();
+            assert_eq!(skipped.load(Ordering::Relaxed), number + 1, "{spoil}");
             let touched = self.store.load(sound).await.unwrap().unwrap();
             assert_eq!(touched.last_activity(), later(NOON, 60), "{spoil}");
             // Creating the session again repairs the row.

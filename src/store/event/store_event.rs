@@ -69,6 +69,25 @@ pub enum StoreEvent<'a> {
         /// The error. Its [`source`](Error::source) is the store's own.
         error: &'a (dyn Error + Send + Sync + 'static),
     },
+    /// A session was changed in a Redis Cluster, and the log of changes could not be written. Other
+    /// nodes may see the change up to a minute late.
+    #[non_exhaustive]
+    ChangeNotLogged {
+        /// The key of the log in Redis.
+        log: &'a str,
+        /// The error. Its [`source`](Error::source) is the store's own.
+        error: &'a (dyn Error + Send + Sync + 'static),
+    },
+    /// A batch skipped rows of a SQL database that cannot be read: their sessions get an error.
+    #[non_exhaustive]
+    MalformedRows {
+        /// The kind of store.
+        store: &'static str,
+        /// The table.
+        table: &'a str,
+        /// How many rows of the batch there were.
+        rows: usize,
+    },
     /// The time of the store's server has stepped by a second or more, and a
     /// `StoreClock` has followed it.
     #[non_exhaustive]

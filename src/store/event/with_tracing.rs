@@ -26,6 +26,20 @@ pub(super) fn log(event: &StoreEvent<'_>) {
             source = error.source().map(tracing::field::display),
             "gathered activity is not written yet: the next flush tries again"
         ),
+        StoreEvent::ChangeNotLogged { log, error } => tracing::warn!(
+            log,
+            %error,
+            source = error.source().map(tracing::field::display),
+            "a session was changed, but the log of changes could not be written: other nodes may \
+             see the change up to a minute late; check the Cluster's node that has the log"
+        ),
+        StoreEvent::MalformedRows { store, table, rows } => tracing::warn!(
+            store,
+            table,
+            rows,
+            "skipped malformed rows of the session table: remove them, and make sure that no other \
+             program writes to the table"
+        ),
         StoreEvent::ClockStepped { before, after } => tracing::warn!(
             before = before.as_unix_millis(),
             after = after.as_unix_millis(),

@@ -183,11 +183,14 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Adds an observer. It is told [`StoreEvent::Lost`] and [`StoreEvent::Reconnected`], and
+    /// Adds an observer. It is told [`StoreEvent::Connected`], [`StoreEvent::Lost`],
+    /// [`StoreEvent::Reconnected`] and [`StoreEvent::ChangeNotLogged`], and
     /// [`StoreEvent::ClockStepped`] by the clocks that the store creates.
     ///
+    /// [`StoreEvent::Connected`]: crate::StoreEvent::Connected
     /// [`StoreEvent::Lost`]: crate::StoreEvent::Lost
     /// [`StoreEvent::Reconnected`]: crate::StoreEvent::Reconnected
+    /// [`StoreEvent::ChangeNotLogged`]: crate::StoreEvent::ChangeNotLogged
     /// [`StoreEvent::ClockStepped`]: crate::StoreEvent::ClockStepped
     pub fn with_observer(mut self, observer: impl ObserveStore) -> Self {
         self.observers.push(observer);

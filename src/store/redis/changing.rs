@@ -7,11 +7,11 @@ use super::call::Call;
 use super::codec::{LoadResult, keep_until, pack, read, unpack};
 use super::error::RedisStoreError;
 use super::operations::Operations;
-use super::report;
 use crate::session::activity::Activity;
 use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
+use crate::store::event::store_event::StoreEvent;
 
 impl Operations {
     pub(super) async fn create(
@@ -189,7 +189,10 @@ impl Operations {
             Err(RedisStoreError::timed_out(self.deadline))
         });
         if let Err(error) = noted {
-            report::missing_note(&self.log, &error);
+            self.observers.report(&StoreEvent::ChangeNotLogged {
+                log: &self.log,
+                error: &error,
+            });
         }
     }
 }

@@ -22,7 +22,6 @@ mod operations;
 mod outages;
 pub(crate) mod redis_store;
 mod refresh;
-mod report;
 mod scripts;
 mod sentinel;
 mod servers;

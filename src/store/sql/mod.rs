@@ -17,7 +17,6 @@ mod pooled_connection;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod reconnect;
-mod report;
 mod row;
 mod run;
 mod settings;

@@ -8,7 +8,6 @@ use super::error::SqlError;
 use super::log_row;
 use super::pool::ConnectionPool;
 use super::pooled_connection::PooledConnection;
-use super::report;
 use super::row::{self, Row};
 use super::sweep::{CLAIM, PAGE, Pace, Sweep};
 use super::value::Value;
@@ -17,6 +16,7 @@ use crate::session::change::Change;
 use crate::session::key::SessionKey;
 use crate::session::time::{Timestamp, whole_millis};
 use crate::session::touch::Touch;
+use crate::store::event::store_event::StoreEvent;
 
 /// How often `begin` tries again when the row exists for the write and is gone for the read.
 const ATTEMPTS: usize = 3;
@@ -239,7 +239,11 @@ impl<DB: SqlDatabase> Inner<DB> {
         }
         // One malformed row must not keep the others from being written, for ever.
         if malformed > 0 {
-            report::malformed_rows(self.pool.settings().table.as_str(), malformed);
+            self.pool.report(&StoreEvent::MalformedRows {
+                store: DB::STORE,
+                table: self.pool.settings().table.as_str(),
+                rows: malformed,
+            });
         }
         Ok(found.into_iter().collect())
     }

@@ -135,7 +135,7 @@ impl<DB: Dialect> ConnectionPool<DB> {
         }
     }
 
-    fn report(&self, event: &StoreEvent<'_>) {
+    pub(super) fn report(&self, event: &StoreEvent<'_>) {
         self.settings().observers.report(event);
     }
 

@@ -86,11 +86,14 @@ impl<DB: SqlDatabase> SqlStore<DB> {
         }))
     }
 
-    /// Adds an observer. It is told [`StoreEvent::Lost`] and [`StoreEvent::Reconnected`], and
+    /// Adds an observer. It is told [`StoreEvent::Connected`], [`StoreEvent::Lost`],
+    /// [`StoreEvent::Reconnected`] and [`StoreEvent::MalformedRows`], and
     /// [`StoreEvent::ClockStepped`] by the clocks that this store creates.
     ///
+    /// [`StoreEvent::Connected`]: crate::StoreEvent::Connected
     /// [`StoreEvent::Lost`]: crate::StoreEvent::Lost
     /// [`StoreEvent::Reconnected`]: crate::StoreEvent::Reconnected
+    /// [`StoreEvent::MalformedRows`]: crate::StoreEvent::MalformedRows
     /// [`StoreEvent::ClockStepped`]: crate::StoreEvent::ClockStepped
     #[must_use]
     pub fn with_observer(self, observer: impl ObserveStore) -> Self {

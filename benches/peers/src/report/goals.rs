@@ -78,6 +78,12 @@ pub(super) fn goals(figures: &Figures, effort: Effort) -> Vec<Vec<String>> {
         AtMost(2.0),
     );
     add(
+        "two threads answer more than one, through an axum `Router`",
+        "axum.threads.gain.*",
+        "times",
+        AtLeast(1.7),
+    );
+    add(
         "an anonymous request",
         &format!("anonymous.{many}.*"),
         "ns",

@@ -93,6 +93,11 @@ fn raw(page: &mut String, figures: &Figures, effort: Effort) {
         ],
     );
     add(
+        "What none can do without: to hash the id, to read the clock, and to read one line of memory",
+        &["floor"],
+        &[(many, &format!("live.{many}.*"))],
+    );
+    add(
         "Other requests",
         layers,
         &[
@@ -150,7 +155,7 @@ fn raw(page: &mut String, figures: &Figures, effort: Effort) {
         &format!(
             "Requests of two threads while {many} sessions expire; what is left of those afterwards"
         ),
-        &all[..2],
+        &["bare", "ours"],
         &[
             ("p50", "stall.*.p50"),
             ("p99", "stall.*.p99"),
