@@ -48,6 +48,13 @@ pub(super) async fn begin<St: ActivityStore>(
     {
         if has_visitors {
             visitor::end(store, policy, key, now).await?;
+            // The application may have left its session behind with the user in it.
+            if let Origin::Response {
+                replaces: Some(old),
+            } = origin
+            {
+                visitor::end(store, policy, old, now).await?;
+            }
         }
         return Ok(Recorded::Replaced);
     }
