@@ -21,6 +21,7 @@ mod service {
     mod settings;
     mod store_failure;
     mod streams;
+    mod user_races;
     mod users;
     mod visitors;
 }

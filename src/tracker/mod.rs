@@ -7,6 +7,7 @@ pub(crate) mod ended;
 pub(crate) mod parts;
 pub(crate) mod session_handle;
 pub(crate) mod session_user;
+mod user_ids;
 mod user_links;
 mod user_records;
 mod user_sessions;

@@ -17,9 +17,6 @@ use crate::tracker::all_sessions::Tracker;
 use crate::tracker::box_future::BoxFuture;
 use crate::tracker::session_user::UserSession;
 
-/// How many ids of a session are looked at.
-const MOST_IDS: usize = 64;
-
 /// How many sessions one operation of the store loads or ends.
 const MOST_AT_ONCE: usize = 500;
 
@@ -98,17 +95,23 @@ impl Tracker {
         self.reported(StoreOperation::LogOut, unlink).await
     }
 
-    /// Ends all sessions of a user but the one with these ids. Returns how many of them were live.
+    /// Ends all sessions of a user but this one. Returns how many of them were live.
     ///
     /// A session that is over by the clock of this node ends too: it may live by another's.
     pub(super) async fn end_all_but(
         &self,
         user: UserKey,
-        kept: &HashSet<SessionKey>,
+        kept: Option<SessionKey>,
     ) -> Result<usize, StoreError> {
+        let records = self.records_of(user).await?;
+        // Its ids are read after the records. So an id that it got meanwhile is among them.
+        let kept = match kept {
+            Some(session) => self.ids_of(session).await?.all,
+            None => HashSet::new(),
+        };
         let mut sessions = Vec::new();
         let mut live = HashMap::new();
-        for (link, found) in self.records_of(user).await? {
+        for (link, found) in records {
             // A session that has a new id by now is linked under that, perhaps to another user.
             let Some(found) = found.filter(|found| found.replaced_at().is_none()) else {
                 continue;
@@ -131,9 +134,12 @@ impl Tracker {
         &self,
         user: UserKey,
     ) -> Result<Vec<(UserLink, Option<Activity>)>, StoreError> {
+        let asked_at = self.now();
         let links = self.users()?.store().links_of(user);
         let links = self.reported(StoreOperation::Check, links).await?;
-        self.with_records(links).await
+        let mut records = self.with_records(links).await?;
+        self.add_new_ids(user, asked_at, &mut records).await?;
+        Ok(records)
     }
 
     async fn with_records(
@@ -156,38 +162,6 @@ impl Tracker {
     /// Returns whether the session of a link may be about to begin.
     fn is_young(&self, link: &UserLink) -> bool {
         self.now().saturating_duration_since(link.linked_at()) <= YOUNG
-    }
-
-    /// Returns all ids of a session, and whose the session is.
-    pub(super) async fn ids_and_user_of(
-        &self,
-        session: SessionKey,
-    ) -> Result<(HashSet<SessionKey>, Option<UserKey>), StoreError> {
-        let mut ids = HashSet::from([session]);
-        let mut found = self.activity(session).await?;
-        let began = found.map(|found| found.created_at());
-        let is_newest = |found: &Activity| found.replaced_at().is_none();
-        let mut newest = found
-            .as_ref()
-            .filter(|found| is_newest(found))
-            .map(|_| session);
-        // The ids of a session form a ring.
-        while let Some(next) = found.and_then(|found| found.next_id())
-            && ids.len() < MOST_IDS
-            && !ids.contains(&next)
-        {
-            // An id that was started anew is another session, as its age shows.
-            let behind = self.activity(next).await?;
-            let Some(behind) = behind.filter(|behind| Some(behind.created_at()) == began) else {
-                break;
-            };
-            ids.insert(next);
-            newest = newest.or_else(|| is_newest(&behind).then_some(next));
-            found = Some(behind);
-        }
-        let link = self.users()?.store().link_of(newest.unwrap_or(session));
-        let link = self.reported(StoreOperation::Check, link).await?;
-        Ok((ids, link.map(|(user, _)| user)))
     }
 
     /// Ends sessions under all their ids, also if the caller is dropped meanwhile.
