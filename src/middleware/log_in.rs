@@ -124,6 +124,11 @@ pub(super) async fn rotate<St: ActivityStore>(
 ) -> Result<Recorded, StoreError> {
     let tracker = Tracker::of(Arc::clone(&config));
     let (old, new) = (rotation.old, rotation.new);
+    let known = match config.users {
+        // The link must stay as long as the session, whose limits may have changed since.
+        Some(_) => tracker.activity(old).await?.unwrap_or(known),
+        None => known,
+    };
     let activity = match rotation.limits {
         Some(limits) => known.with_limits(limits),
         None => known,

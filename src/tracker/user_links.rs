@@ -3,6 +3,7 @@
 use crate::observe::event::StoreOperation;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
+use crate::session::limits::Limits;
 use crate::session::user::{UserKey, UserLink};
 use crate::store::error::StoreError;
 use crate::store::random::random;
@@ -30,13 +31,17 @@ impl Tracker {
     }
 
     /// Links a session that lives to a user. It ends if the user may have none more.
+    ///
+    /// It was last known like this. Its limits may have changed since, and the link must stay as
+    /// long as the session.
     pub(crate) async fn admit(
         &self,
         user: &SessionUser,
         session: SessionKey,
-        activity: &Activity,
+        known: &Activity,
     ) -> Result<Admission, StoreError> {
-        self.link(user, session, activity).await?;
+        let activity = self.activity(session).await?.unwrap_or(*known);
+        self.link(user, session, &activity).await?;
         self.keep_within_limit(user, session).await
     }
 
@@ -53,7 +58,8 @@ impl Tracker {
         self.write_link(users, key, link, activity).await
     }
 
-    /// Links the new id of a session to the user whose the session is, if there is one.
+    /// Links the new id of a session to the user whose the session is, if there is one. It may be
+    /// the old id once more.
     pub(crate) async fn link_new_id(
         &self,
         old: SessionKey,
@@ -69,6 +75,27 @@ impl Tracker {
             }
             None => Ok(()),
         }
+    }
+
+    /// Has the link of a session stay for as long as the session may live with these limits. It is
+    /// called before the session gets them.
+    pub(crate) async fn link_for(
+        &self,
+        session: SessionKey,
+        limits: Limits,
+    ) -> Result<(), StoreError> {
+        let end = |activity: &Activity| self.policy().absolute_end(activity);
+        if !self.has_users() {
+            return Ok(());
+        }
+        let Some(before) = self.activity(session).await? else {
+            return Ok(());
+        };
+        let after = before.with_limits(limits);
+        if end(&after) > end(&before) {
+            self.link_new_id(session, session, &after).await?;
+        }
+        Ok(())
     }
 
     /// Ends what is too much, after this session of a user began.

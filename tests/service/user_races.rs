@@ -1,11 +1,15 @@
 //! Tests of whose sessions are, where something else happens at the same moment.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use tower_login_timeout::{SessionKey, Tracker, Users};
+use http::Response;
+use tower_login_timeout::{Limits, SessionKey, SessionUser, Tracker, Users};
 
 use crate::common::scripted::{Fault, Operation, ScriptedStore};
-use crate::common::site::{Site, policy, request};
+use crate::common::site::{ABSOLUTE, Site, policy, request};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn users() -> Users {
     Users::new("a secret of 16 bytes or more").unwrap()
@@ -81,4 +85,35 @@ async fn a_session_that_gets_a_new_id_meanwhile_is_no_other_one() {
     assert_eq!(ended.unwrap(), 1);
     assert_eq!(site.status("b").await, 200);
     assert_eq!(site.status("other").await, 440);
+}
+
+/// "Remember me" comes after the log-in.
+#[tokio::test]
+async fn a_session_that_may_live_longer_stays_in_the_list() {
+    let longer = Limits::default()
+        .with_idle(30 * DAY)
+        .and_then(|limits| limits.with_absolute(30 * DAY))
+        .unwrap();
+    for how in ["tracker", "response"] {
+        let store = ScriptedStore::default();
+        let site = site_with(&store, users());
+        let tracker = site.layer.tracker();
+        let _ = tracker.start_for("ada", "a").await.unwrap();
+        if how == "tracker" {
+            assert!(tracker.set_limits("a", longer).await.unwrap());
+        } else {
+            site.send_to(request("/", "a"), move |_| async move {
+                let response = Response::builder().header("set-cookie", "sid=a");
+                let response = response.extension(SessionUser::new("ada"));
+                response.extension(longer).body(String::new()).unwrap()
+            })
+            .await;
+        }
+        site.clock.advance(ABSOLUTE + 2 * DAY);
+        let _ = tracker.start_for("ada", "b").await.unwrap();
+        assert_eq!(site.status("a").await, 200, "{how}");
+        assert_eq!(keys(&tracker, "ada").await, ids(&["a", "b"]), "{how}");
+        tracker.end_all_of("ada").await.unwrap();
+        assert_eq!(site.status("a").await, 440, "{how}");
+    }
 }
