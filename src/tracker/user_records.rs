@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::observe::event::StoreOperation;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
+use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
 use crate::session::verdict::Verdict;
 use crate::store::detached::Detached;
@@ -31,6 +32,10 @@ const TIDIED_AT_ONCE: usize = 64;
 /// may be on its way.
 const YOUNG: Duration = Duration::from_secs(60);
 
+/// How long after its end a link stays. Its session may live by the clock of another node, and by
+/// activity that is not written yet. A link that is removed does not come back.
+const LONG_OVER: Duration = Duration::from_secs(60 * 60);
+
 impl Tracker {
     /// Returns the live sessions of a user, each once. Removes the links that lead nowhere.
     pub(super) async fn live_sessions(
@@ -45,8 +50,8 @@ impl Tracker {
                 (Verdict::Active { .. }, Some(found)) if found.replaced_at().is_none() => {
                     live.insert(link.session(), (link, found));
                 }
-                _ if self.is_young(&link) => {}
-                _ => over.push(link.session()),
+                _ if self.leads_nowhere(&link, found) => over.push(link.session()),
+                _ => {}
             }
         }
         if !over.is_empty() {
@@ -80,11 +85,7 @@ impl Tracker {
         }
         let mut over = Vec::new();
         for (link, found) in self.with_records(links).await? {
-            let is_live = matches!(
-                self.policy().decide(found, self.now()),
-                Verdict::Active { .. }
-            ) && found.is_some_and(|found| found.replaced_at().is_none());
-            if !is_live && !self.is_young(&link) {
+            if self.leads_nowhere(&link, found) {
                 over.push(link.session());
             }
         }
@@ -159,9 +160,16 @@ impl Tracker {
         Ok(links.into_iter().map(with_record).collect())
     }
 
-    /// Returns whether the session of a link may be about to begin.
-    fn is_young(&self, link: &UserLink) -> bool {
-        self.now().saturating_duration_since(link.linked_at()) <= YOUNG
+    /// Returns whether a link leads to no session that lives or is about to begin, whatever the
+    /// clocks of other nodes say.
+    fn leads_nowhere(&self, link: &UserLink, found: Option<Activity>) -> bool {
+        let is_over_since = |end: Timestamp, time| self.now().saturating_duration_since(end) > time;
+        let is_over = found.is_none_or(|found| {
+            found.is_revoked()
+                || found.replaced_at().is_some()
+                || is_over_since(self.policy().end(&found), LONG_OVER)
+        });
+        is_over && is_over_since(link.linked_at(), YOUNG)
     }
 
     /// Ends sessions under all their ids, also if the caller is dropped meanwhile.
@@ -221,7 +229,6 @@ fn leave_one_id_each(live: &mut HashMap<SessionKey, (UserLink, Activity)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::time::Timestamp;
 
     /// Returns how many sessions are left of ids of which each names its next.
     fn left(ids: &[(&str, Option<&str>)]) -> usize {

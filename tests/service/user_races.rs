@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::Response;
-use tower_login_timeout::{Limits, SessionKey, SessionUser, Tracker, Users};
+use tower_login_timeout::{
+    Limits, ManualClock, MemoryStore, SessionKey, SessionUser, Tracker, Users,
+};
 
 use crate::common::scripted::{Fault, Operation, ScriptedStore};
-use crate::common::site::{ABSOLUTE, Site, policy, request};
+use crate::common::site::{ABSOLUTE, IDLE, Site, policy, request};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -116,4 +118,27 @@ async fn a_session_that_may_live_longer_stays_in_the_list() {
         tracker.end_all_of("ada").await.unwrap();
         assert_eq!(site.status("a").await, 440, "{how}");
     }
+}
+
+/// A list that is read on a node whose clock is ahead.
+#[tokio::test]
+async fn a_session_that_is_over_by_another_clock_stays_in_the_list() {
+    let memory = MemoryStore::new();
+    let site =
+        Site::with_store(policy(), memory.clone()).configured(|layer| layer.with_users(users()));
+    let tracker = site.layer.tracker();
+    let _ = tracker.start_for("ada", "a").await.unwrap();
+    site.clock.advance(IDLE + IDLE / 2);
+    assert_eq!(site.status("a").await, 440);
+    let _ = tracker.start_for("ada", "b").await.unwrap();
+    for _ in 0..3 {
+        site.clock.advance(IDLE / 2);
+        assert_eq!(site.status("b").await, 200);
+    }
+    let ahead = ManualClock::new();
+    ahead.advance(4 * IDLE + IDLE / 2);
+    let other = Tracker::with_users(policy().build().unwrap(), memory, ahead, users());
+    other.sessions_of("ada").await.unwrap();
+    assert_eq!(site.status("b").await, 200);
+    assert_eq!(keys(&tracker, "ada").await, ids(&["b"]));
 }
