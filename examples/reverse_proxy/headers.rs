@@ -52,6 +52,29 @@ pub fn strip_odd_names(headers: &mut HeaderMap) {
     }
 }
 
+/// Removes what names another host, scheme or path than those of the request.
+///
+/// An application that honours `X-Original-URL` answers for the path in it, so with an exempt path
+/// in the request, nothing would be checked. The others are for proxies to say, and one that is
+/// trusted says them in the headers that are kept.
+pub fn strip_other_addresses(headers: &mut HeaderMap) {
+    let names_another = |name: &str| {
+        matches!(name, "forwarded" | "x-original-url" | "x-rewrite-url")
+            || (name.starts_with("x-forwarded-")
+                && ![X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO]
+                    .iter()
+                    .any(|kept| kept == name))
+    };
+    let others: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| names_another(name.as_str()))
+        .cloned()
+        .collect();
+    for name in others {
+        headers.remove(name);
+    }
+}
+
 /// Adds what the application should know of the client, and of the host that the client asked.
 ///
 /// What a trusted proxy says of the client's scheme and host stays, if it says one thing.
