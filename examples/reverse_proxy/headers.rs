@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::header::{CONNECTION, COOKIE, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
+use hyper::body::Body;
 
 use crate::trusted::Sender;
 
@@ -141,6 +142,13 @@ pub fn join_cookies(headers: &mut HeaderMap) {
 /// Returns whether the client can take trailers.
 pub fn takes_trailers(headers: &HeaderMap) -> bool {
     tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"))
+}
+
+/// Says that the body comes in pieces. Without that, a `GET` would be sent without its body.
+pub fn announce_body(headers: &mut HeaderMap, body: &impl Body) {
+    if body.size_hint().exact().is_none() {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
 
 /// Says that the proxy can take trailers.

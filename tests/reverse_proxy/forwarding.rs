@@ -91,6 +91,18 @@ async fn headers_that_name_another_address_do_not_pass() {
     }
 }
 
+#[tokio::test]
+async fn a_get_request_keeps_its_body() {
+    let (script, proxy) = scripted(&[]).await;
+    let mut client = Wire::connect(proxy.address).await;
+    let head = get("/", &["transfer-encoding: chunked"]);
+    client.send(&(head + "3\r\nabc\r\n0\r\n\r\n")).await;
+    let mut application = script.accept().await;
+    let head = application.head().await;
+    assert_eq!(head.all("transfer-encoding"), ["chunked"]);
+    assert_eq!(application.chunk().await, "abc");
+}
+
 const OF_A_PROXY: [&str; 2] = ["x-forwarded-proto: https", "x-forwarded-host: shop.example"];
 
 #[tokio::test]
