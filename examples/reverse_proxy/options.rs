@@ -49,15 +49,15 @@ pub struct Options {
     pub cookie_domain: Option<String>,
 
     /// The longest time between two requests, such as 20m [default: 15m]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub idle: Option<Duration>,
 
     /// The longest life of a session, however active it is [default: 8h]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub absolute: Option<Duration>,
 
     /// How often a session's activity is written at most [default: 0s]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub touch_every: Option<Duration>,
 
     /// Where activity is remembered: `memory`, which forgets it when this process ends, or one of
@@ -182,6 +182,14 @@ pub fn upstream(url: &str) -> Result<Authority, String> {
     uri.into_parts()
         .authority
         .ok_or_else(|| "write http://HOST:PORT".to_owned())
+}
+
+/// Reads a time. To humantime, `M` is a month, which an operator who means minutes would get.
+fn time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(_) if text.contains('M') => Err("write `m` for minutes, or `months`".to_owned()),
+        time => time.map_err(|error| error.to_string()),
+    }
 }
 
 /// Checks that a path begins with a slash and can stand in a header.

@@ -21,6 +21,7 @@ fn impossible_options_are_refused() {
             "`touch_every` (1200s) is not shorter",
         ),
         (&["--idle", "soon"], "--idle"),
+        (&["--idle", "15M"], "`m` for minutes"),
         (&["--exempt-path", "static"], "starts with a slash"),
         (&["--exempt-path", ""], "starts with a slash"),
         (&["--passive-path", "poll"], "starts with a slash"),
