@@ -14,6 +14,9 @@ use crate::tracker::all_sessions::Tracker;
 /// How many ids of a session are looked at.
 const MOST_IDS: usize = 64;
 
+/// How often ids are looked up that lead from one id of a session to another.
+const MOST_LOOKS: usize = 8;
+
 /// By how much the clocks of two nodes may differ.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 
@@ -89,6 +92,69 @@ impl Tracker {
         }
         Ok(())
     }
+
+    /// Returns the record of each id among these, and of the ids that lead from one to another.
+    ///
+    /// Two of them may be of one session only if both began at the same moment. So hardly any call
+    /// looks up more.
+    pub(super) async fn known_ids(
+        &self,
+        records: &[(UserLink, Option<Activity>)],
+    ) -> Result<HashMap<SessionKey, Activity>, StoreError> {
+        let mut known = by_id(records);
+        let mut began = HashSet::new();
+        let live = known.values().filter(|found| found.replaced_at().is_none());
+        let times = live.map(Activity::created_at);
+        let twice: HashSet<_> = times.filter(|at| !began.insert(*at)).collect();
+        let mut looked_up = HashSet::new();
+        for _ in 0..MOST_LOOKS {
+            let ids = known
+                .values()
+                .filter(|found| twice.contains(&found.created_at()));
+            let ids = ids.filter_map(Activity::next_id);
+            let ids: Vec<_> = ids
+                .filter(|id| !known.contains_key(id) && looked_up.insert(*id))
+                .collect();
+            if ids.is_empty() {
+                break;
+            }
+            let found = self.users()?.store().load_many(ids);
+            known.extend(self.reported(StoreOperation::Check, found).await?);
+        }
+        Ok(known)
+    }
+}
+
+fn by_id(records: &[(UserLink, Option<Activity>)]) -> HashMap<SessionKey, Activity> {
+    let found = records
+        .iter()
+        .filter_map(|(link, found)| Some((link.session(), (*found)?)));
+    found.collect()
+}
+
+/// Leaves one id of each session among these. A session has several that live while it gets a new
+/// one, or if two requests gave it one at the same moment. Each names another id as its next, and
+/// so on: if they are of one session, they come to the same id.
+pub(super) fn leave_one_id_each(
+    live: &mut HashMap<SessionKey, (UserLink, Activity)>,
+    known: &HashMap<SessionKey, Activity>,
+) {
+    let mut taken = HashSet::new();
+    live.retain(|key, (_, found)| {
+        // An id that was started anew is another session, as its age shows.
+        let began = found.created_at();
+        let mut ids = HashSet::from([(*key, began)]);
+        let mut next = found.next_id();
+        while let Some(id) = next
+            && ids.insert((id, began))
+        {
+            let behind = known.get(&id).filter(|behind| behind.created_at() == began);
+            next = behind.and_then(Activity::next_id);
+        }
+        let is_first = ids.is_disjoint(&taken);
+        taken.extend(ids);
+        is_first
+    });
 }
 
 /// Returns the ids that were replaced since then by an id that is not among these.
@@ -105,4 +171,56 @@ fn just_replaced(
         .iter()
         .filter(|(_, found)| found.as_ref().is_some_and(is_new));
     replaced.map(|(old, _)| *old).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns how many sessions are left of ids of which each names its next.
+    fn left(live: &[(&str, Option<&str>)]) -> usize {
+        left_among(live, &[])
+    }
+
+    /// As [`left`], with ids that were replaced.
+    fn left_among(live: &[(&str, Option<&str>)], replaced: &[(&str, Option<&str>)]) -> usize {
+        let record = |(id, next): &(&str, Option<&str>)| {
+            let key = SessionKey::of(id);
+            let link = UserLink::new(key, Timestamp::UNIX_EPOCH, "");
+            let activity = Activity::began(Timestamp::UNIX_EPOCH);
+            (link, activity.with_next_id(next.map(SessionKey::of)))
+        };
+        let live = live.iter().map(record);
+        let known: Vec<_> = live
+            .clone()
+            .chain(replaced.iter().map(record))
+            .map(|(link, found)| (link, Some(found)))
+            .collect();
+        let mut live = live.map(|each| (each.0.session(), each)).collect();
+        leave_one_id_each(&mut live, &by_id(&known));
+        live.len()
+    }
+
+    #[test]
+    fn a_session_is_left_once_whatever_the_ring_looks_like() {
+        assert_eq!(left(&[]), 0);
+        assert_eq!(left(&[("a", None), ("b", None)]), 2);
+        assert_eq!(left(&[("a", Some("gone")), ("b", Some("gone"))]), 1);
+        assert_eq!(left(&[("a", Some("gone")), ("b", Some("also gone"))]), 2);
+        assert_eq!(left(&[("a", Some("a"))]), 1);
+        assert_eq!(left(&[("b", Some("a")), ("a", None)]), 1);
+        let chain = [("c", Some("b")), ("b", Some("a")), ("a", Some("gone"))];
+        assert_eq!(left(&chain), 1);
+        // A new id has a record before the old one names it.
+        assert_eq!(
+            left_among(&[("b", Some("a")), ("c", Some("a"))], &[("a", Some("b"))]),
+            1
+        );
+        // The replaced id has left the ring.
+        assert_eq!(left(&[("a", Some("b")), ("b", Some("a"))]), 1);
+        assert_eq!(
+            left(&[("a", Some("b")), ("b", Some("c")), ("c", Some("a"))]),
+            1
+        );
+    }
 }

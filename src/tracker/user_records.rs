@@ -17,6 +17,7 @@ use crate::store::side_by_side::side_by_side;
 use crate::tracker::all_sessions::Tracker;
 use crate::tracker::box_future::BoxFuture;
 use crate::tracker::session_user::UserSession;
+use crate::tracker::user_ids::leave_one_id_each;
 
 /// How many sessions one operation of the store loads or ends.
 const MOST_AT_ONCE: usize = 500;
@@ -42,9 +43,11 @@ impl Tracker {
         &self,
         user: UserKey,
     ) -> Result<Vec<UserSession>, StoreError> {
+        let records = self.records_of(user).await?;
+        let known = self.known_ids(&records).await?;
         let mut live = HashMap::new();
         let mut over = Vec::new();
-        for (link, found) in self.records_of(user).await? {
+        for (link, found) in records {
             let verdict = self.policy().decide(found, self.now());
             match (verdict, found) {
                 (Verdict::Active { .. }, Some(found)) if found.replaced_at().is_none() => {
@@ -58,7 +61,7 @@ impl Tracker {
             // It only tidies up. The next reader tries again.
             let _ = self.users()?.store().unlink(user, over).await;
         }
-        leave_one_id_each(&mut live);
+        leave_one_id_each(&mut live, &known);
         let session = |(link, activity): (UserLink, Activity)| UserSession {
             key: link.session(),
             activity,
@@ -110,6 +113,7 @@ impl Tracker {
             Some(session) => self.ids_of(session).await?.all,
             None => HashSet::new(),
         };
+        let known = self.known_ids(&records).await?;
         let mut sessions = Vec::new();
         let mut live = HashMap::new();
         for (link, found) in records {
@@ -117,7 +121,12 @@ impl Tracker {
             let Some(found) = found.filter(|found| found.replaced_at().is_none()) else {
                 continue;
             };
-            if kept.contains(&link.session()) || found.is_revoked() {
+            // A new id has a record before it is among the ids of its session, and names one of
+            // them.
+            let mut ids = [Some(link.session()), found.next_id()]
+                .into_iter()
+                .flatten();
+            if found.is_revoked() || ids.any(|id| kept.contains(&id)) {
                 continue;
             }
             sessions.push(link.session());
@@ -125,7 +134,7 @@ impl Tracker {
                 live.insert(link.session(), (link, found));
             }
         }
-        leave_one_id_each(&mut live);
+        leave_one_id_each(&mut live, &known);
         self.end_each(sessions).await?;
         Ok(live.len())
     }
@@ -166,7 +175,8 @@ impl Tracker {
         let is_over_since = |end: Timestamp, time| self.now().saturating_duration_since(end) > time;
         let is_over = found.is_none_or(|found| {
             found.is_revoked()
-                || found.replaced_at().is_some()
+                // Until then, it may be between two ids of its session that live.
+                || self.policy().is_long_replaced(&found, self.now())
                 || is_over_since(self.policy().end(&found), LONG_OVER)
         });
         is_over && is_over_since(link.linked_at(), YOUNG)
@@ -205,58 +215,5 @@ impl Tracker {
         )
         .await?;
         Ok(())
-    }
-}
-
-/// Leaves one id of each session among these. A session has several that live if two requests gave
-/// it a new id at the same moment. Each of them names another one as its next.
-fn leave_one_id_each(live: &mut HashMap<SessionKey, (UserLink, Activity)>) {
-    for key in live.keys().copied().collect::<Vec<_>>() {
-        let Some((_, found)) = live.get(&key) else {
-            continue;
-        };
-        let (began, mut next) = (found.created_at(), found.next_id());
-        while let Some(other) = next.filter(|other| *other != key)
-            && let Some((_, behind)) = live.get(&other)
-            && behind.created_at() == began
-        {
-            next = behind.next_id();
-            live.remove(&other);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Returns how many sessions are left of ids of which each names its next.
-    fn left(ids: &[(&str, Option<&str>)]) -> usize {
-        let record = |(id, next): &(&str, Option<&str>)| {
-            let key = SessionKey::of(id);
-            let link = UserLink::new(key, Timestamp::UNIX_EPOCH, "");
-            let activity = Activity::began(Timestamp::UNIX_EPOCH);
-            (key, (link, activity.with_next_id(next.map(SessionKey::of))))
-        };
-        let mut live = ids.iter().map(record).collect();
-        leave_one_id_each(&mut live);
-        live.len()
-    }
-
-    #[test]
-    fn a_session_is_left_once_whatever_the_ring_looks_like() {
-        assert_eq!(left(&[]), 0);
-        assert_eq!(left(&[("a", None), ("b", None)]), 2);
-        assert_eq!(left(&[("a", Some("gone")), ("b", Some("gone"))]), 2);
-        assert_eq!(left(&[("a", Some("a"))]), 1);
-        assert_eq!(left(&[("b", Some("a")), ("a", None)]), 1);
-        let chain = [("c", Some("b")), ("b", Some("a")), ("a", Some("gone"))];
-        assert_eq!(left(&chain), 1);
-        // The replaced id has left the ring.
-        assert_eq!(left(&[("a", Some("b")), ("b", Some("a"))]), 1);
-        assert_eq!(
-            left(&[("a", Some("b")), ("b", Some("c")), ("c", Some("a"))]),
-            1
-        );
     }
 }
