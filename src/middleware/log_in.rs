@@ -102,12 +102,14 @@ pub(super) async fn begin_visitor<St: ActivityStore>(
             return Ok(Recorded::Replaced);
         }
         // The application may know an id that the store has forgotten, and give its session
-        // another.
+        // another. Or the visitor has logged in with another id, and the application has left its
+        // session behind with the user in it.
         let known = config
             .with_timeout(config.store.load(old.of_visitor()))
             .await?;
         let verdict = config.policy.decide(known, config.clock.now());
-        if known.is_none() || !matches!(verdict, Verdict::Active { .. }) {
+        let is_visitor = known.is_some_and(|known| known.replaced_at().is_none());
+        if !is_visitor || !matches!(verdict, Verdict::Active { .. }) {
             return Ok(Recorded::Replaced);
         }
     }

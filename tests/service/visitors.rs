@@ -499,6 +499,26 @@ async fn a_new_id_that_crosses_a_log_in_is_the_users() {
     assert_eq!(reason(&site.ask("/", "w").await), "revoked");
 }
 
+/// As above, and the log-in gives the user another id. The application has the user in the session
+/// that the visitor had, too.
+#[tokio::test]
+async fn a_new_id_of_the_visitor_that_crosses_a_log_in_with_another_id_is_nobodys() {
+    let users = Users::new("a secret of 16 bytes or more").unwrap();
+    let site = site().configured(|layer| layer.with_users(users));
+    answering(&site, anonymous("/"), 200, "sid=v").await;
+    let site = &site;
+    site.send_to(request("/", "v"), async |_| {
+        let log_in = async |_| of_ada(Response::builder().header("set-cookie", "sid=a"));
+        site.send_to(request("/login", "v"), log_in).await;
+        let response = Response::builder().header("set-cookie", "sid=w");
+        response.body(String::new()).unwrap()
+    })
+    .await;
+    assert_eq!(seen(site, request("/", "a")).await, "sid=a");
+    assert_eq!(site.layer.tracker().end_all_of("ada").await.unwrap(), 1);
+    assert_eq!(seen(site, request("/", "w")).await, "");
+}
+
 fn of_ada(response: http::response::Builder) -> Response<String> {
     let response = response.status(303).header("location", "/");
     let response = response.extension(SessionUser::new("ada"));
