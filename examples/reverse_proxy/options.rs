@@ -89,7 +89,7 @@ pub struct Options {
     pub passive_path: Vec<String>,
 
     /// Requests below this path are not checked; repeatable
-    #[arg(long, value_name = "PATH", value_parser = path)]
+    #[arg(long, value_name = "PATH", value_parser = path_below_root)]
     pub exempt_path: Vec<String>,
 
     /// Anonymous visitors have the cookie too, and a request for this path logs in; repeatable
@@ -135,7 +135,7 @@ pub struct Options {
     pub max_sessions: Option<usize>,
 
     /// Answer pages there: the state of their session, and a script that warns before its end
-    #[arg(long, value_name = "PATH", value_parser = path)]
+    #[arg(long, value_name = "PATH", value_parser = path_below_root)]
     pub browser: Option<String>,
 
     /// Serve metrics for Prometheus at http://ADDRESS/metrics, and whether the store is up at
@@ -198,4 +198,14 @@ fn path(path: &str) -> Result<String, String> {
         return Err("write a path that starts with a slash, such as /static".to_owned());
     }
     Ok(path.to_owned())
+}
+
+/// Checks a path that must not stand for the whole site: no request would be checked, or the start
+/// page would be hidden.
+fn path_below_root(text: &str) -> Result<String, String> {
+    let path = path(text)?;
+    if path.trim_matches('/').is_empty() {
+        return Err("`/` is the whole site: name a path below it, such as /static".to_owned());
+    }
+    Ok(path)
 }
