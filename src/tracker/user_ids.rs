@@ -24,7 +24,7 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 pub(super) struct Ids {
     pub(super) all: HashSet<SessionKey>,
     /// The id that has not been replaced, and its record.
-    newest: Option<(SessionKey, Activity)>,
+    pub(super) newest: Option<(SessionKey, Activity)>,
 }
 
 impl Tracker {

@@ -42,6 +42,12 @@ impl Tracker {
     ) -> Result<Admission, StoreError> {
         let activity = self.activity(session).await?.unwrap_or(*known);
         self.link(user, session, &activity).await?;
+        // It may have got a new id meanwhile, without a link, as it was nobody's then.
+        if let Some((newest, found)) = self.ids_of(session).await?.newest
+            && newest != session
+        {
+            self.link(user, newest, &found).await?;
+        }
         self.keep_within_limit(user, session).await
     }
 

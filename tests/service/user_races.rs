@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http::Response;
 use tower_login_timeout::{
-    Limits, ManualClock, MemoryStore, SessionKey, SessionUser, Tracker, Users, WhenFull,
+    Admission, Limits, ManualClock, MemoryStore, SessionHandle, SessionKey, SessionUser, Tracker,
+    Users, WhenFull,
 };
 
 use crate::common::scripted::{Fault, Operation, ScriptedStore};
@@ -87,6 +88,34 @@ async fn a_session_that_gets_a_new_id_meanwhile_is_no_other_one() {
     assert_eq!(ended.unwrap(), 1);
     assert_eq!(site.status("b").await, 200);
     assert_eq!(site.status("other").await, 440);
+}
+
+/// The log-in takes a while, and a poll gives the session a new id meanwhile.
+#[tokio::test]
+async fn a_session_that_gets_a_new_id_during_its_log_in_belongs_to_the_user() {
+    for how in ["handle", "response"] {
+        let store = ScriptedStore::default();
+        let site = &site_with(&store, users());
+        site.start("a").await;
+        site.send_to(request("/login", "a"), async |request| {
+            site.setting(crate::common::site::request("/poll", "a"), &["sid=b"])
+                .await;
+            let session: &SessionHandle = request.extensions().get().unwrap();
+            let response = Response::builder();
+            let response = if how == "handle" {
+                assert_eq!(session.belongs_to("ada").await.unwrap(), Admission::Begun);
+                response
+            } else {
+                response.extension(SessionUser::new("ada"))
+            };
+            response.body(String::new()).unwrap()
+        })
+        .await;
+        let tracker = site.layer.tracker();
+        assert_eq!(keys(&tracker, "ada").await, ids(&["b"]), "{how}");
+        assert_eq!(tracker.end_all_of("ada").await.unwrap(), 1);
+        assert_eq!(site.status("b").await, 440);
+    }
 }
 
 /// "Remember me" comes after the log-in.
