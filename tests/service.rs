@@ -11,6 +11,7 @@ mod service {
     mod contract;
     mod deadlines;
     mod ended;
+    mod handle;
     mod login;
     #[cfg(feature = "axum")]
     mod nest;

@@ -160,9 +160,18 @@ impl Tracker {
         session: impl Into<SessionKey> + Send,
     ) -> Result<Verdict, StoreError> {
         let now = self.now();
-        let before = self.0.touch(session.into(), now).await?;
-        let after = before.map(|activity| self.policy().touch(now).applied_to(activity));
+        let after = self.touched(session.into(), now).await?;
         Ok(self.policy().decide(after, now))
+    }
+
+    /// Counts as activity. Returns the record afterwards.
+    pub(super) async fn touched(
+        &self,
+        session: SessionKey,
+        now: Timestamp,
+    ) -> Result<Option<Activity>, StoreError> {
+        let before = self.0.touch(session, now).await?;
+        Ok(before.map(|activity| self.policy().touch(now).applied_to(activity)))
     }
 
     /// Returns the record of the session, if there is one.

@@ -16,8 +16,8 @@ use crate::store::random::random;
 use crate::store::side_by_side::side_by_side;
 use crate::tracker::all_sessions::Tracker;
 use crate::tracker::box_future::BoxFuture;
+use crate::tracker::session_ids::leave_one_id_each;
 use crate::tracker::session_user::UserSession;
-use crate::tracker::user_ids::leave_one_id_each;
 
 /// How many sessions one operation of the store loads or ends.
 const MOST_AT_ONCE: usize = 500;

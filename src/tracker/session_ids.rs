@@ -1,4 +1,4 @@
-//! The ids of a session, and which of them leads to its user.
+//! The ids of a session: the one under which it goes on, and the one that leads to its user.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
+use crate::session::verdict::Verdict;
 use crate::store::error::StoreError;
 use crate::tracker::all_sessions::Tracker;
 
@@ -28,6 +29,54 @@ pub(super) struct Ids {
 }
 
 impl Tracker {
+    /// Returns the id under which a session goes on, and its record. A session that has ended has
+    /// the given one.
+    pub(super) async fn newest_id(
+        &self,
+        session: SessionKey,
+    ) -> Result<(SessionKey, Option<Activity>), StoreError> {
+        let given = self.activity(session).await?;
+        let newest = match given {
+            Some(given) if is_replaced(&given) => self.newest_behind(session, given).await?,
+            _ => None,
+        };
+        Ok(newest.map_or((session, given), |(newest, found)| (newest, Some(found))))
+    }
+
+    /// Counts as activity of a session, under the id under which it goes on.
+    pub(super) async fn touch_newest(&self, session: SessionKey) -> Result<Verdict, StoreError> {
+        let now = self.now();
+        let found = self.touched(session, now).await?;
+        if let Some(found) = found.filter(is_replaced)
+            && let Some((newest, _)) = self.newest_behind(session, found).await?
+        {
+            return self.touch(newest).await;
+        }
+        Ok(self.policy().decide(found, now))
+    }
+
+    /// Returns the id that took the place of a replaced one, or of the one that did, and so on.
+    async fn newest_behind(
+        &self,
+        session: SessionKey,
+        replaced: Activity,
+    ) -> Result<Option<(SessionKey, Activity)>, StoreError> {
+        let mut followed = HashSet::from([session]);
+        let mut next = replaced.next_id();
+        while let Some(id) = next
+            && followed.len() < MOST_IDS
+            && followed.insert(id)
+        {
+            // An id that was started anew is another session, as its age shows.
+            let is_same = |found: &Activity| found.created_at() == replaced.created_at();
+            match self.activity(id).await?.filter(is_same) {
+                Some(found) if is_replaced(&found) => next = found.next_id(),
+                found => return Ok(found.map(|found| (id, found))),
+            }
+        }
+        Ok(None)
+    }
+
     /// Returns all ids of a session, and whose the session is.
     pub(super) async fn ids_and_user_of(
         &self,
@@ -123,6 +172,11 @@ impl Tracker {
         }
         Ok(known)
     }
+}
+
+/// Returns whether the session goes on under another id.
+fn is_replaced(found: &Activity) -> bool {
+    found.replaced_at().is_some() && !found.is_revoked()
 }
 
 fn by_id(records: &[(UserLink, Option<Activity>)]) -> HashMap<SessionKey, Activity> {
