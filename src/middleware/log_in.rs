@@ -144,6 +144,10 @@ pub(super) async fn rotate<St: ActivityStore>(
         return Ok(Recorded::Replaced);
     }
     config.observers.rotated(old, new, Cause::Response);
+    if config.users.is_some() {
+        // It only tidies up, and has reported its failure.
+        let _ = tracker.let_link_leave(old).await;
+    }
     if let Some(user) = &user
         && tracker.keep_within_limit(user, new).await? == Admission::Refused
     {

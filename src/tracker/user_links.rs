@@ -1,5 +1,7 @@
 //! The links of sessions to users: how a session gets one, and how many a user may have.
 
+use std::time::Duration;
+
 use crate::observe::event::StoreOperation;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
@@ -14,6 +16,10 @@ use crate::tracker::users::{UserLinks, WhenFull};
 
 /// Of so many log-ins, about one takes the links of sessions that are over out of the user's list.
 const TIDIED_BY: u64 = 32;
+
+/// How long an operation under way may need the link of a replaced id, beside the time in which
+/// requests may present it. The clocks of nodes differ.
+const UNDER_WAY: Duration = Duration::from_secs(60);
 
 impl Tracker {
     /// Links a session that is to begin for a user, if the user may have one more.
@@ -81,6 +87,25 @@ impl Tracker {
             }
             None => Ok(()),
         }
+    }
+
+    /// Has the link of an id leave soon that was just replaced. Without that, an application that
+    /// gives new ids all the time would leave a link for each, until the session is as old as it
+    /// may become. In a full store in memory, they would take the place of others.
+    ///
+    /// Requests under way still need it.
+    pub(crate) async fn let_link_leave(&self, old: SessionKey) -> Result<(), StoreError> {
+        let users = self.users()?;
+        let link = users.store().link_of(old);
+        if let Some((user, link)) = self.reported(StoreOperation::LogIn, link).await? {
+            let overlaps = self.policy().rotation_overlap().saturating_mul(2);
+            let keep_until = self
+                .now()
+                .saturating_add(overlaps.saturating_add(UNDER_WAY));
+            let link = users.store().link(user, link, keep_until);
+            self.reported(StoreOperation::LogIn, link).await?;
+        }
+        Ok(())
     }
 
     /// Has the link of a session stay for as long as the session may live with these limits. It is

@@ -218,3 +218,24 @@ async fn a_log_in_in_an_old_session_is_not_the_oldest_log_in() {
     assert_eq!(keys(&tracker, "ada").await, ids(&["b", "c"]));
     assert_eq!(site.status("c").await, 200);
 }
+
+/// An application that gives its sessions new ids all the time, and a store that is nearly full.
+#[tokio::test]
+async fn links_of_replaced_ids_make_room_before_those_of_live_sessions() {
+    let memory = MemoryStore::builder().with_capacity(1000).build();
+    let site = Site::with_store(policy(), memory).configured(|layer| layer.with_users(users()));
+    let tracker = site.layer.tracker();
+    let _ = tracker.start_for("ada", "a").await.unwrap();
+    site.clock.advance(IDLE / 2);
+    let _ = tracker.start_for("bob", "b0").await.unwrap();
+    for number in 0..2000 {
+        let new = format!("sid=b{}", number + 1);
+        site.setting(request("/", &format!("b{number}")), &[&new])
+            .await;
+        site.clock.advance(IDLE / 300);
+        assert_eq!(site.status("a").await, 200);
+    }
+    assert_eq!(site.status("b2000").await, 200);
+    assert_eq!(site.status("a").await, 200);
+    assert_eq!(keys(&tracker, "ada").await, ids(&["a"]));
+}
