@@ -11,6 +11,7 @@ mod service {
     mod contract;
     mod deadlines;
     mod ended;
+    mod handle;
     mod login;
     #[cfg(feature = "axum")]
     mod nest;
@@ -21,6 +22,7 @@ mod service {
     mod settings;
     mod store_failure;
     mod streams;
+    mod user_races;
     mod users;
     mod visitors;
 }

@@ -104,7 +104,9 @@ impl Forward {
         let takes_trailers = headers::takes_trailers(&parts.headers);
         let asks_for_websocket = headers::asks_for_websocket(&parts.headers);
         headers::strip_hop_by_hop(&mut parts.headers);
+        headers::announce_body(&mut parts.headers, &body);
         headers::strip_odd_names(&mut parts.headers);
+        headers::strip_other_addresses(&mut parts.headers);
         headers::join_cookies(&mut parts.headers);
         let sender = self.trusted.sender(client.ip());
         headers::add_forwarded(&mut parts.headers, client.ip(), host, sender);

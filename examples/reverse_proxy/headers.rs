@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::header::{CONNECTION, COOKIE, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
+use hyper::body::Body;
 
 use crate::trusted::Sender;
 
@@ -48,6 +49,29 @@ pub fn strip_odd_names(headers: &mut HeaderMap) {
         .cloned()
         .collect();
     for name in odd {
+        headers.remove(name);
+    }
+}
+
+/// Removes what names another host, scheme or path than those of the request.
+///
+/// An application that honours `X-Original-URL` answers for the path in it, so with an exempt path
+/// in the request, nothing would be checked. The others are for proxies to say, and one that is
+/// trusted says them in the headers that are kept.
+pub fn strip_other_addresses(headers: &mut HeaderMap) {
+    let names_another = |name: &str| {
+        matches!(name, "forwarded" | "x-original-url" | "x-rewrite-url")
+            || (name.starts_with("x-forwarded-")
+                && ![X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO]
+                    .iter()
+                    .any(|kept| kept == name))
+    };
+    let others: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| names_another(name.as_str()))
+        .cloned()
+        .collect();
+    for name in others {
         headers.remove(name);
     }
 }
@@ -118,6 +142,13 @@ pub fn join_cookies(headers: &mut HeaderMap) {
 /// Returns whether the client can take trailers.
 pub fn takes_trailers(headers: &HeaderMap) -> bool {
     tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"))
+}
+
+/// Says that the body comes in pieces. Without that, a `GET` would be sent without its body.
+pub fn announce_body(headers: &mut HeaderMap, body: &impl Body) {
+    if body.size_hint().exact().is_none() {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
 
 /// Says that the proxy can take trailers.

@@ -49,15 +49,15 @@ pub struct Options {
     pub cookie_domain: Option<String>,
 
     /// The longest time between two requests, such as 20m [default: 15m]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub idle: Option<Duration>,
 
     /// The longest life of a session, however active it is [default: 8h]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub absolute: Option<Duration>,
 
     /// How often a session's activity is written at most [default: 0s]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub touch_every: Option<Duration>,
 
     /// Where activity is remembered: `memory`, which forgets it when this process ends, or one of
@@ -89,7 +89,7 @@ pub struct Options {
     pub passive_path: Vec<String>,
 
     /// Requests below this path are not checked; repeatable
-    #[arg(long, value_name = "PATH", value_parser = path)]
+    #[arg(long, value_name = "PATH", value_parser = path_below_root)]
     pub exempt_path: Vec<String>,
 
     /// Anonymous visitors have the cookie too, and a request for this path logs in; repeatable
@@ -135,7 +135,7 @@ pub struct Options {
     pub max_sessions: Option<usize>,
 
     /// Answer pages there: the state of their session, and a script that warns before its end
-    #[arg(long, value_name = "PATH", value_parser = path)]
+    #[arg(long, value_name = "PATH", value_parser = path_below_root)]
     pub browser: Option<String>,
 
     /// Serve metrics for Prometheus at http://ADDRESS/metrics, and whether the store is up at
@@ -184,10 +184,28 @@ pub fn upstream(url: &str) -> Result<Authority, String> {
         .ok_or_else(|| "write http://HOST:PORT".to_owned())
 }
 
+/// Reads a time. To humantime, `M` is a month, which an operator who means minutes would get.
+fn time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(_) if text.contains('M') => Err("write `m` for minutes, or `months`".to_owned()),
+        time => time.map_err(|error| error.to_string()),
+    }
+}
+
 /// Checks that a path begins with a slash and can stand in a header.
 fn path(path: &str) -> Result<String, String> {
     if !path.starts_with('/') || HeaderValue::from_str(path).is_err() {
         return Err("write a path that starts with a slash, such as /static".to_owned());
     }
     Ok(path.to_owned())
+}
+
+/// Checks a path that must not stand for the whole site: no request would be checked, or the start
+/// page would be hidden.
+fn path_below_root(text: &str) -> Result<String, String> {
+    let path = path(text)?;
+    if path.trim_matches('/').is_empty() {
+        return Err("`/` is the whole site: name a path below it, such as /static".to_owned());
+    }
+    Ok(path)
 }

@@ -33,9 +33,14 @@ pub fn remembered<St: UserStore>(
 }
 
 /// Takes the header out of the response, and tells the layer what it says.
+///
+/// An empty one says that the session is nobody's, so that visitors are not one user.
 pub fn take_out<B>(header: &HeaderName, response: &mut Response<B>) {
     let user = response.headers_mut().remove(header);
-    if let Some(user) = user.as_ref().and_then(|user| user.to_str().ok()) {
+    if let Some(user) = user.filter(|user| !user.is_empty()) {
+        // Applications write names in UTF-8 or in Latin-1, and only a hash of them is stored. One
+        // character for each byte tells all of them apart.
+        let user: String = user.as_bytes().iter().copied().map(char::from).collect();
         response.extensions_mut().insert(SessionUser::new(user));
     }
 }

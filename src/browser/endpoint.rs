@@ -6,6 +6,8 @@ use bytes::Bytes;
 use http::header::{ALLOW, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
+use crate::request::address::encoded_path;
+
 /// A page has this time to warn its user, unless it is set (WCAG 2.2, success criterion 2.2.1 asks
 /// for twenty seconds).
 const WARN_BEFORE: Duration = Duration::from_secs(60);
@@ -21,7 +23,8 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     pub(crate) fn new(path: &str) -> Self {
         Self {
-            path: format!("/{}", path.trim_matches('/')),
+            // As browsers send it.
+            path: encoded_path(path.trim_end_matches('/')),
             warn_before: WARN_BEFORE,
         }
     }
@@ -54,6 +57,13 @@ pub(crate) fn nosniff(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_of_other_letters_is_answered_as_browsers_send_it() {
+        let endpoint = Endpoint::new("/große sitzung");
+        let sent = "/gro%C3%9Fe%20sitzung";
+        assert_eq!(endpoint.name(sent), Some(""));
+    }
 
     #[test]
     fn the_endpoint_answers_at_its_path_and_below() {

@@ -48,6 +48,13 @@ pub(super) async fn begin<St: ActivityStore>(
     {
         if has_visitors {
             visitor::end(store, policy, key, now).await?;
+            // The application may have left its session behind with the user in it.
+            if let Origin::Response {
+                replaces: Some(old),
+            } = origin
+            {
+                visitor::end(store, policy, old, now).await?;
+            }
         }
         return Ok(Recorded::Replaced);
     }
@@ -95,12 +102,14 @@ pub(super) async fn begin_visitor<St: ActivityStore>(
             return Ok(Recorded::Replaced);
         }
         // The application may know an id that the store has forgotten, and give its session
-        // another.
+        // another. Or the visitor has logged in with another id, and the application has left its
+        // session behind with the user in it.
         let known = config
             .with_timeout(config.store.load(old.of_visitor()))
             .await?;
         let verdict = config.policy.decide(known, config.clock.now());
-        if known.is_none() || !matches!(verdict, Verdict::Active { .. }) {
+        let is_visitor = known.is_some_and(|known| known.replaced_at().is_none());
+        if !is_visitor || !matches!(verdict, Verdict::Active { .. }) {
             return Ok(Recorded::Replaced);
         }
     }
@@ -117,6 +126,11 @@ pub(super) async fn rotate<St: ActivityStore>(
 ) -> Result<Recorded, StoreError> {
     let tracker = Tracker::of(Arc::clone(&config));
     let (old, new) = (rotation.old, rotation.new);
+    let known = match config.users {
+        // The link must stay as long as the session, whose limits may have changed since.
+        Some(_) => tracker.activity(old).await?.unwrap_or(known),
+        None => known,
+    };
     let activity = match rotation.limits {
         Some(limits) => known.with_limits(limits),
         None => known,
@@ -130,6 +144,10 @@ pub(super) async fn rotate<St: ActivityStore>(
         return Ok(Recorded::Replaced);
     }
     config.observers.rotated(old, new, Cause::Response);
+    if config.users.is_some() {
+        // It only tidies up, and has reported its failure.
+        let _ = tracker.let_link_leave(old).await;
+    }
     if let Some(user) = &user
         && tracker.keep_within_limit(user, new).await? == Admission::Refused
     {

@@ -156,6 +156,9 @@ impl<St: ActivityStore> Recording<St> {
         let tracker = Tracker::of(Arc::clone(&config));
         Some(Self::log_in(&Arc::clone(&config), async move {
             let mut after = None;
+            if let Some(limits) = limits {
+                tracker.link_for(key, limits).await?;
+            }
             if let Some(change) = change {
                 let before = config.with_timeout(config.store.change(key, change));
                 after = before.await?.map(|before| change.applied_to(before));

@@ -34,7 +34,7 @@ pub(crate) fn encoded_address(address: &str) -> String {
 }
 
 /// Encodes what a browser would encode in a path, and begins it with one slash.
-pub(super) fn encoded_path(path: &str) -> String {
+pub(crate) fn encoded_path(path: &str) -> String {
     let below_root = path.trim_start_matches('/');
     format!("/{}", utf8_percent_encode(below_root, NOT_IN_PATH))
 }

@@ -132,7 +132,7 @@ impl Policy {
     #[inline]
     #[must_use]
     pub fn keep_until(&self, activity: &Activity) -> Timestamp {
-        let mut end = self.idle_end(activity).min(self.absolute_end(activity));
+        let mut end = self.end(activity);
         if let Some(at) = activity.replaced_at() {
             // Twice, since the ring of ids must not break while an id behind this one is still
             // valid.
@@ -260,6 +260,11 @@ impl Policy {
     pub(crate) fn is_long_replaced(&self, activity: &Activity, now: Timestamp) -> bool {
         let end = |at: Timestamp| self.two_overlaps().after(at);
         activity.replaced_at().is_some_and(|at| end(at) <= now)
+    }
+
+    /// Returns when the session ends if it is not active any more.
+    pub(crate) fn end(&self, activity: &Activity) -> Timestamp {
+        self.idle_end(activity).min(self.absolute_end(activity))
     }
 
     #[inline]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -126,9 +127,14 @@ impl Visitor<'_> for StatusVisitor {
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         parsed(deserializer, "headers", "a header's name", |name| {
-            HeaderName::try_from(name)
-                .map(|name| Self(name.as_str().to_owned()))
-                .map_err(|_| format!("{name:?} cannot be a header's name"))
+            match HeaderName::try_from(name) {
+                // With another length than the body's, clients would wait or read half of it.
+                Ok(name) if name == CONTENT_LENGTH || name == TRANSFER_ENCODING => {
+                    Err(format!("{name:?} is set by the server"))
+                }
+                Ok(name) => Ok(Self(name.as_str().to_owned())),
+                Err(_) => Err(format!("{name:?} cannot be a header's name")),
+            }
         })
     }
 }

@@ -81,6 +81,15 @@ fn at_least_twenty_seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
+    // To humantime, it is a month. An operator who means minutes would switch a timeout off.
+    if text
+        .split(|letter: char| !letter.is_alphabetic())
+        .any(|unit| unit == "M")
+    {
+        return Err(format!(
+            "{text:?} has the unit `M`: write \"m\" for minutes, or \"months\""
+        ));
+    }
     humantime::parse_duration(text).map_err(|error| {
         format!(
             "{text:?} is no time: write a number and its unit, such as \"15m\", \"8h\", \"500ms\" \
@@ -110,6 +119,18 @@ mod tests {
             let error = time(text).unwrap_err();
             assert!(error.contains("is no time"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn minutes_are_not_taken_for_months() {
+        for text in ["15M", "1h 30M", "15 M"] {
+            let error = time(text).unwrap_err();
+            assert!(error.contains("\"m\" for minutes"), "{text}: {error}");
+        }
+        assert_eq!(
+            time("2 months"),
+            humantime::parse_duration("2M").map_err(|_| String::new())
+        );
     }
 
     #[test]

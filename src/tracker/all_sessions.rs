@@ -129,8 +129,10 @@ impl Tracker {
         session: impl Into<SessionKey> + Send,
         limits: Limits,
     ) -> Result<bool, StoreError> {
+        let session = session.into();
+        self.link_for(session, limits).await?;
         let change = Change::set_limits(*self.policy(), self.now(), limits);
-        let before = self.0.change(session.into(), change).await?;
+        let before = self.0.change(session, change).await?;
         Ok(before.is_some_and(|before| change.applies_to(&before)))
     }
 
@@ -158,9 +160,18 @@ impl Tracker {
         session: impl Into<SessionKey> + Send,
     ) -> Result<Verdict, StoreError> {
         let now = self.now();
-        let before = self.0.touch(session.into(), now).await?;
-        let after = before.map(|activity| self.policy().touch(now).applied_to(activity));
+        let after = self.touched(session.into(), now).await?;
         Ok(self.policy().decide(after, now))
+    }
+
+    /// Counts as activity. Returns the record afterwards.
+    pub(super) async fn touched(
+        &self,
+        session: SessionKey,
+        now: Timestamp,
+    ) -> Result<Option<Activity>, StoreError> {
+        let before = self.0.touch(session, now).await?;
+        Ok(before.map(|activity| self.policy().touch(now).applied_to(activity)))
     }
 
     /// Returns the record of the session, if there is one.
@@ -208,6 +219,11 @@ impl Tracker {
         activity: Activity,
     ) -> Result<(), StoreError> {
         self.0.create(session, activity).await
+    }
+
+    /// Returns whether this tracker knows whose sessions are.
+    pub(super) fn has_users(&self) -> bool {
+        self.0.users().is_some()
     }
 
     /// Returns the links of sessions to users.

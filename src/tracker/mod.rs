@@ -6,6 +6,7 @@ mod box_future;
 pub(crate) mod ended;
 pub(crate) mod parts;
 pub(crate) mod session_handle;
+mod session_ids;
 pub(crate) mod session_user;
 mod user_links;
 mod user_records;

@@ -122,23 +122,25 @@ impl SessionHandle {
     }
 
     /// Asks the store whether the session may still act, for work that takes long. To be told when
-    /// it is over, use [`ended`](SessionHandle::ended).
+    /// it is over, use [`ended`](SessionHandle::ended). It follows the session to its new id.
     ///
     /// # Errors
     ///
     /// Returns an error if the store fails.
     pub async fn check(&self) -> Result<Verdict, StoreError> {
-        self.tracker.check(self.key).await
+        let (_, found) = self.tracker.newest_id(self.key).await?;
+        Ok(self.tracker.policy().decide(found, self.tracker.now()))
     }
 
     /// Counts as activity now: for a message on a WebSocket, or in a passive request that turns out
-    /// to be the user's. It never brings back a session that has ended.
+    /// to be the user's. It never brings back a session that has ended, and follows one to its new
+    /// id.
     ///
     /// # Errors
     ///
     /// Returns an error if the store fails.
     pub async fn touch(&self) -> Result<Verdict, StoreError> {
-        self.tracker.touch(self.key).await
+        self.tracker.touch_newest(self.key).await
     }
 
     /// Links this session to a user, so that it is among the user's
@@ -207,7 +209,8 @@ impl SessionHandle {
     ///
     /// Returns an error if the store fails.
     pub async fn set_limits(&self, limits: Limits) -> Result<bool, StoreError> {
-        self.tracker.set_limits(self.key, limits).await
+        let (newest, _) = self.tracker.newest_id(self.key).await?;
+        self.tracker.set_limits(newest, limits).await
     }
 
     /// Ends this session for good, under all its ids.

@@ -1,8 +1,11 @@
 //! The links of sessions to users: how a session gets one, and how many a user may have.
 
+use std::time::Duration;
+
 use crate::observe::event::StoreOperation;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
+use crate::session::limits::Limits;
 use crate::session::user::{UserKey, UserLink};
 use crate::store::error::StoreError;
 use crate::store::random::random;
@@ -13,6 +16,10 @@ use crate::tracker::users::{UserLinks, WhenFull};
 
 /// Of so many log-ins, about one takes the links of sessions that are over out of the user's list.
 const TIDIED_BY: u64 = 32;
+
+/// How long an operation under way may need the link of a replaced id, beside the time in which
+/// requests may present it. The clocks of nodes differ.
+const UNDER_WAY: Duration = Duration::from_secs(60);
 
 impl Tracker {
     /// Links a session that is to begin for a user, if the user may have one more.
@@ -30,13 +37,23 @@ impl Tracker {
     }
 
     /// Links a session that lives to a user. It ends if the user may have none more.
+    ///
+    /// It was last known like this. Its limits may have changed since, and the link must stay as
+    /// long as the session.
     pub(crate) async fn admit(
         &self,
         user: &SessionUser,
         session: SessionKey,
-        activity: &Activity,
+        known: &Activity,
     ) -> Result<Admission, StoreError> {
-        self.link(user, session, activity).await?;
+        let activity = self.activity(session).await?.unwrap_or(*known);
+        self.link(user, session, &activity).await?;
+        // It may have got a new id meanwhile, without a link, as it was nobody's then.
+        if let Some((newest, found)) = self.ids_of(session).await?.newest
+            && newest != session
+        {
+            self.link(user, newest, &found).await?;
+        }
         self.keep_within_limit(user, session).await
     }
 
@@ -53,7 +70,8 @@ impl Tracker {
         self.write_link(users, key, link, activity).await
     }
 
-    /// Links the new id of a session to the user whose the session is, if there is one.
+    /// Links the new id of a session to the user whose the session is, if there is one. It may be
+    /// the old id once more.
     pub(crate) async fn link_new_id(
         &self,
         old: SessionKey,
@@ -69,6 +87,46 @@ impl Tracker {
             }
             None => Ok(()),
         }
+    }
+
+    /// Has the link of an id leave soon that was just replaced. Without that, an application that
+    /// gives new ids all the time would leave a link for each, until the session is as old as it
+    /// may become. In a full store in memory, they would take the place of others.
+    ///
+    /// Requests under way still need it.
+    pub(crate) async fn let_link_leave(&self, old: SessionKey) -> Result<(), StoreError> {
+        let users = self.users()?;
+        let link = users.store().link_of(old);
+        if let Some((user, link)) = self.reported(StoreOperation::LogIn, link).await? {
+            let overlaps = self.policy().rotation_overlap().saturating_mul(2);
+            let keep_until = self
+                .now()
+                .saturating_add(overlaps.saturating_add(UNDER_WAY));
+            let link = users.store().link(user, link, keep_until);
+            self.reported(StoreOperation::LogIn, link).await?;
+        }
+        Ok(())
+    }
+
+    /// Has the link of a session stay for as long as the session may live with these limits. It is
+    /// called before the session gets them.
+    pub(crate) async fn link_for(
+        &self,
+        session: SessionKey,
+        limits: Limits,
+    ) -> Result<(), StoreError> {
+        let end = |activity: &Activity| self.policy().absolute_end(activity);
+        if !self.has_users() {
+            return Ok(());
+        }
+        let Some(before) = self.activity(session).await? else {
+            return Ok(());
+        };
+        let after = before.with_limits(limits);
+        if end(&after) > end(&before) {
+            self.link_new_id(session, session, &after).await?;
+        }
+        Ok(())
     }
 
     /// Ends what is too much, after this session of a user began.

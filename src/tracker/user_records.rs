@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::observe::event::StoreOperation;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
+use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
 use crate::session::verdict::Verdict;
 use crate::store::detached::Detached;
@@ -15,10 +16,8 @@ use crate::store::random::random;
 use crate::store::side_by_side::side_by_side;
 use crate::tracker::all_sessions::Tracker;
 use crate::tracker::box_future::BoxFuture;
+use crate::tracker::session_ids::leave_one_id_each;
 use crate::tracker::session_user::UserSession;
-
-/// How many ids of a session are looked at.
-const MOST_IDS: usize = 64;
 
 /// How many sessions one operation of the store loads or ends.
 const MOST_AT_ONCE: usize = 500;
@@ -34,29 +33,35 @@ const TIDIED_AT_ONCE: usize = 64;
 /// may be on its way.
 const YOUNG: Duration = Duration::from_secs(60);
 
+/// How long after its end a link stays. Its session may live by the clock of another node, and by
+/// activity that is not written yet. A link that is removed does not come back.
+const LONG_OVER: Duration = Duration::from_secs(60 * 60);
+
 impl Tracker {
     /// Returns the live sessions of a user, each once. Removes the links that lead nowhere.
     pub(super) async fn live_sessions(
         &self,
         user: UserKey,
     ) -> Result<Vec<UserSession>, StoreError> {
+        let records = self.records_of(user).await?;
+        let known = self.known_ids(&records).await?;
         let mut live = HashMap::new();
         let mut over = Vec::new();
-        for (link, found) in self.records_of(user).await? {
+        for (link, found) in records {
             let verdict = self.policy().decide(found, self.now());
             match (verdict, found) {
                 (Verdict::Active { .. }, Some(found)) if found.replaced_at().is_none() => {
                     live.insert(link.session(), (link, found));
                 }
-                _ if self.is_young(&link) => {}
-                _ => over.push(link.session()),
+                _ if self.leads_nowhere(&link, found) => over.push(link.session()),
+                _ => {}
             }
         }
         if !over.is_empty() {
             // It only tidies up. The next reader tries again.
             let _ = self.users()?.store().unlink(user, over).await;
         }
-        leave_one_id_each(&mut live);
+        leave_one_id_each(&mut live, &known);
         let session = |(link, activity): (UserLink, Activity)| UserSession {
             key: link.session(),
             activity,
@@ -83,11 +88,7 @@ impl Tracker {
         }
         let mut over = Vec::new();
         for (link, found) in self.with_records(links).await? {
-            let is_live = matches!(
-                self.policy().decide(found, self.now()),
-                Verdict::Active { .. }
-            ) && found.is_some_and(|found| found.replaced_at().is_none());
-            if !is_live && !self.is_young(&link) {
+            if self.leads_nowhere(&link, found) {
                 over.push(link.session());
             }
         }
@@ -98,22 +99,34 @@ impl Tracker {
         self.reported(StoreOperation::LogOut, unlink).await
     }
 
-    /// Ends all sessions of a user but the one with these ids. Returns how many of them were live.
+    /// Ends all sessions of a user but this one. Returns how many of them were live.
     ///
     /// A session that is over by the clock of this node ends too: it may live by another's.
     pub(super) async fn end_all_but(
         &self,
         user: UserKey,
-        kept: &HashSet<SessionKey>,
+        kept: Option<SessionKey>,
     ) -> Result<usize, StoreError> {
+        let records = self.records_of(user).await?;
+        // Its ids are read after the records. So an id that it got meanwhile is among them.
+        let kept = match kept {
+            Some(session) => self.ids_of(session).await?.all,
+            None => HashSet::new(),
+        };
+        let known = self.known_ids(&records).await?;
         let mut sessions = Vec::new();
         let mut live = HashMap::new();
-        for (link, found) in self.records_of(user).await? {
+        for (link, found) in records {
             // A session that has a new id by now is linked under that, perhaps to another user.
             let Some(found) = found.filter(|found| found.replaced_at().is_none()) else {
                 continue;
             };
-            if kept.contains(&link.session()) || found.is_revoked() {
+            // A new id has a record before it is among the ids of its session, and names one of
+            // them.
+            let mut ids = [Some(link.session()), found.next_id()]
+                .into_iter()
+                .flatten();
+            if found.is_revoked() || ids.any(|id| kept.contains(&id)) {
                 continue;
             }
             sessions.push(link.session());
@@ -121,7 +134,7 @@ impl Tracker {
                 live.insert(link.session(), (link, found));
             }
         }
-        leave_one_id_each(&mut live);
+        leave_one_id_each(&mut live, &known);
         self.end_each(sessions).await?;
         Ok(live.len())
     }
@@ -131,9 +144,12 @@ impl Tracker {
         &self,
         user: UserKey,
     ) -> Result<Vec<(UserLink, Option<Activity>)>, StoreError> {
+        let asked_at = self.now();
         let links = self.users()?.store().links_of(user);
         let links = self.reported(StoreOperation::Check, links).await?;
-        self.with_records(links).await
+        let mut records = self.with_records(links).await?;
+        self.add_new_ids(user, asked_at, &mut records).await?;
+        Ok(records)
     }
 
     async fn with_records(
@@ -153,41 +169,17 @@ impl Tracker {
         Ok(links.into_iter().map(with_record).collect())
     }
 
-    /// Returns whether the session of a link may be about to begin.
-    fn is_young(&self, link: &UserLink) -> bool {
-        self.now().saturating_duration_since(link.linked_at()) <= YOUNG
-    }
-
-    /// Returns all ids of a session, and whose the session is.
-    pub(super) async fn ids_and_user_of(
-        &self,
-        session: SessionKey,
-    ) -> Result<(HashSet<SessionKey>, Option<UserKey>), StoreError> {
-        let mut ids = HashSet::from([session]);
-        let mut found = self.activity(session).await?;
-        let began = found.map(|found| found.created_at());
-        let is_newest = |found: &Activity| found.replaced_at().is_none();
-        let mut newest = found
-            .as_ref()
-            .filter(|found| is_newest(found))
-            .map(|_| session);
-        // The ids of a session form a ring.
-        while let Some(next) = found.and_then(|found| found.next_id())
-            && ids.len() < MOST_IDS
-            && !ids.contains(&next)
-        {
-            // An id that was started anew is another session, as its age shows.
-            let behind = self.activity(next).await?;
-            let Some(behind) = behind.filter(|behind| Some(behind.created_at()) == began) else {
-                break;
-            };
-            ids.insert(next);
-            newest = newest.or_else(|| is_newest(&behind).then_some(next));
-            found = Some(behind);
-        }
-        let link = self.users()?.store().link_of(newest.unwrap_or(session));
-        let link = self.reported(StoreOperation::Check, link).await?;
-        Ok((ids, link.map(|(user, _)| user)))
+    /// Returns whether a link leads to no session that lives or is about to begin, whatever the
+    /// clocks of other nodes say.
+    fn leads_nowhere(&self, link: &UserLink, found: Option<Activity>) -> bool {
+        let is_over_since = |end: Timestamp, time| self.now().saturating_duration_since(end) > time;
+        let is_over = found.is_none_or(|found| {
+            found.is_revoked()
+                // Until then, it may be between two ids of its session that live.
+                || self.policy().is_long_replaced(&found, self.now())
+                || is_over_since(self.policy().end(&found), LONG_OVER)
+        });
+        is_over && is_over_since(link.linked_at(), YOUNG)
     }
 
     /// Ends sessions under all their ids, also if the caller is dropped meanwhile.
@@ -223,59 +215,5 @@ impl Tracker {
         )
         .await?;
         Ok(())
-    }
-}
-
-/// Leaves one id of each session among these. A session has several that live if two requests gave
-/// it a new id at the same moment. Each of them names another one as its next.
-fn leave_one_id_each(live: &mut HashMap<SessionKey, (UserLink, Activity)>) {
-    for key in live.keys().copied().collect::<Vec<_>>() {
-        let Some((_, found)) = live.get(&key) else {
-            continue;
-        };
-        let (began, mut next) = (found.created_at(), found.next_id());
-        while let Some(other) = next.filter(|other| *other != key)
-            && let Some((_, behind)) = live.get(&other)
-            && behind.created_at() == began
-        {
-            next = behind.next_id();
-            live.remove(&other);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::time::Timestamp;
-
-    /// Returns how many sessions are left of ids of which each names its next.
-    fn left(ids: &[(&str, Option<&str>)]) -> usize {
-        let record = |(id, next): &(&str, Option<&str>)| {
-            let key = SessionKey::of(id);
-            let link = UserLink::new(key, Timestamp::UNIX_EPOCH, "");
-            let activity = Activity::began(Timestamp::UNIX_EPOCH);
-            (key, (link, activity.with_next_id(next.map(SessionKey::of))))
-        };
-        let mut live = ids.iter().map(record).collect();
-        leave_one_id_each(&mut live);
-        live.len()
-    }
-
-    #[test]
-    fn a_session_is_left_once_whatever_the_ring_looks_like() {
-        assert_eq!(left(&[]), 0);
-        assert_eq!(left(&[("a", None), ("b", None)]), 2);
-        assert_eq!(left(&[("a", Some("gone")), ("b", Some("gone"))]), 2);
-        assert_eq!(left(&[("a", Some("a"))]), 1);
-        assert_eq!(left(&[("b", Some("a")), ("a", None)]), 1);
-        let chain = [("c", Some("b")), ("b", Some("a")), ("a", Some("gone"))];
-        assert_eq!(left(&chain), 1);
-        // The replaced id has left the ring.
-        assert_eq!(left(&[("a", Some("b")), ("b", Some("a"))]), 1);
-        assert_eq!(
-            left(&[("a", Some("b")), ("b", Some("c")), ("c", Some("a"))]),
-            1
-        );
     }
 }

@@ -1,8 +1,6 @@
 //! The sessions of a user, for the application: whose a session is, which a user has, and their
 //! end.
 
-use std::collections::HashSet;
-
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::limits::Limits;
@@ -104,7 +102,7 @@ impl Tracker {
     /// As [`start_for`](Tracker::start_for). Sessions that were ended before the error stay ended.
     pub async fn end_all_of(&self, user: &str) -> Result<usize, StoreError> {
         let user = self.users()?.settings.key(user);
-        self.end_all_but(user, &HashSet::new()).await
+        self.end_all_but(user, None).await
     }
 
     /// Ends all sessions of the user whose session this is, but this one. Returns how many there
@@ -117,8 +115,9 @@ impl Tracker {
         &self,
         session: impl Into<SessionKey> + Send,
     ) -> Result<usize, StoreError> {
-        match self.ids_and_user_of(session.into()).await? {
-            (ids, Some(user)) => self.end_all_but(user, &ids).await,
+        let session = session.into();
+        match self.ids_and_user_of(session).await? {
+            (_, Some(user)) => self.end_all_but(user, Some(session)).await,
             (_, None) => Ok(0),
         }
     }

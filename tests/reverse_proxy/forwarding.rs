@@ -73,6 +73,36 @@ async fn the_application_is_told_who_asked_for_which_host() {
     assert!(!later.contains("forged"), "{later}");
 }
 
+#[tokio::test]
+async fn headers_that_name_another_address_do_not_pass() {
+    let other = [
+        "forwarded: host=forged.example;proto=https",
+        "x-forwarded-port: 8443",
+        "x-forwarded-prefix: /forged",
+        "x-original-url: /forged",
+        "x-rewrite-url: /forged",
+    ];
+    for options in [&[][..], &["--trusted-proxy", "127.0.0.1"]] {
+        let proxy = proxy(website::start().await, options);
+        let passed = ask(proxy.address, &get("/headers", &other)).await.body;
+        for wrong in ["forged", "8443"] {
+            assert!(!passed.contains(wrong), "{passed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_get_request_keeps_its_body() {
+    let (script, proxy) = scripted(&[]).await;
+    let mut client = Wire::connect(proxy.address).await;
+    let head = get("/", &["transfer-encoding: chunked"]);
+    client.send(&(head + "3\r\nabc\r\n0\r\n\r\n")).await;
+    let mut application = script.accept().await;
+    let head = application.head().await;
+    assert_eq!(head.all("transfer-encoding"), ["chunked"]);
+    assert_eq!(application.chunk().await, "abc");
+}
+
 const OF_A_PROXY: [&str; 2] = ["x-forwarded-proto: https", "x-forwarded-host: shop.example"];
 
 #[tokio::test]

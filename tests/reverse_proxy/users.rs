@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use crate::common::example;
-use crate::common::http1::{ask, get, request};
-use crate::proxy;
+use crate::common::http1::{Wire, ask, get, request};
+use crate::{proxy, scripted};
 
 const SECRET: &str = "a secret of 16 bytes or more";
 
@@ -48,6 +48,53 @@ async fn a_user_has_at_most_so_many_sessions() {
         let answer = ask(proxy.address, &get("/", &[&cookie])).await;
         assert_eq!(answer.status(), status, "{id}");
     }
+}
+
+/// Logs in twice in an application that writes this name, where a user may have one session.
+/// Returns how many live. Of two that begin in one millisecond, either may end.
+async fn sessions_of(name: &str) -> usize {
+    let users = ["--user-header", "X-User", "--user-secret", SECRET];
+    let (script, proxy) = scripted(&[&users[..], &["--max-sessions", "1"]].concat()).await;
+    let mut client = Wire::connect(proxy.address).await;
+    client.send(&get("/", &[])).await;
+    let mut application = script.accept().await;
+    let mut statuses = [0; 2];
+    for id in ["a", "b"] {
+        application.head().await;
+        let head = format!("HTTP/1.1 200 OK\r\nset-cookie: sid={id}; Path=/\r\nx-user: {name}\r\n");
+        application
+            .send(&(head + "content-length: 0\r\n\r\n"))
+            .await;
+        assert_eq!(client.message().await.header("x-user"), None);
+        if id == "a" {
+            client.send(&get("/", &[])).await;
+        }
+    }
+    for (id, status) in ["a", "b"].into_iter().zip(&mut statuses) {
+        client
+            .send(&get("/", &[&format!("cookie: sid={id}")]))
+            .await;
+        let answer = async {
+            application.head().await;
+            application
+                .send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                .await;
+            std::future::pending().await
+        };
+        let message = tokio::select! {
+            message = client.message() => message,
+            () = answer => unreachable!("it waits for the client"),
+        };
+        *status = message.status();
+    }
+    statuses.iter().filter(|status| **status == 200).count()
+}
+
+#[tokio::test]
+async fn a_name_may_have_any_characters_and_an_empty_one_is_nobodys() {
+    assert_eq!(sessions_of("ada").await, 1);
+    assert_eq!(sessions_of("Jürgen").await, 1);
+    assert_eq!(sessions_of("").await, 2);
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::task::{JoinSet, yield_now};
 use tower_login_timeout::{
-    Activity, ActivityStore, Change, MemoryStore, SessionKey, Timestamp, Touch,
+    Activity, ActivityStore, Change, MemoryStore, SessionKey, Timestamp, Touch, UserKey, UserLink,
+    UserStore, Users,
 };
 
 use crate::common::scripted::{Fault, ScriptedStore};
@@ -104,6 +105,72 @@ async fn a_crowd_of_rotations_leaves_every_id_live_and_in_reach() {
     }
 }
 
+/// What becomes of a user's sessions while they get new ids.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum What {
+    AreListed,
+    AllEnd,
+    OthersEnd,
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_user_are_found_whatever_rotations_cross() {
+    for seed in 0..SCHEDULES {
+        let what = [What::AreListed, What::AllEnd, What::OthersEnd][(seed % 3) as usize];
+        let random = Random::of(seed);
+        let store = SlowStore {
+            memory: MemoryStore::new(),
+            random: random.clone(),
+        };
+        let users = Users::new("a secret of 16 bytes or more").unwrap();
+        let site = Site::with_store(policy(), store).configured(|layer| layer.with_users(users));
+        let tracker = site.layer.tracker();
+        let [this, other] = ["this", "other"].map(|id| Mutex::new(vec![id.to_owned()]));
+        for id in ["this", "other"] {
+            let _ = tracker.start_for("ada", id).await.unwrap();
+        }
+        for _ in 0..random.below(3) {
+            rotate(&site, &this, &random).await;
+            rotate(&site, &other, &random).await;
+        }
+        let meanwhile = async {
+            for _ in 0..random.below(20) {
+                yield_now().await;
+            }
+            let id = {
+                let issued = this.lock().unwrap();
+                issued[random.below(issued.len())].clone()
+            };
+            let count = match what {
+                What::AreListed => tracker.sessions_of("ada").await.unwrap().len(),
+                What::AllEnd => tracker.end_all_of("ada").await.unwrap(),
+                What::OthersEnd => tracker.end_others(&id).await.unwrap() + 1,
+            };
+            assert_eq!(count, 2, "seed {seed}: {what:?}");
+        };
+        tokio::join!(
+            rotate(&site, &this, &random),
+            rotate(&site, &this, &random),
+            rotate(&site, &other, &random),
+            rotate(&site, &other, &random),
+            meanwhile
+        );
+        for (issued, lives) in [
+            (this, what != What::AllEnd),
+            (other, what == What::AreListed),
+        ] {
+            for id in &issued.into_inner().unwrap() {
+                let status = site.status(id).await;
+                assert_eq!(
+                    status == 200,
+                    lives,
+                    "seed {seed}: {what:?}: {id} has {status}"
+                );
+            }
+        }
+    }
+}
+
 /// Sends a request with an id that was issued before, whose response issues another one.
 async fn rotate(site: &Site<SlowStore>, issued: &Mutex<Vec<String>>, random: &Random) {
     random.wait().await;
@@ -192,6 +259,36 @@ impl ActivityStore for SlowStore {
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
         self.run(move |memory| memory.revoke(key, keep_until))
+    }
+}
+
+impl UserStore for SlowStore {
+    fn link(&self, user: UserKey, link: UserLink, keep_until: Timestamp) -> Answer<()> {
+        self.run(move |memory| memory.link(user, link, keep_until))
+    }
+
+    fn links_of(&self, user: UserKey) -> Answer<Vec<UserLink>> {
+        self.run(move |memory| memory.links_of(user))
+    }
+
+    fn link_of(&self, session: SessionKey) -> Answer<Option<(UserKey, UserLink)>> {
+        self.run(move |memory| memory.link_of(session))
+    }
+
+    fn unlink(&self, user: UserKey, sessions: Vec<SessionKey>) -> Answer<()> {
+        self.run(move |memory| memory.unlink(user, sessions))
+    }
+
+    fn load_many(&self, sessions: Vec<SessionKey>) -> Answer<Vec<(SessionKey, Activity)>> {
+        self.run(move |memory| memory.load_many(sessions))
+    }
+
+    fn revoke_many(
+        &self,
+        sessions: Vec<SessionKey>,
+        keep_until: Timestamp,
+    ) -> Answer<Vec<(SessionKey, Activity)>> {
+        self.run(move |memory| memory.revoke_many(sessions, keep_until))
     }
 }
 

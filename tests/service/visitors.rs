@@ -409,6 +409,26 @@ async fn a_log_in_that_is_one_too_much_makes_no_visitor_of_the_user() {
     assert_eq!(seen(&site, request("/", "w")).await, "");
 }
 
+/// The application gives the user a new id, and its old session has the user in it too.
+#[tokio::test]
+async fn a_log_in_that_is_one_too_much_leaves_no_user_behind_under_the_old_id() {
+    let users = Users::new("a secret of 16 bytes or more").unwrap();
+    let users = users.with_at_most(1, WhenFull::RefuseNew);
+    let site = site().configured(|layer| layer.with_users(users));
+    for (id, new_id) in [("v", "a"), ("w", "b")] {
+        site.setting(anonymous("/"), &[&format!("sid={id}")]).await;
+        site.send_to(request("/login", id), move |_| async move {
+            of_ada(Response::builder().header("set-cookie", format!("sid={new_id}")))
+        })
+        .await;
+    }
+    site.clock.advance(IDLE - MILLISECOND);
+    assert_eq!(seen(&site, request("/", "a")).await, "sid=a");
+    assert_eq!(seen(&site, request("/", "b")).await, "");
+    assert_eq!(seen(&site, request("/", "v")).await, "");
+    assert_eq!(seen(&site, request("/", "w")).await, "");
+}
+
 /// A page's images load while its user logs in.
 #[tokio::test]
 async fn a_request_that_crosses_a_log_in_takes_no_cookie_away() {
@@ -477,6 +497,26 @@ async fn a_new_id_that_crosses_a_log_in_is_the_users() {
     assert_eq!(seen(site, request("/", "w")).await, "sid=w");
     assert_eq!(site.layer.tracker().end_all_of("ada").await.unwrap(), 1);
     assert_eq!(reason(&site.ask("/", "w").await), "revoked");
+}
+
+/// As above, and the log-in gives the user another id. The application has the user in the session
+/// that the visitor had, too.
+#[tokio::test]
+async fn a_new_id_of_the_visitor_that_crosses_a_log_in_with_another_id_is_nobodys() {
+    let users = Users::new("a secret of 16 bytes or more").unwrap();
+    let site = site().configured(|layer| layer.with_users(users));
+    answering(&site, anonymous("/"), 200, "sid=v").await;
+    let site = &site;
+    site.send_to(request("/", "v"), async |_| {
+        let log_in = async |_| of_ada(Response::builder().header("set-cookie", "sid=a"));
+        site.send_to(request("/login", "v"), log_in).await;
+        let response = Response::builder().header("set-cookie", "sid=w");
+        response.body(String::new()).unwrap()
+    })
+    .await;
+    assert_eq!(seen(site, request("/", "a")).await, "sid=a");
+    assert_eq!(site.layer.tracker().end_all_of("ada").await.unwrap(), 1);
+    assert_eq!(seen(site, request("/", "w")).await, "");
 }
 
 fn of_ada(response: http::response::Builder) -> Response<String> {

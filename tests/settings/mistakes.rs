@@ -172,6 +172,10 @@ fn answers_are_refused() {
         &["`phrase`", "cannot be a reason phrase"],
     );
     refused(
+        "[answer]\nheaders = { Content-Length = '5' }",
+        &["`headers`: \"content-length\" is set by the server"],
+    );
+    refused(
         "[answer]\nheaders = { 'a b' = '1' }",
         &["`headers`: \"a b\""],
     );

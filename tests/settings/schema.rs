@@ -150,6 +150,46 @@ fn bounds_and_patterns_of_the_schema_refuse_what_serde_refuses() {
     }
 }
 
+/// An editor must not mark a time that is read, nor leave one unmarked that is refused.
+#[test]
+fn the_schema_takes_the_times_that_serde_takes() {
+    let units = "ns nsec nanos us usec µs ms msec millis s sec secs second seconds m min mins minute \
+                 minutes h hr hrs hour hours d day days w wk wks week weeks month months y yr yrs \
+                 year years M H x Min weekminutes";
+    let numbers = [
+        "15", "007", "1.5", ".5", "1.", "1e3", "-1", "+1", "1_000", "",
+    ];
+    let mut texts: Vec<_> = units.split(' ').map(|unit| format!("15{unit}")).collect();
+    texts.extend(numbers.map(|number| format!("{number}m")));
+    let others = [
+        "",
+        "0",
+        "15",
+        " 15m ",
+        "1h30m",
+        "1h 30m",
+        "1 h\t30 m",
+        "1h, 30m",
+        "none",
+        "None",
+        "１５m",
+        "1.5h 0.5m",
+        "1M 2d",
+        "1h and 2m",
+    ];
+    texts.extend(others.map(str::to_owned));
+    for (name, field) in [("time", "remember_expired_for"), ("limit", "idle")] {
+        let schema = schema();
+        let pattern = schema["$defs"][name]["pattern"].as_str().unwrap();
+        let pattern = regex::Regex::new(pattern).unwrap();
+        for text in &texts {
+            let document = json!({ "policy": { field: text } });
+            let is_read = read(&document).is_ok();
+            assert_eq!(pattern.is_match(text), is_read, "{field} = {text:?}");
+        }
+    }
+}
+
 fn read(document: &Value) -> Result<Settings, String> {
     serde_json::from_value(document.clone()).map_err(|error| error.to_string())
 }
