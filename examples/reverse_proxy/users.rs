@@ -38,9 +38,12 @@ pub fn remembered<St: UserStore>(
 pub fn take_out<B>(header: &HeaderName, response: &mut Response<B>) {
     let user = response.headers_mut().remove(header);
     if let Some(user) = user.filter(|user| !user.is_empty()) {
-        // Applications write names in UTF-8 or in Latin-1, and only a hash of them is stored. One
-        // character for each byte tells all of them apart.
-        let user: String = user.as_bytes().iter().copied().map(char::from).collect();
+        // Applications write names in UTF-8, and some in Latin-1.
+        let user = user.as_bytes();
+        let user = str::from_utf8(user).map_or_else(
+            |_| user.iter().copied().map(char::from).collect(),
+            str::to_owned,
+        );
         response.extensions_mut().insert(SessionUser::new(user));
     }
 }

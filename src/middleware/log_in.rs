@@ -145,8 +145,11 @@ pub(super) async fn rotate<St: ActivityStore>(
     }
     config.observers.rotated(old, new, Cause::Response);
     if config.users.is_some() {
-        // It only tidies up, and has reported its failure.
-        let _ = tracker.let_link_leave(old).await;
+        // The session can be found without these, and their failures are reported.
+        let left = tracker.let_link_leave(old).await;
+        if let (Ok(Some(left)), None) = (left, &user) {
+            let _ = tracker.keep_log_in_time(left, new, &activity).await;
+        }
     }
     if let Some(user) = &user
         && tracker.keep_within_limit(user, new).await? == Admission::Refused

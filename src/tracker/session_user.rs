@@ -83,6 +83,7 @@ pub enum Admission {
 pub struct UserSession {
     pub(super) key: SessionKey,
     pub(super) activity: Activity,
+    pub(super) logged_in_at: Timestamp,
     pub(super) label: String,
     pub(super) is_current: bool,
 }
@@ -98,6 +99,13 @@ impl UserSession {
     #[must_use]
     pub const fn created_at(&self) -> Timestamp {
         self.activity.created_at()
+    }
+
+    /// Returns when the user logged in. The session may be older, if the user was a visitor in it
+    /// before.
+    #[must_use]
+    pub const fn logged_in_at(&self) -> Timestamp {
+        self.logged_in_at
     }
 
     /// Returns when the session was last active, as recorded.

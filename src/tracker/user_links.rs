@@ -70,8 +70,10 @@ impl Tracker {
         self.write_link(users, key, link, activity).await
     }
 
-    /// Links the new id of a session to the user whose the session is, if there is one. It may be
-    /// the old id once more.
+    /// Links the new id of a session to the user whose the session is, if there is one.
+    ///
+    /// Until the new id has a record, its link says that it was made now, so that no list takes it
+    /// for one that leads nowhere.
     pub(crate) async fn link_new_id(
         &self,
         old: SessionKey,
@@ -89,23 +91,39 @@ impl Tracker {
         }
     }
 
-    /// Has the link of an id leave soon that was just replaced. Without that, an application that
-    /// gives new ids all the time would leave a link for each, until the session is as old as it
-    /// may become. In a full store in memory, they would take the place of others.
+    /// Has the link of an id leave soon that was just replaced, and returns it. Without that, an
+    /// application that gives new ids all the time would leave a link for each, until the session
+    /// is as old as it may become. In a full store in memory, they would take the place of others.
     ///
     /// Requests under way still need it.
-    pub(crate) async fn let_link_leave(&self, old: SessionKey) -> Result<(), StoreError> {
+    pub(crate) async fn let_link_leave(
+        &self,
+        old: SessionKey,
+    ) -> Result<Option<(UserKey, UserLink)>, StoreError> {
         let users = self.users()?;
         let link = users.store().link_of(old);
-        if let Some((user, link)) = self.reported(StoreOperation::LogIn, link).await? {
-            let overlaps = self.policy().rotation_overlap().saturating_mul(2);
-            let keep_until = self
-                .now()
-                .saturating_add(overlaps.saturating_add(UNDER_WAY));
-            let link = users.store().link(user, link, keep_until);
-            self.reported(StoreOperation::LogIn, link).await?;
-        }
-        Ok(())
+        let Some((user, link)) = self.reported(StoreOperation::LogIn, link).await? else {
+            return Ok(None);
+        };
+        let overlaps = self.policy().rotation_overlap().saturating_mul(2);
+        let keep_until = self
+            .now()
+            .saturating_add(overlaps.saturating_add(UNDER_WAY));
+        let leaving = users.store().link(user, link.clone(), keep_until);
+        self.reported(StoreOperation::LogIn, leaving).await?;
+        Ok(Some((user, link)))
+    }
+
+    /// Has the link of a new id, which has a record by now, say when the user logged in: as the
+    /// link of the old id says. By that, a log-in in an old session is not the oldest one.
+    pub(crate) async fn keep_log_in_time(
+        &self,
+        (user, old): (UserKey, UserLink),
+        new: SessionKey,
+        activity: &Activity,
+    ) -> Result<(), StoreError> {
+        let link = UserLink::new(new, old.linked_at(), old.label());
+        self.write_link(self.users()?, user, link, activity).await
     }
 
     /// Has the link of a session stay for as long as the session may live with these limits. It is
@@ -123,10 +141,15 @@ impl Tracker {
             return Ok(());
         };
         let after = before.with_limits(limits);
-        if end(&after) > end(&before) {
-            self.link_new_id(session, session, &after).await?;
+        if end(&after) <= end(&before) {
+            return Ok(());
         }
-        Ok(())
+        let users = self.users()?;
+        let link = users.store().link_of(session);
+        match self.reported(StoreOperation::LogIn, link).await? {
+            Some((user, link)) => self.write_link(users, user, link, &after).await,
+            None => Ok(()),
+        }
     }
 
     /// Ends what is too much, after this session of a user began.
@@ -153,7 +176,7 @@ impl Tracker {
         }
         match when_full {
             WhenFull::EndOldest => {
-                sessions.sort_unstable_by_key(|session| (session.created_at(), session.key()));
+                sessions.sort_unstable_by_key(|session| (session.logged_in_at(), session.key()));
                 let too_many = sessions.len() - most;
                 let oldest = sessions.iter().map(UserSession::key);
                 self.end_each(oldest.take(too_many).collect()).await?;

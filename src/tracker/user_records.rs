@@ -65,6 +65,7 @@ impl Tracker {
         let session = |(link, activity): (UserLink, Activity)| UserSession {
             key: link.session(),
             activity,
+            logged_in_at: link.linked_at(),
             label: link.label().to_owned(),
             is_current: false,
         };

@@ -22,6 +22,10 @@ const CONTEXT: &str = "tower-login-timeout 2026-11-28 keys of users";
 /// The settings of users' sessions: the secret under which their ids are hashed, and how many
 /// sessions each may have.
 ///
+/// A session is in the list of its user for as long as the absolute timeout at its log-in says. If
+/// that is raised later, sessions from before leave the list at the earlier time. Limits of a
+/// session's own move it.
+///
 /// Give it to [`LoginTimeoutLayer::with_users`](crate::LoginTimeoutLayer::with_users) or
 /// [`Tracker::with_users`](crate::Tracker::with_users).
 ///
@@ -42,7 +46,7 @@ pub struct Users {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// The user's oldest session ends.
+    /// The session ends in which the user logged in longest ago.
     EndOldest,
     /// The new session does not begin.
     RefuseNew,

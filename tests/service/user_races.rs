@@ -172,33 +172,8 @@ async fn a_session_that_is_over_by_another_clock_stays_in_the_list() {
     assert_eq!(keys(&tracker, "ada").await, ids(&["b"]));
 }
 
-/// An operator raises the absolute timeout while people are logged in.
-#[tokio::test]
-#[ignore = "a link leaves at the time that its policy said"]
-async fn a_session_stays_in_the_list_where_the_absolute_timeout_is_raised() {
-    let memory = MemoryStore::new();
-    let clock = ManualClock::new();
-    let before = policy().with_idle(20 * DAY).with_absolute(20 * DAY);
-    let after = policy().with_idle(20 * DAY).with_absolute(60 * DAY);
-    let [before, after] = [before, after].map(|policy| {
-        let policy = policy.build().unwrap();
-        Tracker::with_users(policy, memory.clone(), clock.clone(), users())
-    });
-    let _ = before.start_for("ada", "a").await.unwrap();
-    for _ in 0..3 {
-        clock.advance(10 * DAY);
-        after.touch("a").await.unwrap();
-    }
-    let _ = after.start_for("bob", "b").await.unwrap();
-    assert!(matches!(
-        after.check("a").await.unwrap(),
-        tower_login_timeout::Verdict::Active { .. }
-    ));
-    assert_eq!(keys(&after, "ada").await, ids(&["a"]));
-}
 /// The browser had a session of nobody, or of another user, before it logged in.
 #[tokio::test]
-#[ignore = "the age of a session counts, and not that of its log-in"]
 async fn a_log_in_in_an_old_session_is_not_the_oldest_log_in() {
     let store = ScriptedStore::default();
     let site = site_with(&store, users().with_at_most(2, WhenFull::EndOldest));
@@ -238,4 +213,30 @@ async fn links_of_replaced_ids_make_room_before_those_of_live_sessions() {
     assert_eq!(site.status("b2000").await, 200);
     assert_eq!(site.status("a").await, 200);
     assert_eq!(keys(&tracker, "ada").await, ids(&["a"]));
+}
+
+/// A new id is no log-in.
+#[tokio::test]
+async fn the_session_that_logged_in_first_ends_also_if_it_has_a_new_id() {
+    let store = ScriptedStore::default();
+    let site = site_with(&store, users().with_at_most(2, WhenFull::EndOldest));
+    let tracker = site.layer.tracker();
+    for id in ["a", "b"] {
+        let _ = tracker.start_for("ada", id).await.unwrap();
+        site.clock.advance(IDLE / 4);
+    }
+    site.send_to(request("/", "a"), |_| async {
+        let response = Response::builder().header("set-cookie", "sid=a2");
+        response.body(String::new()).unwrap()
+    })
+    .await;
+    let of = tracker.sessions_of("ada").await.unwrap();
+    let renewed = of
+        .iter()
+        .find(|session| session.key() == SessionKey::of("a2"));
+    let renewed = renewed.expect("the session goes on under its new id");
+    assert_eq!(renewed.logged_in_at(), renewed.created_at());
+    site.clock.advance(IDLE / 4);
+    let _ = tracker.start_for("ada", "c").await.unwrap();
+    assert_eq!(keys(&tracker, "ada").await, ids(&["b", "c"]));
 }
