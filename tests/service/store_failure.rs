@@ -7,7 +7,9 @@ use tokio::time::Instant;
 use tower_login_timeout::{StoreFailure, rule};
 
 use crate::common::scripted::{Fault, Operation, ScriptedStore};
-use crate::common::site::{IDLE, MILLISECOND, Site, anonymous, policy, reason, request};
+use crate::common::site::{
+    IDLE, MILLISECOND, Site, anonymous, policy, poll_times, reason, request,
+};
 
 const STORE_TIMEOUT: Duration = Duration::from_millis(250);
 
@@ -203,4 +205,42 @@ async fn a_tracker_does_not_wait_for_longer_than_the_store_timeout() {
     let error = site.layer.tracker().revoke("a").await.unwrap_err();
     assert!(error.is_timeout());
     assert!(error.to_string().contains("250ms"), "{error}");
+}
+
+/// A live request leaves no task behind. A log-out whose client hangs up leaves one, and for no
+/// longer than the store may take.
+#[tokio::test(start_paused = true)]
+async fn no_task_outlives_the_time_that_the_store_may_take() {
+    const CLIENTS: usize = 1_000;
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let store = ScriptedStore::default();
+    let site = Site::with_store(policy().with_store_timeout(STORE_TIMEOUT), store.clone());
+    for client in 0..CLIENTS {
+        let id = format!("id-{client}");
+        site.start(&id).await;
+        assert_eq!(site.status(&id).await, 200);
+    }
+    assert_eq!(tasks(), 0);
+
+    store.set(Operation::Touch, Fault::Hangs);
+    for client in 0..CLIENTS {
+        let id = format!("id-{client}");
+        assert!(poll_times(site.status(&id), 2).await.is_none());
+    }
+    assert_eq!(tasks(), 0, "a check ends with its request");
+
+    store.heal();
+    store.set(Operation::Revoke, Fault::Hangs);
+    for client in 0..CLIENTS {
+        let id = format!("id-{client}");
+        let log_out = site.setting(request("/logout", &id), &["sid=; Max-Age=0"]);
+        assert!(poll_times(log_out, 2).await.is_none());
+    }
+    assert_eq!(tasks(), CLIENTS);
+    tokio::time::sleep(STORE_TIMEOUT + MILLISECOND).await;
+    assert_eq!(tasks(), 0);
 }
