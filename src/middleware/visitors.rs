@@ -28,8 +28,9 @@ use crate::session::limits::Limits;
 /// | a session that has logged in | as without this: live, or answered 440 |
 ///
 /// So the application never reads an id that has timed out, was revoked or is unknown. A log-in
-/// that is not recognised is timed out all the same: its user becomes an anonymous visitor, and
-/// nothing says why.
+/// that is not recognised is timed out as a visitor is, by the limits of
+/// [`with_limits`](Visitors::with_limits) if they are set: its user becomes an anonymous visitor,
+/// and nothing says why.
 ///
 /// # What counts as a log-in
 ///
