@@ -21,6 +21,8 @@ mod service {
     mod settings;
     mod store_failure;
     mod streams;
+    #[cfg(feature = "cached")]
+    mod streams_elsewhere;
     mod users;
     mod visitors;
 }
