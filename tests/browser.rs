@@ -20,7 +20,7 @@ mod browser {
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 
 /// Starts a site, and runs one file of tests in a browser of its own.
-async fn passes(file: &'static str, site: Router) {
+async fn passes(file: &'static str, name: &'static str, site: Router) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async { axum::serve(listener, site).await });
@@ -30,7 +30,8 @@ async fn passes(file: &'static str, site: Router) {
         tests
             .args(["--test", file])
             .current_dir(FOLDER)
-            .env("LOGIN_TIMEOUT_SERVER", format!("http://{address}"));
+            .env("LOGIN_TIMEOUT_SERVER", format!("http://{address}"))
+            .env("LOGIN_TIMEOUT_SITE", name);
         tests.output()
     });
     let output = tests.await.unwrap().expect("node runs");
@@ -45,7 +46,8 @@ macro_rules! files {
         $(
             #[tokio::test(flavor = "multi_thread")]
             async fn $test() {
-                passes(concat!(stringify!($test), ".test.mjs"), browser::$site::router()).await;
+                let file = concat!(stringify!($test), ".test.mjs");
+                passes(file, stringify!($site), browser::$site::router()).await;
             }
         )*
     };

@@ -8,7 +8,8 @@ import { createRequire } from "node:module";
 import { test } from "node:test";
 import { advance, context, dialogOf, openTab, press, setUp, settle, site } from "./harness.mjs";
 
-const skip = process.env.LOGIN_TIMEOUT_SERVER ? false : "it needs the server of tests/browser.rs";
+const isThere = process.env.LOGIN_TIMEOUT_SITE == "example";
+const skip = isThere ? false : "it needs the example that tests/browser.rs starts";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PICTURES = new URL("screenshots/", import.meta.url);
 mkdirSync(PICTURES, { recursive: true });

@@ -9,7 +9,7 @@ import {
 
 setUp();
 
-// The server is away for 20 s.
+// The server is away for 20 s, in which the page asks.
 async function restart(store, page) {
   site.isFailing = true;
   await advance(10_000, page);
@@ -22,8 +22,9 @@ test("with a store of its own, the page learns that the session is gone", async 
   const page = await openPage(watching());
   await page.focus("#text");
   await page.keyboard.type("Dear all");
-  await advance(30_000, page);
+  await advance(50_000, page);
   await restart("own", page);
+  assert.ok(site.count("GET /session") > 1, "it has asked meanwhile");
   assert.deepEqual(await ends(page), []);
   await advance(61_000, page);
   assert.deepEqual(await ends(page), ["unknown"]);
@@ -44,9 +45,9 @@ test("with a store of its own, the page learns that the session is gone", async 
 test("with a shared store, the session goes on and ends when it would have", async () => {
   const page = await openPage(watching());
   await watchForDialogs(page);
-  await advance(30_000, page);
+  await advance(50_000, page);
   await restart("shared", page);
-  await advance(189_000, page);
+  await advance(169_000, page);
   assert.deepEqual(await dialogsSeen(page), []);
   await advance(2_000, page);
   assert.equal((await dialogOf(page)).clock, "0:59");
