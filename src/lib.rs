@@ -308,3 +308,8 @@ pub use tracker::users::{Users, UsersError, WhenFull};
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So does the code of the page about the browser.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../docs/in-the-browser.md")]
+struct InTheBrowser;

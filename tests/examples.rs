@@ -14,6 +14,11 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 mod common;
 
+mod examples {
+    #[cfg(feature = "browser")]
+    mod browser;
+}
+
 /// Turns a `Set-Cookie` into the `Cookie` line that sends it back.
 fn cookie(answer: &http1::Message) -> String {
     let set = answer.header("set-cookie").expect("a cookie");

@@ -22,6 +22,8 @@ mod service {
     mod settings;
     mod store_failure;
     mod streams;
+    #[cfg(feature = "cached")]
+    mod streams_elsewhere;
     mod user_races;
     mod users;
     mod visitors;

@@ -42,6 +42,9 @@ impl<St: ActivityStore> LoginTimeoutLayer<St> {
     ///
     /// A page of another origin may not extend or end the session: it gets 403.
     ///
+    /// `docs/in-the-browser.md` in this package describes what the user sees, the module's options,
+    /// and its answers to WCAG 2.2.
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

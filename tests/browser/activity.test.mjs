@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  advance, dialogOf, dialogsSeen, openPage, setUp, settle, site, watchForDialogs, watching,
+  advance, dialogOf, dialogsSeen, ends, openPage, setUp, settle, site, watchForDialogs, watching,
 } from "./harness.mjs";
 
 setUp();
@@ -103,6 +103,27 @@ test("what scripts do does not count", async () => {
   await advance(60_000, page);
   assert.equal(posts(), 0);
 });
+
+for (const [path, isPassive] of [["/poll", true], ["/api", false]]) {
+  test(`polling ${isPassive ? "a passive path does not extend" : "another path extends"}`, async () => {
+    const poll = `
+      const poll = () => {
+        fetch("${path}").then(({ status }) => (globalThis.polled = status));
+        setTimeout(poll, 5000);
+      };
+      poll();`;
+    const page = await openPage(poll + watching());
+    await advance(239_000, page);
+    assert.equal(await dialogOf(page), null);
+    await advance(2_000, page);
+    assert.ok(site.count(`GET ${path}`) > 45, "it polls");
+    assert.equal(await page.evaluate("polled"), 200);
+    assert.equal((await dialogOf(page))?.clock, isPassive ? "0:59" : undefined);
+    await advance(60_000, page);
+    assert.deepEqual(await ends(page), isPassive ? ["idle"] : []);
+    assert.equal(await page.evaluate("polled"), isPassive ? 440 : 200);
+  });
+}
 
 test("with the warning open, only its buttons answer it", async () => {
   const page = await openPage(watching("{ activity: true }"));

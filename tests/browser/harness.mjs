@@ -42,9 +42,6 @@ export const FORM = `<main><h1>Transfer</h1><label>Text <textarea id="text"></te
 export async function openPage(script, settings = {}) {
   const { html = FORM, lang = "en", head = "", isLoggedIn = true } = settings;
   const { prepare, isReal, hasPolicy = true } = settings;
-  const page = await context.newPage();
-  page.errors = [];
-  page.on("pageerror", (error) => page.errors.push(error.message));
   const path = `/page${site.pages.size}`;
   site.pages.set(`${path}.js`, script ?? "");
   site.pages.set(
@@ -54,6 +51,18 @@ export async function openPage(script, settings = {}) {
      <script type="module" src="${path}.js"></script><body>${html}`,
   );
   if (!hasPolicy) site.free.add(path);
+  const page = await openTab({ prepare, isReal });
+  if (isLoggedIn && !(await context.cookies()).some((cookie) => cookie.name == "sid")) await logIn();
+  await page.goto(site.url + path);
+  await settle(page);
+  return page;
+}
+
+// Opens an empty tab, whose pages have a clock that stands still.
+export async function openTab({ prepare, isReal } = {}) {
+  const page = await context.newPage();
+  page.errors = [];
+  page.on("pageerror", (error) => page.errors.push(error.message));
   await page.evaluateOnNewDocument(() => {
     globalThis.violations = [];
     addEventListener("securitypolicyviolation", (event) => {
@@ -62,9 +71,6 @@ export async function openPage(script, settings = {}) {
   });
   if (!isReal) await page.evaluateOnNewDocument(fakeClock);
   if (prepare) await page.evaluateOnNewDocument(prepare);
-  if (isLoggedIn && !(await context.cookies()).some((cookie) => cookie.name == "sid")) await logIn();
-  await page.goto(site.url + path);
-  await settle(page);
   return page;
 }
 

@@ -45,6 +45,9 @@ export async function startMockServer() {
       case "/control/end": // As another computer would.
         for (const each of sessions.values()) each.isRevoked = true;
         return send(204);
+      case "/control/restart": // A store that is shared is another server's.
+        if (url.searchParams.get("store") != "shared") sessions.clear();
+        return send(204);
       case "/login": {
         const id = `s${++lastId}`;
         sessions.set(id, { createdAt: now, activeAt: now });
@@ -54,14 +57,14 @@ export async function startMockServer() {
         if (!["GET", "POST", "DELETE"].includes(request.method)) {
           return send(405, { allow: "GET, POST, DELETE" });
         }
-        if (request.method == "GET") return sendJson(answer(session));
+        if (request.method == "GET") return sendJson(answer(session, key));
         if (!isSameOrigin(request)) return send(403);
         if (request.method == "POST") {
           if (session && !reason(session)) session.activeAt = now;
-          return sendJson(answer(session));
+          return sendJson(answer(session, key));
         }
         if (session) session.isRevoked = true;
-        return sendJson(answer(session), { "set-cookie": "sid=; Path=/; Max-Age=0" });
+        return sendJson(answer(session, key), { "set-cookie": "sid=; Path=/; Max-Age=0" });
       }
     }
 
@@ -78,7 +81,7 @@ export async function startMockServer() {
       const type = { "content-type": "text/html" };
       return send(440, { ...type, "login-timeout-reason": why ?? "unknown" }, refusal);
     }
-    session.activeAt = now;
+    if (url.pathname != "/poll") session.activeAt = now; // It is passive.
     if (request.headers.accept?.startsWith("text/html") || request.headers["hx-request"]) {
       return send(200, { "content-type": "text/html" }, `<title>App</title><p id=app>${url.pathname}</p>`);
     }
@@ -95,10 +98,11 @@ export async function startMockServer() {
   }
 
   // `idleMs` is the idle timeout itself, not what is left of it.
-  function answer(session) {
+  function answer(session, key) {
     const base = { reason: null, remainingMs: null, idleMs: limits.idle, absoluteRemainingMs: null };
     const warning = { warnBeforeMs: limits.warn };
-    if (!session) return { state: "anonymous", ...base, ...warning };
+    if (!key) return { state: "anonymous", ...base, ...warning };
+    if (!session) return { state: "expired", ...base, reason: "unknown", ...warning };
     const why = reason(session);
     if (why) return { state: "expired", ...base, reason: why, ...warning };
     const absoluteRemainingMs = session.createdAt + limits.absolute - now;

@@ -8,9 +8,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
+use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_login_timeout::{
-    ActivityStore, CookieId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy, PolicyBuilder,
+    ActivityStore, Clock, CookieId, LoginTimeoutLayer, ManualClock, MemoryStore, Policy,
+    PolicyBuilder, Timestamp,
 };
 
 pub const IDLE: Duration = Duration::from_secs(60);
@@ -123,6 +125,29 @@ impl<St: ActivityStore> Site<St> {
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
+}
+
+/// A clock that follows tokio's paused time.
+#[derive(Clone, Copy)]
+pub struct TokioClock(Instant);
+
+impl TokioClock {
+    pub fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_millis(1_700_000_000_000).saturating_add(self.0.elapsed())
+    }
+}
+
+/// A site whose clock is the timer's, since no hand moves it.
+pub fn timed_site<St: ActivityStore>(store: St) -> Site<St> {
+    let clock = TokioClock::new();
+    Site::with_store(policy(), store)
+        .configured(|layer: LoginTimeoutLayer<St>| layer.with_clock(clock))
 }
 
 pub fn request(path: &str, id: &str) -> Request<String> {

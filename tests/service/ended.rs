@@ -7,12 +7,11 @@ use http::Response;
 use tokio::time::{Instant, timeout};
 use tokio_test::task::{Spawn, spawn};
 use tower_login_timeout::{
-    ActivityStore, Clock, Ended, LoginTimeoutLayer, ManualClock, MemoryStore, Reason,
-    SessionHandle, Timestamp,
+    ActivityStore, Clock, Ended, ManualClock, MemoryStore, Reason, SessionHandle,
 };
 
 use crate::common::scripted::{Fault, ScriptedStore};
-use crate::common::site::{ABSOLUTE, IDLE, MILLISECOND, Site, policy, request};
+use crate::common::site::{ABSOLUTE, IDLE, MILLISECOND, Site, policy, request, timed_site};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The default of the layer.
@@ -210,29 +209,6 @@ async fn a_store_that_fails_for_a_while_ends_nothing() {
         site.clock.advance(SECOND);
         assert!(ended.poll().is_pending());
     }
-}
-
-/// A clock that follows tokio's paused time.
-#[derive(Clone, Copy)]
-struct TokioClock(Instant);
-
-impl TokioClock {
-    fn new() -> Self {
-        Self(Instant::now())
-    }
-}
-
-impl Clock for TokioClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix_millis(1_700_000_000_000).saturating_add(self.0.elapsed())
-    }
-}
-
-/// A site whose clock is the timer's, since no hand moves it.
-fn timed_site<St: ActivityStore>(store: St) -> Site<St> {
-    let clock = TokioClock::new();
-    Site::with_store(policy(), store)
-        .configured(|layer: LoginTimeoutLayer<St>| layer.with_clock(clock))
 }
 
 #[tokio::test(start_paused = true)]
