@@ -132,7 +132,11 @@ impl Future for Ended {
             let next = match &mut self.step {
                 Step::New => {
                     let known = self.known;
-                    self.found(Some(known))
+                    match self.found(Some(known)) {
+                        // Other requests may have kept the session alive since.
+                        Next::Over(_) => Next::Look(self.key),
+                        next => next,
+                    }
                 }
                 Step::Sleeping(sleep) => {
                     ready!(Pin::new(sleep).poll(cx));
