@@ -11,12 +11,10 @@ use crate::clock::sleep::Sleep;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::verdict::{Expired, Reason, Verdict};
+use crate::store::lifecycle::MOST_IDS;
 use crate::store::random::jittered;
 use crate::tracker::box_future::BoxFuture;
 use crate::tracker::parts::DynTracker;
-
-/// How many ids of the session one look follows.
-const MOST_IDS: usize = 64;
 
 /// The future of [`SessionHandle::ended`](crate::SessionHandle::ended).
 ///
