@@ -13,6 +13,8 @@ mod conformance {
 
 use std::collections::BTreeSet;
 
+use tokio::task::JoinSet;
+
 use self::conformance::faulty::{Fault, Store};
 use self::conformance::faulty_users::{UserFault, UserStoreWith};
 use tower_login_timeout::{MemoryStore, conformance as suite};
@@ -25,6 +27,7 @@ async fn the_memory_store_passes_again_and_again() {
         suite::check_shared(&store).await;
         suite::check_change_log(&store, &store.clone()).await;
         suite::check_users(&store).await;
+        suite::check_users_change_log(&store, &store.clone()).await;
     }
 }
 
@@ -191,6 +194,22 @@ const USER_FAULTS: &[(UserFault, &str)] = &[
         "a link stays until its time",
     ),
     (
+        UserFault::LinkLeavesTheSessionsOwn,
+        "a new link replaces the session's old one",
+    ),
+    (
+        UserFault::LinkKeepsTheFirstTime,
+        "a link stays until the time of the last one of its session",
+    ),
+    (
+        UserFault::ListEndsWithItsFirstLink,
+        "a user has a link for as long as it stays, whichever came first",
+    ),
+    (
+        UserFault::LinkWithoutAnEndIsOver,
+        "a link without an end stays",
+    ),
+    (
         UserFault::LoadManyMissesSome,
         "load_many answers each record as load does",
     ),
@@ -210,6 +229,18 @@ const USER_FAULTS: &[(UserFault, &str)] = &[
         UserFault::RevokeManyAnswersAfterwards,
         "revoke_many ends each session as revoke does",
     ),
+    (
+        UserFault::RevokeManyKeepsRemoval,
+        "revoke_many moves the removal of a record",
+    ),
+    (
+        UserFault::RevokeManyShortensRemoval,
+        "revoke_many never moves the removal to an earlier moment",
+    ),
+    (
+        UserFault::RevokeManyIsInNoLog,
+        "the log names each session that revoke_many has ended",
+    ),
 ];
 
 #[tokio::test]
@@ -217,14 +248,30 @@ async fn every_clause_about_users_has_a_wrong_store() {
     let right = UserStoreWith::new(None);
     suite::check(&right).await;
     suite::check_users(&right).await;
+    suite::check_users_change_log(&right, &right.clone()).await;
+    // The checks wait for time to pass, so they wait together.
+    let mut checks = JoinSet::new();
     for (fault, clause) in USER_FAULTS {
-        let wrong = UserStoreWith::new(Some(*fault));
-        let broken = broken(async move { suite::check_users(&wrong).await }).await;
-        assert!(
-            broken.contains(&(*clause).to_owned()),
-            "{fault:?}: {broken:#?}"
-        );
+        checks.spawn(async move {
+            let broken = broken_clauses_about_users(*fault).await;
+            assert!(broken.contains(*clause), "{fault:?}: {broken:#?}");
+        });
     }
+    while let Some(checked) = checks.join_next().await {
+        checked.unwrap();
+    }
+}
+
+/// Runs the suite over a store with this fault. Returns the clauses that the suite names.
+async fn broken_clauses_about_users(fault: UserFault) -> BTreeSet<String> {
+    let store = UserStoreWith::new(Some(fault));
+    let checked = store.clone();
+    let user_store = async move { suite::check_users(&checked).await };
+    let change_log = async move { suite::check_users_change_log(&store, &store).await };
+    let mut clauses = BTreeSet::new();
+    clauses.extend(broken(user_store).await);
+    clauses.extend(broken(change_log).await);
+    clauses
 }
 
 /// Runs the suite over a store with this fault. Returns the clauses that the suite names.

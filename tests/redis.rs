@@ -23,4 +23,5 @@ mod redis {
     #[cfg(feature = "redis-tls")]
     mod tls;
     mod together;
+    mod users;
 }

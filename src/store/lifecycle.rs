@@ -18,10 +18,10 @@ use crate::store::activity_store::ActivityStore;
 use crate::store::error::StoreError;
 use crate::store::timeout::WithTimeout;
 
-/// How many ids of one session a log-out walks through. Ids that were replaced long ago leave the
-/// ring, but each still names the one that followed it. So from the id of the log-in, there are as
-/// many as the application has handed out.
-pub(super) const MOST_IDS: usize = 1 << 16;
+/// How many ids of one session a walk goes through. Ids that were replaced long ago leave the ring,
+/// but each still names the one that followed it. So from the id of the log-in, there are as many
+/// as the application has handed out.
+pub(crate) const MOST_IDS: usize = 1 << 16;
 
 /// Ends the session under all its ids. Returns the record that the given one had, if the store knew
 /// it.

@@ -11,12 +11,10 @@ use crate::clock::sleep::Sleep;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::verdict::{Expired, Reason, Verdict};
+use crate::store::lifecycle::MOST_IDS;
 use crate::store::random::jittered;
 use crate::tracker::box_future::BoxFuture;
 use crate::tracker::parts::DynTracker;
-
-/// How many ids of the session one look follows.
-const MOST_IDS: usize = 64;
 
 /// The future of [`SessionHandle::ended`](crate::SessionHandle::ended).
 ///
@@ -132,7 +130,11 @@ impl Future for Ended {
             let next = match &mut self.step {
                 Step::New => {
                     let known = self.known;
-                    self.found(Some(known))
+                    match self.found(Some(known)) {
+                        // Other requests may have kept the session alive since.
+                        Next::Over(_) => Next::Look(self.key),
+                        next => next,
+                    }
                 }
                 Step::Sleeping(sleep) => {
                     ready!(Pin::new(sleep).poll(cx));

@@ -10,10 +10,8 @@ use crate::session::time::Timestamp;
 use crate::session::user::{UserKey, UserLink};
 use crate::session::verdict::Verdict;
 use crate::store::error::StoreError;
+use crate::store::lifecycle::MOST_IDS;
 use crate::tracker::all_sessions::Tracker;
-
-/// How many ids of a session are looked at.
-const MOST_IDS: usize = 64;
 
 /// How often ids are looked up that lead from one id of a session to another.
 const MOST_LOOKS: usize = 8;

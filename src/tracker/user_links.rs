@@ -14,7 +14,7 @@ use crate::tracker::box_future::BoxFuture;
 use crate::tracker::session_user::{Admission, SessionUser, UserSession};
 use crate::tracker::users::{UserLinks, WhenFull};
 
-/// Of so many log-ins, about one takes the links of sessions that are over out of the user's list.
+/// Of so many log-ins or new ids, about one takes the links of what is over out of the user's list.
 const TIDIED_BY: u64 = 32;
 
 /// How long an operation under way may need the link of a replaced id, beside the time in which
@@ -111,6 +111,10 @@ impl Tracker {
             .saturating_add(overlaps.saturating_add(UNDER_WAY));
         let leaving = users.store().link(user, link.clone(), keep_until);
         self.reported(StoreOperation::LogIn, leaving).await?;
+        if random().is_multiple_of(TIDIED_BY) {
+            // Redis keeps what is in a list for as long as the list.
+            let _ = self.tidy(user).await;
+        }
         Ok(Some((user, link)))
     }
 

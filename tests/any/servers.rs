@@ -47,6 +47,7 @@ async fn logs_changes(url: &str) {
         AnyStore::connect(url).await.unwrap(),
     );
     conformance::check_change_log(&one, &two).await;
+    conformance::check_users_change_log(&one, &two).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,13 @@
 //! A store that knows whose sessions are, with one fault.
 
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::future::Ready;
+use std::sync::{Arc, Mutex};
 
 use tower_login_timeout::{
-    Activity, ActivityStore, Change, MemoryStore, SessionKey, Timestamp, Touch, UserKey, UserLink,
-    UserStore,
+    Activity, ActivityStore, Change, Changed, Changes, Clock, LogPosition, MemoryStore, SessionKey,
+    SharedStore, SystemClock, Timestamp, Touch, UserKey, UserLink, UserStore,
 };
 
 /// What is wrong with the store.
@@ -22,11 +24,18 @@ pub enum UserFault {
     LinkBegins,
     UnlinkRevokes,
     LinkThatIsOverTakesTheListWithIt,
+    LinkLeavesTheSessionsOwn,
+    LinkKeepsTheFirstTime,
+    ListEndsWithItsFirstLink,
+    LinkWithoutAnEndIsOver,
     LoadManyMissesSome,
     LoadManyAnswersUnasked,
     LoadManyIsActivity,
     RevokeManyMissesSome,
     RevokeManyAnswersAfterwards,
+    RevokeManyKeepsRemoval,
+    RevokeManyShortensRemoval,
+    RevokeManyIsInNoLog,
 }
 
 #[derive(Clone)]
@@ -35,6 +44,17 @@ pub struct UserStoreWith {
     memory: MemoryStore,
     /// Has what a right store would not have.
     shadow: MemoryStore,
+    notes: Arc<Mutex<Notes>>,
+}
+
+/// What a wrong store goes by.
+#[derive(Default)]
+struct Notes {
+    /// The first link of each session to a user, and until when it was to be kept.
+    of_session: HashMap<(UserKey, SessionKey), (UserLink, Timestamp)>,
+    /// Until when the first link of each user was to be kept.
+    of_user: HashMap<UserKey, Timestamp>,
+    ended_together: HashSet<SessionKey>,
 }
 
 impl UserStoreWith {
@@ -43,6 +63,7 @@ impl UserStoreWith {
             fault,
             memory: MemoryStore::new(),
             shadow: MemoryStore::new(),
+            notes: Arc::default(),
         }
     }
 
@@ -64,9 +85,31 @@ fn now<T>(answer: Answer<T>) -> T {
     value
 }
 
+impl UserStoreWith {
+    /// Returns the first link of a session to this user, and until when that was to be kept.
+    fn note_first(
+        &self,
+        user: UserKey,
+        link: &UserLink,
+        keep_until: Timestamp,
+    ) -> (UserLink, Timestamp) {
+        let mut notes = self.notes.lock().unwrap();
+        notes.of_user.entry(user).or_insert(keep_until);
+        let of_session = notes.of_session.entry((user, link.session()));
+        of_session.or_insert((link.clone(), keep_until)).clone()
+    }
+}
+
 impl UserStore for UserStoreWith {
-    fn link(&self, user: UserKey, mut link: UserLink, keep_until: Timestamp) -> Answer<()> {
+    fn link(&self, user: UserKey, mut link: UserLink, mut keep_until: Timestamp) -> Answer<()> {
         let session = link.session();
+        let (_, first) = self.note_first(user, &link, keep_until);
+        if self.is(UserFault::LinkKeepsTheFirstTime) {
+            keep_until = first;
+        }
+        if self.is(UserFault::LinkWithoutAnEndIsOver) && keep_until == Timestamp::MAX {
+            keep_until = Timestamp::UNIX_EPOCH;
+        }
         if self.is(UserFault::LabelIsTrimmed) {
             link = UserLink::new(session, link.linked_at(), link.label().trim());
         }
@@ -94,6 +137,13 @@ impl UserStore for UserStoreWith {
         if self.is(UserFault::LinksOfHasOthers) {
             return self.shadow.links_of(EVERYBODY);
         }
+        if self.is(UserFault::ListEndsWithItsFirstLink) {
+            let notes = self.notes.lock().unwrap();
+            let ends = notes.of_user.get(&user);
+            if ends.is_some_and(|ends| *ends <= SystemClock.now()) {
+                return std::future::ready(Ok(Vec::new()));
+            }
+        }
         if self.is(UserFault::LinksOfMissesSome) {
             let mut links = now(self.memory.links_of(user));
             links.truncate(100);
@@ -106,7 +156,13 @@ impl UserStore for UserStoreWith {
         if self.is(UserFault::LinkIsNotFoundBySession) {
             return std::future::ready(Ok(None));
         }
-        self.memory.link_of(session)
+        let found = now(self.memory.link_of(session));
+        if self.is(UserFault::LinkLeavesTheSessionsOwn) {
+            let notes = self.notes.lock().unwrap();
+            let first = |user| Some((user, notes.of_session.get(&(user, session))?.0.clone()));
+            return std::future::ready(Ok(found.and_then(|(user, _)| first(user))));
+        }
+        std::future::ready(Ok(found))
     }
 
     fn unlink(&self, user: UserKey, mut sessions: Vec<SessionKey>) -> Answer<()> {
@@ -158,6 +214,19 @@ impl UserStore for UserStoreWith {
         if self.is(UserFault::RevokeManyMissesSome) {
             sessions.truncate(100);
         }
+        let ended = sessions.iter().copied();
+        self.notes.lock().unwrap().ended_together.extend(ended);
+        let keep_until = match self.fault {
+            Some(UserFault::RevokeManyKeepsRemoval) => Timestamp::UNIX_EPOCH,
+            _ => keep_until,
+        };
+        if self.is(UserFault::RevokeManyShortensRemoval) {
+            let before = now(self.memory.load_many(sessions));
+            for (session, before) in &before {
+                now(self.memory.create(*session, before.revoked(), keep_until));
+            }
+            return std::future::ready(Ok(before));
+        }
         let mut revoked = now(self.memory.revoke_many(sessions, keep_until));
         if self.is(UserFault::RevokeManyAnswersAfterwards) {
             for (_, before) in &mut revoked {
@@ -199,5 +268,27 @@ impl ActivityStore for UserStoreWith {
 
     fn revoke(&self, key: SessionKey, keep_until: Timestamp) -> Answer<Option<Activity>> {
         self.memory.revoke(key, keep_until)
+    }
+}
+
+impl SharedStore for UserStoreWith {
+    fn touch_many(
+        &self,
+        touches: Vec<(SessionKey, Touch)>,
+    ) -> Answer<Vec<(SessionKey, Result<Activity, Infallible>)>> {
+        self.memory.touch_many(touches)
+    }
+
+    fn changes_since(&self, position: Option<LogPosition>) -> Answer<Changes> {
+        let mut changes = now(self.memory.changes_since(position));
+        if self.is(UserFault::RevokeManyIsInNoLog)
+            && let Changed::These(these) = changes.changed()
+        {
+            let mut these = these.clone();
+            let ended = &self.notes.lock().unwrap().ended_together;
+            these.retain(|session| !ended.contains(session));
+            changes = Changes::these(these, changes.position().clone());
+        }
+        std::future::ready(Ok(changes))
     }
 }

@@ -52,7 +52,7 @@ async fn a_cluster_keeps_the_contract() -> Result {
 async fn a_user_with_the_documented_rights_keeps_the_contract() -> Result {
     let server = one();
     let rights = "~login-timeout:* +@connection +@scripting +get +set +setrange +time +xadd +xrange +xrevrange \
-        +hset +hgetall +hdel +del +exists +pttl +pexpireat";
+        +persist +hset +hgetall +hdel +del +exists +pttl +pexpireat";
     let mut acl = vec!["ACL", "SETUSER", "app", "on", ">sesame/1"];
     acl.extend(rights.split(' '));
     cli(server.port(), &acl);
@@ -69,6 +69,7 @@ async fn keeps_the_contract(store: &RedisStore, other: &RedisStore) {
     conformance::check_users(store).await;
     conformance::check_change_log(store, other).await;
     conformance::check_change_log(store, store).await;
+    conformance::check_users_change_log(store, other).await;
 }
 
 /// Compares the Lua script with `Touch`, because both contain the same rules.

@@ -47,6 +47,23 @@ fn until_over(clock: &ManualClock, ended: &mut Spawn<Ended>) -> (Reason, Duratio
     }
 }
 
+/// The user is active in another tab meanwhile.
+#[tokio::test]
+async fn it_asks_the_store_also_where_the_handle_is_old() {
+    let site = Site::new(policy());
+    site.start("a").await;
+    let session = handle(&site, "a").await;
+    for _ in 0..4 {
+        site.clock.advance(IDLE / 2);
+        assert_eq!(site.status("a").await, 200);
+    }
+    let mut ended = spawn(session.ended());
+    assert!(ended.poll().is_pending());
+    let (reason, after) = until_over(&site.clock, &mut ended);
+    assert_eq!(reason, Reason::Idle);
+    assert!(after >= IDLE && after < IDLE + SECOND, "{after:?}");
+}
+
 #[tokio::test]
 async fn it_completes_at_the_idle_timeout_and_wakes_its_task() {
     let site = Site::new(policy());

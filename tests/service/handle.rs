@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Response;
-use tower_login_timeout::{Limits, SessionHandle, Verdict};
+use tokio_test::task::spawn;
+use tower_login_timeout::{Limits, SessionHandle, Users, Verdict};
 
 use crate::common::site::{ABSOLUTE, IDLE, Site, policy, request};
 
@@ -71,4 +72,38 @@ async fn a_handle_sets_the_limits_of_the_session_whatever_its_id() {
             .await
             .unwrap()
     );
+}
+
+/// A WebSocket stays open while the application gives new ids with each response.
+#[tokio::test]
+async fn a_handle_follows_its_session_through_many_ids() {
+    const ROTATIONS: u32 = 200;
+    let users = Users::new("a secret of 16 bytes or more").unwrap();
+    let site = Site::new(policy()).configured(|layer| layer.with_users(users));
+    let tracker = site.layer.tracker();
+    let _ = tracker.start_for("ada", "0").await.unwrap();
+    let slot = Arc::new(Mutex::new(None));
+    let given = Arc::clone(&slot);
+    site.send_to(request("/", "0"), move |request| {
+        *given.lock().unwrap() = request.extensions().get::<SessionHandle>().cloned();
+        async { Response::new(String::new()) }
+    })
+    .await;
+    let socket = slot.lock().unwrap().take().expect("a live session");
+    let mut ended = spawn(socket.ended());
+    assert!(ended.poll().is_pending());
+    for number in 0..ROTATIONS {
+        let new = format!("sid={}", number + 1);
+        site.setting(request("/", &number.to_string()), &[&new])
+            .await;
+        site.clock.advance(ABSOLUTE / 2 / ROTATIONS);
+    }
+    assert!(remaining(socket.check().await.unwrap()).is_some());
+    assert_eq!(remaining(socket.touch().await.unwrap()), Some(IDLE));
+    let _ = tracker.start_for("ada", "other").await.unwrap();
+    assert_eq!(socket.sessions_of_user().await.unwrap().len(), 2);
+    assert_eq!(socket.end_others().await.unwrap(), 1);
+    assert_eq!(site.status("other").await, 440);
+    assert_eq!(site.status(&ROTATIONS.to_string()).await, 200);
+    assert!(ended.poll().is_pending());
 }

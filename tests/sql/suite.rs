@@ -28,6 +28,8 @@ macro_rules! tests_of_every_database {
             tower_login_timeout::conformance::check(&subject.store).await;
             tower_login_timeout::conformance::check_shared(&subject.store).await;
             tower_login_timeout::conformance::check_users(&subject.store).await;
+            let (store, other) = (&subject.store, &subject.store.clone());
+            tower_login_timeout::conformance::check_users_change_log(store, other).await;
         }
 
         #[tokio::test]

@@ -71,14 +71,14 @@ pub async fn check_change_log<S: SharedStore>(changing: &S, reading: &S) {
 }
 
 /// A reader of the log, and where it has read to.
-struct Reader<'a, S> {
+pub(super) struct Reader<'a, S> {
     store: &'a S,
     position: LogPosition,
 }
 
 impl<'a, S: SharedStore> Reader<'a, S> {
     /// Begins at the end of the log.
-    async fn start(store: &'a S) -> Result<Self, String> {
+    pub(super) async fn start(store: &'a S) -> Result<Self, String> {
         let first = read(store, None).await?;
         let mut reader = Self {
             store,
@@ -140,7 +140,11 @@ async fn names_changes<S: SharedStore>(subject: &Subject<'_, S>, reading: &S) ->
     named(&mut reader, "created anew", replaced).await
 }
 
-async fn named<S: SharedStore>(reader: &mut Reader<'_, S>, what: &str, key: SessionKey) -> Outcome {
+pub(super) async fn named<S: SharedStore>(
+    reader: &mut Reader<'_, S>,
+    what: &str,
+    key: SessionKey,
+) -> Outcome {
     let is_named = reader.changes().await?.contains(&key);
     expect(
         &format!("whether the log names a session that was {what}"),

@@ -15,7 +15,10 @@ mod revoking;
 mod shared_store;
 mod subject;
 mod touching;
+mod user_times;
 mod users;
+#[cfg(feature = "_shared")]
+mod users_change_log;
 mod values;
 
 pub use self::activity_store::check;
@@ -24,3 +27,5 @@ pub use self::change_log::check_change_log;
 #[cfg(feature = "_shared")]
 pub use self::shared_store::check_shared;
 pub use self::users::check_users;
+#[cfg(feature = "_shared")]
+pub use self::users_change_log::check_users_change_log;

@@ -41,14 +41,14 @@ const TASKS: u32 = 4;
 const OTHERS: u32 = 384;
 
 /// A record that must still be there after `short`.
-struct Prepared {
+pub(super) struct Prepared {
     key: SessionKey,
     record: Activity,
     short: Timestamp,
 }
 
 /// A record that waits for time to pass, or why it cannot.
-type Preparation = Result<Prepared, String>;
+pub(super) type Preparation = Result<Prepared, String>;
 
 /// Runs the checks of an `ActivityStore`.
 pub(super) async fn of_each_operation<S: ActivityStore>(
@@ -190,7 +190,7 @@ async fn touch_many_never_shortens<S: SharedStore>(subject: &Subject<'_, S>) -> 
 /// Prepares a record that is kept for a short time, and has the operation move its removal.
 ///
 /// The operation returns the record afterwards, or nothing if it found none.
-async fn moves<S: ActivityStore, F>(
+pub(super) async fn moves<S: ActivityStore, F>(
     subject: &Subject<'_, S>,
     operation: impl Fn(S, SessionKey) -> F,
 ) -> Preparation
@@ -220,7 +220,7 @@ fn soon_over<S: ActivityStore>(subject: &Subject<'_, S>) -> Result<Touch, String
 }
 
 /// Lets time pass, and looks whether the records are still there.
-async fn after_time_passed<S: ActivityStore>(
+pub(super) async fn after_time_passed<S: ActivityStore>(
     subject: &Subject<'_, S>,
     prepared: Vec<(&'static str, Preparation)>,
 ) -> Vec<(&'static str, Outcome)> {
@@ -265,7 +265,7 @@ async fn pass<S: ActivityStore>(subject: &Subject<'_, S>, short: Timestamp) -> O
 
 impl Prepared {
     /// A record that is kept for a day.
-    fn lasting<S: ActivityStore>(
+    pub(super) fn lasting<S: ActivityStore>(
         subject: &Subject<'_, S>,
         key: SessionKey,
         record: Activity,

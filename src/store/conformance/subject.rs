@@ -13,6 +13,7 @@ use crate::session::key::SessionKey;
 use crate::session::policy::Policy;
 use crate::session::time::Timestamp;
 use crate::session::touch::Touch;
+use crate::session::user::UserKey;
 use crate::store::activity_store::{ActivityStore, BoxError};
 
 /// The result of a check. The error says how the clause is broken.
@@ -138,6 +139,11 @@ pub(super) fn fresh_key() -> SessionKey {
     let random = || RandomState::new().build_hasher().finish().to_be_bytes();
     // Each `RandomState` differs from the one before at least by a counter, which the hash spreads.
     SessionKey::of([random(), random()].concat())
+}
+
+/// Returns a user who has no links.
+pub(super) fn fresh_user() -> UserKey {
+    UserKey::from_bytes(fresh_key().to_bytes())
 }
 
 pub(super) fn expect<T: PartialEq + Debug>(what: &str, found: T, expected: T) -> Outcome {

@@ -1,7 +1,8 @@
 //! The checks of the contract of `UserStore`.
 
 use super::report::Report;
-use super::subject::{MINUTE, Outcome, Subject, answered, expect, fresh_key};
+use super::subject::{MINUTE, Outcome, Subject, answered, expect, fresh_key, fresh_user};
+use super::user_times;
 use crate::session::activity::Activity;
 use crate::session::key::SessionKey;
 use crate::session::user::{UserKey, UserLink};
@@ -65,6 +66,9 @@ pub async fn check_users<S: UserStore>(store: &S) {
             revokes_many(subject),
         )
         .await;
+    for (clause, outcome) in user_times::of_each_operation(subject).await {
+        report.note(clause, outcome);
+    }
     report.finish();
 }
 
@@ -107,10 +111,6 @@ impl<S: UserStore> Subject<'_, S> {
     }
 }
 
-fn fresh_user() -> UserKey {
-    UserKey::from_bytes(fresh_key().to_bytes())
-}
-
 async fn both_ends<S: UserStore>(subject: &Subject<'_, S>) -> Outcome {
     let user = fresh_user();
     let link = subject.linked(user, "phone").await?;
@@ -141,6 +141,9 @@ async fn replaces<S: UserStore>(subject: &Subject<'_, S>) -> Outcome {
     let again = UserLink::new(session, subject.after(MINUTE), "afterwards");
     subject.link(user, &again).await?;
     subject.expect_links(user, vec![again.clone()]).await?;
+    subject
+        .expect_link(session, Some((user, again.clone())))
+        .await?;
     subject.link(other, &again).await?;
     subject
         .expect_link(session, Some((other, again.clone())))
