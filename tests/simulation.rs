@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a program exports nothing")]
 
 mod simulation {
+    mod action;
     mod agenda;
     mod bounds;
     mod browser;
@@ -13,6 +14,7 @@ mod simulation {
     mod facts;
     mod handler;
     mod judge;
+    mod kinds;
     mod link;
     mod log;
     mod message;
@@ -30,8 +32,17 @@ mod simulation {
     mod shorten;
     mod site;
     mod starting;
+    mod tokens;
     mod tolerance;
     mod trouble;
+    mod visit;
+    mod visitors {
+        pub mod application;
+        pub mod days;
+        pub mod facts;
+        pub mod judge;
+        pub mod settings;
+    }
     mod witness;
     mod world;
 }

@@ -195,7 +195,8 @@ impl Question {
         };
         match (config.policy.decide(found, self.now), found) {
             (Verdict::Active { .. }, Some(activity)) => self.visitor(config, activity, request),
-            (_, Some(activity)) if activity.is_revoked() => {
+            // A log-in ends the visitor, or shortens the time that is left before it does.
+            (_, Some(_)) => {
                 self.visitor = AskedForVisitor::Ended;
                 Decision::AskAgain
             }

@@ -7,7 +7,7 @@
 //! 3. The visitor ends.
 //!
 //! Requests look up the user's record first. A request that finds none, and then a visitor that has
-//! ended, may have crossed the log-in. So it looks for the user's record again, which is there by
+//! ended or timed out, may have crossed the log-in. So it looks for the user's record again, which is there by
 //! then. If the visitor ended first, such a request would be that of a stranger, and the
 //! application would give the browser another id.
 //!

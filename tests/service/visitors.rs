@@ -457,6 +457,41 @@ async fn a_request_that_crosses_a_log_in_takes_no_cookie_away() {
     }
 }
 
+/// From the log-in on, the visitor is as old as the policy allows, and older.
+#[tokio::test]
+async fn a_request_that_crosses_the_log_in_of_an_old_visitor_takes_no_cookie_away() {
+    let store = ScriptedStore::default();
+    let limits = Limits::default().with_absolute(2 * ABSOLUTE).unwrap();
+    let site = Site::with_store(policy(), store.clone())
+        .configured(|layer| layer.with_visitors(visitors().with_limits(limits)));
+    site.setting(anonymous("/"), &["sid=v"]).await;
+    for _ in 0..=ABSOLUTE.as_secs() / IDLE.as_secs() {
+        site.clock.advance(IDLE - MILLISECOND);
+        assert_eq!(site.ask("/", "v").await.status(), 200);
+    }
+    // It asks for the user before the log-in begins, and for the visitor before it ends.
+    let go = Arc::new(Notify::new());
+    store.set(Operation::Touch, Fault::AnswersLate);
+    store.set(Operation::Revoke, Fault::Waits(Arc::clone(&go)));
+    let image = async {
+        let image = site.send_to(request("/logo.png", "v"), echo).await;
+        go.notify_one();
+        image
+    };
+    let log_in = async {
+        tokio::task::yield_now().await;
+        site.start("v").await;
+    };
+    let answers = async {
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        (0..3).for_each(|_| store.open_gate());
+    };
+    let (image, ..) = tokio::join!(image, log_in, answers);
+    assert_eq!(image.body(), "sid=v");
+    assert_eq!(header(image.headers(), "set-cookie"), "");
+}
+
 /// The request asks for the user before the log-in, and for the visitor afterwards.
 #[tokio::test]
 async fn a_request_that_finds_neither_user_nor_visitor_asks_again() {

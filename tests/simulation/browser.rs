@@ -10,11 +10,12 @@ use http::{Request as HttpRequest, Response};
 use tokio::time::timeout;
 use tower_login_timeout::{Expired, ResponseBody};
 
-use super::facts::{Effect, Kind, Visit, VisitState};
+use super::action::Action;
 use super::handler::Call;
 use super::node::{Life, NodeFuture, Running};
-use super::plan::{Action, Patience, Presents, Request};
+use super::plan::{Patience, Presents, Request};
 use super::recorded::recorded;
+use super::visit::{Effect, Visit, VisitState};
 use super::world::World;
 
 /// A user's browser.
@@ -55,7 +56,7 @@ pub fn send(world: &Arc<World>, mut request: Request) {
             running.instance
         )
     });
-    let (path, action) = (request.action.path(), request.action);
+    let (path, action) = (request.action.path(&world.settings), request.action);
     let mut builder = HttpRequest::get(path);
     if !ids.is_empty() {
         let pairs: Vec<_> = ids.iter().map(|id| format!("sid={id}")).collect();
@@ -100,7 +101,7 @@ fn presented(world: &World, request: &mut Request) -> Vec<String> {
         Presents::Guess(guess) => return vec![format!("guess{guess:x}")],
     };
     let is_page = matches!(request.action, Action::Click | Action::Slow(_));
-    if own.is_none() && is_page {
+    if own.is_none() && is_page && world.settings.visitors.is_none() {
         request.action = Action::LogIn;
     }
     let other = other.filter(|other| Some(other) != own.as_ref());
@@ -113,11 +114,14 @@ fn note(world: &World, request: &Request, running: &Running, ids: &[String]) -> 
     let visit = Visit {
         node: facts.instances[running.instance].node,
         instance: running.instance,
-        kind: request.action.kind(),
+        kind: request.action.kind(&world.settings),
         presented,
         sent: world.agenda.now(),
         reading: running.clock.reading(),
         in_time: false,
+        in_time_as_visitor: false,
+        taken_out: false,
+        greeting: None,
         reached: None,
         responded: None,
         effect: Effect::None,
@@ -199,12 +203,17 @@ impl Open {
         let visit = &facts.visits[number];
         match (answer.status().as_u16(), reason) {
             (200, None) => {
+                let sets_cookie = answer.headers().contains_key(SET_COOKIE);
+                world.judge(&facts, |judge| judge.cookie_removed(visit, sets_cookie));
                 world.judge(&facts, |judge| judge.recorded_in_time(visit, now));
                 recorded(&world, &mut facts, number, now);
             }
             (440, Some(reason)) => {
                 world.count("refused", reason);
                 world.judge(&facts, |judge| judge.refused(visit, reason));
+                if world.settings.visitors.is_some() {
+                    world.judge(&facts, |judge| judge.refused_among_visitors(visit, reason));
+                }
                 world.judge(&facts, |judge| judge.checked_in_time(visit, now));
             }
             (503, None) => {
@@ -246,45 +255,6 @@ impl Browser {
         if self.cookie != new {
             self.old.extend(self.cookie.take());
             self.cookie = new;
-        }
-    }
-}
-
-impl Action {
-    fn kind(self) -> Kind {
-        match self {
-            Self::LogIn | Self::Start | Self::LogOutExempt => Kind::Exempt,
-            Self::Poll | Self::ReplacePassive => Kind::Passive,
-            Self::Click
-            | Self::Slow(_)
-            | Self::LogOut
-            | Self::Revoke(_)
-            | Self::Replace(_)
-            | Self::Reissue(_) => Kind::Active,
-        }
-    }
-
-    fn path(self) -> &'static str {
-        match self.kind() {
-            Kind::Active => "/",
-            Kind::Passive => "/passive",
-            Kind::Exempt => "/exempt",
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Click => "click",
-            Self::Poll => "poll",
-            Self::Slow(_) => "slow page",
-            Self::LogIn => "log in",
-            Self::Start => "log in with the same id",
-            Self::LogOut => "log out",
-            Self::LogOutExempt => "log out, exempt",
-            Self::Revoke(_) => "log out in the handler",
-            Self::Replace(_) => "change the id",
-            Self::ReplacePassive => "change the id, passive",
-            Self::Reissue(_) => "issue an old id again",
         }
     }
 }

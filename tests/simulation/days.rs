@@ -1,6 +1,7 @@
 //! What users do in a run, drawn at random.
 
-use super::plan::{Action, Patience, Presents, Request, Step, What};
+use super::action::Action;
+use super::plan::{Patience, Presents, Request, Step, What};
 use super::random::Random;
 use super::settings::Settings;
 

@@ -5,11 +5,12 @@
 
 use std::collections::HashMap;
 
-use tower_login_timeout::SessionKey;
+use tower_login_timeout::{Limits, SessionKey, Unknown};
 
-use super::bounds::Bounds;
+use super::bounds::{Bounds, Lifetime};
 use super::settings::Settings;
 use super::trouble::Troubles;
+use super::visit::{Replacing, Visit};
 
 /// What truly happened.
 pub struct Facts {
@@ -19,6 +20,10 @@ pub struct Facts {
     pub instances: Vec<Instance>,
     by_key: HashMap<SessionKey, usize>,
     pub bounds: Bounds,
+    /// Whether an id that the store does not know begins a session.
+    pub begins_unknown: bool,
+    /// How long a visitor lives who has not logged in.
+    pub visitor_lifetime: Lifetime,
     pub troubles: Troubles,
     /// When the store crashed last, and when it lost something last.
     pub crashed: Option<u64>,
@@ -30,6 +35,16 @@ pub struct Id {
     pub name: String,
     pub issued: Issued,
     pub session: usize,
+    /// How long the session lives.
+    pub lifetime: Lifetime,
+    /// The limits that the application gave it, if any.
+    pub limits: Option<Limits>,
+    /// When the session was recorded for certain.
+    pub recorded: Option<u64>,
+    /// The record of a visitor with this id, if the application gave it to one.
+    pub visitor: Option<usize>,
+    /// The changes of a visitor's id.
+    pub renewed: Vec<(usize, Replacing)>,
     /// The latest reading at which the session may have been active under this id.
     pub latest: i64,
     /// The readings of requests that seem to have come too late to be activity.
@@ -76,8 +91,10 @@ pub struct Replaced {
 }
 
 /// A session, under all its ids.
+#[derive(Clone, Copy)]
 pub struct Session {
-    /// The reading at which it began.
+    /// The readings between which it began.
+    pub began: i64,
     pub created: i64,
     /// When somebody asked for its end last.
     pub log_out_asked: Option<u64>,
@@ -125,62 +142,10 @@ pub struct Instance {
     pub killed: Option<u64>,
 }
 
-/// A request.
-pub struct Visit {
-    pub node: usize,
-    pub instance: usize,
-    pub kind: Kind,
-    /// The ids that it presented.
-    pub presented: Vec<usize>,
-    pub sent: u64,
-    pub reading: i64,
-    /// Whether it came in time to be activity, as far as is known when it was sent.
-    pub in_time: bool,
-    pub reached: Option<u64>,
-    pub responded: Option<u64>,
-    pub effect: Effect,
-    pub state: VisitState,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Active,
-    Passive,
-    Exempt,
-}
-
-/// What the application's response does to the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    None,
-    Begins {
-        id: usize,
-    },
-    /// The new id was never issued before.
-    Replaces(Replacing),
-    /// Another request may have given the session the same new id.
-    Shares(Replacing),
-    /// It ends the session under every id that the request presented.
-    Ends,
-}
-
-/// A change of an id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replacing {
-    pub old: usize,
-    pub new: usize,
-    pub reading: i64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VisitState {
-    Open,
-    /// It was answered, its client hung up, or its node died.
-    Closed,
-}
-
 impl Facts {
     pub fn new(settings: &Settings, troubles: Troubles) -> Self {
+        let visitors = settings.visitors.as_ref();
+        let visitor_limits = visitors.map_or(Limits::default(), |visitors| visitors.limits);
         Self {
             ids: Vec::new(),
             sessions: Vec::new(),
@@ -190,21 +155,32 @@ impl Facts {
             crashed: None,
             lost: None,
             bounds: Bounds::of(settings),
+            begins_unknown: settings.policy.unknown() == Unknown::Begin,
+            visitor_lifetime: Lifetime::of(settings, visitor_limits),
             troubles,
         }
     }
 
     /// Returns the id of that name, and notes it if it is new. Nobody has issued it then.
     pub fn id(&mut self, name: &str) -> usize {
-        let key = SessionKey::of(name);
+        self.with_name(name.to_owned(), SessionKey::of(name))
+    }
+
+    /// Returns the id with this key, and notes it under that name if it is new.
+    pub fn with_name(&mut self, name: String, key: SessionKey) -> usize {
         if let Some(found) = self.by_key.get(&key) {
             return *found;
         }
         self.by_key.insert(key, self.ids.len());
         self.ids.push(Id {
-            name: name.to_owned(),
+            name,
             issued: Issued::Never,
             session: usize::MAX,
+            lifetime: self.bounds.lifetime,
+            limits: None,
+            recorded: None,
+            visitor: None,
+            renewed: Vec::new(),
             latest: i64::MIN / 2,
             too_late: Vec::new(),
             activity: Vec::new(),
@@ -257,5 +233,9 @@ impl Id {
     /// Returns the earliest reading at which the application may have given the session another id.
     pub fn first_replaced(&self) -> Option<i64> {
         self.replaced.iter().map(|replaced| replaced.reading).min()
+    }
+
+    pub fn last_replaced(&self) -> Option<i64> {
+        self.replaced.iter().map(|replaced| replaced.reading).max()
     }
 }

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::SET_COOKIE;
+use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderValue, Response};
 use tokio::time::sleep;
-use tower_login_timeout::{Limits, SessionHandle};
+use tower_login_timeout::{Limits, SessionHandle, SessionKey};
 
-use super::facts::{Effect, Ended, Facts, Issued, Replacing};
-use super::plan::Action;
-use super::settings::Cookies;
+use super::action::Action;
+use super::bounds::Lifetime;
+use super::facts::{Ended, Facts, Issued};
+use super::settings::{Cookies, Settings};
 use super::site::Site;
+use super::visit::{Effect, Replacing};
 use super::world::World;
 
 /// A request, as the application is asked it.
@@ -36,7 +38,10 @@ pub struct Handler {
 impl Handler {
     pub async fn respond(self) -> Response<()> {
         let takes = match self.call.action {
-            Action::Slow(takes) | Action::Replace(takes) | Action::Revoke(takes) => takes,
+            Action::Slow(takes)
+            | Action::Replace(takes)
+            | Action::Revoke(takes)
+            | Action::LogInAfter(takes) => takes,
             _ => 0,
         };
         if takes > 0 {
@@ -48,12 +53,24 @@ impl Handler {
             let (world, instance) = (&self.site.world, self.site.instance);
             revoke(world, instance, id, handle.revoke()).await;
         }
+        let visitors = self.site.world.settings.visitors.as_ref();
+        if let Some(visitors) = visitors {
+            self.start_visitor(visitors).await;
+        }
         let started = match &self.call.reissue {
-            Some(name) if matches!(self.call.action, Action::Start) => self.start(name).await,
+            Some(name) if matches!(self.call.action, Action::Start) && visitors.is_none() => {
+                self.start(name).await
+            }
             _ => None,
         };
         let world = &self.site.world;
-        let set = started.or(self.set_cookie(&mut world.facts.lock().unwrap()));
+        let set = {
+            let mut facts = world.facts.lock().unwrap();
+            match visitors {
+                Some(visitors) => self.cookie_among_visitors(visitors, &mut facts),
+                None => started.or(self.set_cookie(&mut facts)),
+            }
+        };
         let number = self.call.number;
         world.trace(|| match &set {
             Some(set) => format!("  request {number} is answered, Set-Cookie: sid={set}"),
@@ -65,6 +82,10 @@ impl Handler {
     /// Returns a response that sets the cookie, removes it if the value is empty, or does neither.
     fn response(&self, set: Option<&str>) -> Response<()> {
         let mut response = Response::new(());
+        if matches!(self.call.action, Action::FailedLogIn) {
+            let html = HeaderValue::from_static("text/html; charset=utf-8");
+            response.headers_mut().insert(CONTENT_TYPE, html);
+        }
         if let Some(value) = set {
             let line = match value {
                 "" => "sid=; Path=/; Max-Age=0".to_owned(),
@@ -72,13 +93,24 @@ impl Handler {
             };
             let line = HeaderValue::try_from(line).unwrap();
             response.headers_mut().insert(SET_COOKIE, line);
-            let settings = &self.site.world.settings;
-            if settings.cookies == Cookies::RollingWithLimits {
-                let limits = Limits::default().with_idle(settings.policy.idle()).unwrap();
+            if let Some(limits) = self.limits(value) {
                 response.extensions_mut().insert(limits);
             }
         }
         response
+    }
+
+    /// Returns the limits that come with a cookie.
+    fn limits(&self, name: &str) -> Option<Limits> {
+        let Settings {
+            cookies, policy, ..
+        } = &self.site.world.settings;
+        let facts = self.site.world.facts.lock().unwrap();
+        let id = facts.with_key(SessionKey::of(name))?;
+        facts.ids[id].limits.or_else(|| {
+            let is_with_limits = *cookies == Cookies::RollingWithLimits;
+            is_with_limits.then(|| Limits::default().with_idle(policy.idle()).unwrap())
+        })
     }
 
     /// Begins a session with this id, whatever became of the one that had it. Returns the id.
@@ -89,11 +121,13 @@ impl Handler {
         let id = {
             let mut facts = world.facts.lock().unwrap();
             let id = facts.id(name);
+            // A session that is started so has the limits of the policy.
+            let has_limits = world.settings.own_limits.is_some();
             let is_derived = world.settings.cookies == Cookies::Derived;
             // The walk of a log-out ends at an id that was started anew. So of a session with
             // several ids, none is.
             let is_only_one = facts.session(id).is_some_and(|session| session.ids == 1);
-            if is_derived || !is_only_one || facts.ids[id].issued != Issued::Surely {
+            if has_limits || is_derived || !is_only_one || facts.ids[id].issued != Issued::Surely {
                 return None;
             }
             facts.start_asked(id, reading, asked);
@@ -112,10 +146,16 @@ impl Handler {
         let reading = self.site.clock.reading();
         facts.visits[number].responded = Some(now);
         match (self.call.action, self.id) {
-            (Action::LogIn, _) => {
+            (Action::LogIn | Action::LogInAfter(_), _) => {
                 let name = format!("s{}", facts.ids.len());
                 let new = facts.id(&name);
                 facts.begins(number, new, reading);
+                if let Some(limits) = self.site.world.settings.own_limits
+                    && new % 2 == 0
+                {
+                    facts.ids[new].limits = Some(limits);
+                    facts.ids[new].lifetime = Lifetime::of(&self.site.world.settings, limits);
+                }
                 Some(name)
             }
             (Action::LogOut | Action::LogOutExempt, _) => {
@@ -196,7 +236,7 @@ pub async fn revoke<E>(
 }
 
 /// Notes the end of a session when it has had its time, also if nobody waits for it any more.
-fn expect_end(world: &Arc<World>, instance: usize, id: usize, facts: &Facts) {
+pub fn expect_end(world: &Arc<World>, instance: usize, id: usize, facts: &Facts) {
     let Some(session) = facts.session(id) else {
         return;
     };

@@ -6,8 +6,10 @@
 use tower_login_timeout::StoreFailure;
 
 use super::bounds::Bounds;
-use super::facts::{Facts, Id, Issued, Visit};
+use super::facts::{Facts, Id, Issued};
+use super::kinds::SiteKind;
 use super::tolerance::Tolerance;
+use super::visit::Visit;
 
 /// Says which guarantee was broken.
 pub type Verdict = Result<(), &'static str>;
@@ -22,6 +24,11 @@ pub struct Judge<'a> {
 impl Judge<'_> {
     /// A request was checked, and the application sees this id.
     pub fn passed(&self, visit: &Visit, id: usize) -> Verdict {
+        // Nobody presents the record of a visitor.
+        let in_time = match visit.presented.contains(&id) {
+            true => visit.in_time,
+            false => visit.in_time_as_visitor,
+        };
         let (id, now) = (&self.facts.ids[id], visit.reading);
         let session = self.facts.sessions.get(id.session);
         let session = session.ok_or("an unknown id never reaches the application")?;
@@ -39,10 +46,13 @@ impl Judge<'_> {
         let anew = if id.lost { id.reissued } else { i64::MIN / 2 };
         let age = now - session.created.max(anew);
         let idle = now - id.latest.max(anew);
-        let is_in_time = visit.in_time || idle < self.bounds.idle_at_most;
+        let is_in_time = in_time || idle < id.lifetime.idle_at_most;
         let is_checked = id.issued != Issued::Unchecked;
         holds(is_checked, "nothing begins from an unchecked request")?;
-        holds(age < self.bounds.absolute, "the absolute limit holds")?;
+        holds(
+            age < id.lifetime.absolute_at_most,
+            "the absolute limit holds",
+        )?;
         holds(is_in_time, "the idle limit holds")?;
         holds(!has_ended, "nothing revives what has ended")?;
         holds(!is_replaced, "a replaced id ends after the overlap")
@@ -68,7 +78,9 @@ impl Judge<'_> {
             _ if ids.len() > 1 => ids.iter().all(|id| self.may_be_over(visit, id, "unknown")),
             _ => ids.iter().all(|id| self.may_be_over(visit, id, reason)),
         };
-        holds(is_right, "a live session is never answered 440")
+        let is_known = !self.facts.begins_unknown || reason != "unknown";
+        holds(is_right, "a live session is never answered 440")?;
+        holds(is_known, "an unknown id begins a session where it may")
     }
 
     /// A request was answered 503: for want of a check, or of a record of what the response does.
@@ -80,7 +92,14 @@ impl Judge<'_> {
 
     /// A check ended: the application was called, or the request answered.
     pub fn checked_in_time(&self, visit: &Visit, now: u64) -> Verdict {
-        let steps = visit.presented.len().max(1) as u64;
+        let further = match self.tolerance.settings.kind {
+            SiteKind::Users | SiteKind::OwnLimits => 0,
+            // The id may begin a session.
+            SiteKind::Tokens => 1,
+            // It may be a visitor's, or that of a log-in meanwhile, and several may be looked up.
+            SiteKind::Visitors => 3,
+        };
+        let steps = visit.presented.len().max(1) as u64 + further;
         let is_in_time = now - visit.sent <= steps * self.bounds.store_timeout + 1;
         holds(is_in_time, "a request is checked, or answered 503, in time")
     }
@@ -108,14 +127,14 @@ impl Judge<'_> {
 
     /// Returns whether the id may be over for this reason. Which of several is named is not
     /// promised.
-    fn may_be_over(&self, visit: &Visit, id: &Id, reason: &str) -> bool {
-        let (bounds, now) = (&self.bounds, visit.reading);
+    pub fn may_be_over(&self, visit: &Visit, id: &Id, reason: &str) -> bool {
+        let (lifetime, now) = (&id.lifetime, visit.reading);
         let Some(session) = self.facts.sessions.get(id.session) else {
             return true;
         };
         let is_past = |now: i64| {
             let replaced = id.first_replaced();
-            replaced.is_some_and(|since| bounds.is_past_overlap(since, now))
+            replaced.is_some_and(|since| self.bounds.is_past_overlap(since, now))
         };
         // Activity of an id that was replaced too long ago does not count.
         let active = id.activity.iter().filter(|active| {
@@ -124,10 +143,10 @@ impl Judge<'_> {
         });
         let active = active
             .map(|active| active.reading)
-            .fold(session.created, i64::max);
-        let idle = now - active >= bounds.idle_at_least;
-        let absolute = now - session.created >= bounds.absolute;
-        let future = id.latest - now > bounds.idle_at_least;
+            .fold(session.began, i64::max);
+        let idle = now - active >= lifetime.idle_at_least;
+        let absolute = now - session.began >= lifetime.absolute_at_least;
+        let future = id.latest - now > lifetime.idle_at_least;
         let is_known = id.issued == Issued::Surely && !id.lost;
         let is_started = is_known && id.started.is_some_and(|at| at < visit.sent);
         let is_starting = id.start_asked.is_some() && !is_started;
@@ -143,6 +162,6 @@ impl Judge<'_> {
     }
 }
 
-fn holds(is_right: bool, guarantee: &'static str) -> Verdict {
+pub fn holds(is_right: bool, guarantee: &'static str) -> Verdict {
     if is_right { Ok(()) } else { Err(guarantee) }
 }

@@ -103,7 +103,6 @@ fn run(world: &Arc<World>, node: usize, starts: u64, link: Link, clock: NodeCloc
         facts.instances.len() - 1
     };
     world.trace(|| format!("node {node} runs"));
-    let policy = world.settings.policy;
     let site = |tracker: &Tracker| Site {
         world: Arc::clone(world),
         clock: clock.clone(),
@@ -112,14 +111,14 @@ fn run(world: &Arc<World>, node: usize, starts: u64, link: Link, clock: NodeCloc
     };
     let (service, tracker) = match world.settings.nodes[node].cache {
         Cache::None => {
-            let tracker = Tracker::new(policy, link.clone(), clock.clone());
             let layer = layer(world, link.clone(), &clock);
+            let tracker = layer.tracker();
             (NodeService::Plain(layer.layer(site(&tracker))), tracker)
         }
         Cache::Near => {
             let store = near_cache(&world.settings.near, &link);
-            let tracker = Tracker::new(policy, store.clone(), clock.clone());
             let layer = layer(world, store.clone(), &clock);
+            let tracker = layer.tracker();
             (
                 NodeService::Near(layer.layer(site(&tracker)), store),
                 tracker,
@@ -153,10 +152,14 @@ fn layer<St: ActivityStore>(
     store: St,
     clock: &NodeClock,
 ) -> LoginTimeoutLayer<St> {
-    LoginTimeoutLayer::new(world.settings.policy, CookieId::new("sid").unwrap(), store)
+    let layer = LoginTimeoutLayer::new(world.settings.policy, CookieId::new("sid").unwrap(), store)
         .with_passive(rule::path_prefix("/passive"))
         .with_exempt(rule::path_prefix("/exempt"))
-        .with_clock(clock.clone())
+        .with_clock(clock.clone());
+    match &world.settings.visitors {
+        Some(visitors) => layer.with_visitors(visitors.rule()),
+        None => layer,
+    }
 }
 
 /// Kills a node. What it has gathered is lost, and its requests are not answered.

@@ -3,11 +3,10 @@
 use tower_login_timeout::{Activity, SessionKey};
 
 use super::clock::reading_of;
-use super::facts::{
-    Active, Effect, Ended, Facts, Id, Issued, Kind, Session, Visit, VisitState, Written,
-};
+use super::facts::{Active, Ended, Facts, Id, Issued, Session, Written};
 use super::server::WriteKind;
 use super::tolerance::BELIEVED;
+use super::visit::{Effect, Kind, Visit, VisitState};
 
 /// So long after a check, nothing is known for certain of what it wrote.
 const SHORT: i64 = 25_000;
@@ -15,9 +14,17 @@ const SHORT: i64 = 25_000;
 impl Facts {
     /// A request was sent. Returns its number.
     pub fn sent(&mut self, mut visit: Visit) -> usize {
+        if visit.kind != Kind::Exempt {
+            for id in &visit.presented {
+                self.may_begin(*id, visit.reading);
+            }
+        }
         if visit.kind == Kind::Active {
             for id in visit.presented.clone() {
                 visit.in_time |= self.may_be_active(id, visit.reading);
+                if let Some(visitor) = self.ids[id].visitor {
+                    visit.in_time_as_visitor |= self.may_be_active(visitor, visit.reading);
+                }
             }
         }
         self.visits.push(visit);
@@ -33,6 +40,7 @@ impl Facts {
             let (reading, instance, sent) = (visit.reading, visit.instance, visit.sent);
             self.may_be_active(id, reading);
             if self.is_certain(id, sent) {
+                self.surely_begun(id, now);
                 self.ids[id].activity.push(Active {
                     reading,
                     at: now,
@@ -45,7 +53,13 @@ impl Facts {
     /// The application began a session with its response.
     pub fn begins(&mut self, number: usize, new: usize, reading: i64) {
         self.visits[number].effect = Effect::Begins { id: new };
+        self.begins_session(new, reading);
+    }
+
+    /// A session began with this id, perhaps.
+    pub fn begins_session(&mut self, new: usize, reading: i64) {
         self.sessions.push(Session {
+            began: reading,
             created: reading,
             log_out_asked: None,
             ended: None,
@@ -67,8 +81,8 @@ impl Facts {
             sent,
             ..
         } = self.visits[number];
-        let is_long = reading - checked > self.bounds.touch_every.max(1_000);
-        let is_live = self.was_live_until(checked, reading) && self.is_certain(id, sent);
+        let is_long = reading - checked > self.ids[id].lifetime.touch_every.max(1_000);
+        let is_live = self.was_live_until(id, checked, reading) && self.is_certain(id, sent);
         if kind == Kind::Active && self.may_be_active(id, reading) && is_long && is_live {
             let written = Written::AfterResponse(instance);
             self.ids[id].activity.push(Active {
@@ -81,8 +95,10 @@ impl Facts {
 
     /// Somebody asked to end the session.
     pub fn log_out_asked(&mut self, id: usize, now: u64) {
-        if let Some(session) = self.sessions.get_mut(self.ids[id].session) {
-            session.log_out_asked = Some(now);
+        for id in [Some(id), self.ids[id].visitor].into_iter().flatten() {
+            if let Some(session) = self.sessions.get_mut(self.ids[id].session) {
+                session.log_out_asked = Some(now);
+            }
         }
     }
 
@@ -98,7 +114,10 @@ impl Facts {
             return;
         }
         // A store that does not know the id cannot find the session's other ids by it.
-        let is_known = self.ids[id].issued == Issued::Surely && !self.ids[id].lost;
+        let is_recorded = self.ids[id]
+            .recorded
+            .is_some_and(|recorded| recorded <= asked);
+        let is_known = is_recorded && !self.ids[id].lost;
         if let Some(session) = self.sessions.get_mut(self.ids[id].session)
             && is_known
             && !session.torn
@@ -117,10 +136,11 @@ impl Facts {
     }
 
     /// The session was recorded under this id.
-    pub fn surely_began(&mut self, id: usize) {
+    pub fn surely_began(&mut self, id: usize, now: u64) {
         let id = &mut self.ids[id];
         if id.issued == Issued::Perhaps {
             id.issued = Issued::Surely;
+            id.recorded = Some(now);
         }
     }
 
@@ -186,6 +206,7 @@ impl Facts {
                 // What is there again may be a session that had the id before.
                 let created = restored.map(|restored| reading_of(restored.created_at()));
                 session.created = created.map_or(session.created, |at| at.max(session.created));
+                session.began = created.map_or(session.began, |at| at.min(session.began));
             }
         }
     }
@@ -193,8 +214,8 @@ impl Facts {
     /// Notes that the session may have been active, unless it had ended by then. Returns whether it
     /// may.
     pub fn may_be_active(&mut self, id: usize, reading: i64) -> bool {
-        let idle = self.bounds.idle_at_most;
         let id = &mut self.ids[id];
+        let idle = id.lifetime.idle_at_most;
         let in_time = reading - id.latest < idle;
         if !in_time {
             id.too_late.push(reading);
@@ -225,7 +246,7 @@ impl Facts {
 
     /// Returns whether a session that was active at the one reading was certainly live at the
     /// other.
-    pub fn was_live_until(&self, checked: i64, reading: i64) -> bool {
-        reading - checked < self.bounds.idle_at_least.min(SHORT)
+    pub fn was_live_until(&self, id: usize, checked: i64, reading: i64) -> bool {
+        reading - checked < self.ids[id].lifetime.idle_at_least.min(SHORT)
     }
 }

@@ -1,10 +1,13 @@
 //! The plan of a run: what users do, and what goes wrong, drawn from the seed.
 
+use super::action::Action;
 use super::days;
+use super::kinds;
 use super::mishaps;
 use super::random::Random;
 use super::settings::Settings;
 use super::trouble::{Trouble, Troubles};
+use super::visitors;
 
 /// What a run does. The same plan gives the same run.
 #[derive(Clone, Debug)]
@@ -57,33 +60,6 @@ pub enum Presents {
     Guess(u64),
 }
 
-/// What a request asks the application for.
-#[derive(Clone, Copy, Debug)]
-pub enum Action {
-    /// A page, at once.
-    Click,
-    /// News. It is passive.
-    Poll,
-    /// A page that takes so many milliseconds.
-    Slow(u64),
-    /// A new session. It is exempt.
-    LogIn,
-    /// An end of the session, with a `Set-Cookie`.
-    LogOut,
-    /// The same, exempt from the check.
-    LogOutExempt,
-    /// An end of the session, by the handler, which takes so many milliseconds.
-    Revoke(u64),
-    /// Another id, after so many milliseconds.
-    Replace(u64),
-    /// Another id. The request is passive.
-    ReplacePassive,
-    /// A new session with the id that the browser holds, or held last. It is exempt.
-    Start,
-    /// The `Set-Cookie` of an id that this browser held so many ids ago.
-    Reissue(usize),
-}
-
 /// When a client hangs up.
 #[derive(Clone, Copy, Debug)]
 pub enum Patience {
@@ -124,10 +100,13 @@ impl Plan {
     /// Draws a plan with about so many requests.
     pub fn draw(seed: u64, requests: usize) -> Self {
         let mut random = Random::new(seed);
-        let settings = Settings::draw(&mut random);
+        let settings = kinds::draw(seed, Settings::draw(&mut random));
         let mut steps = days::draw(&mut random, &settings, requests);
         let last = steps.iter().map(|step| step.at).max().unwrap_or(0);
         mishaps::draw(&mut random, &settings, last, &mut steps);
+        if settings.visitors.is_some() {
+            visitors::days::draw(seed, &settings, &mut steps);
+        }
         steps.sort_by_key(|step| step.at);
         Self {
             seed,

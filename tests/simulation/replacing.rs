@@ -1,7 +1,8 @@
 //! How changes of ids are noted.
 
-use super::facts::{Active, Effect, Facts, Issued, Kind, Replaced, Replacing, Written};
+use super::facts::{Active, Facts, Issued, Replaced, Written};
 use super::tolerance::{BELIEVED, RECOVERY};
+use super::visit::{Effect, Kind, Replacing};
 
 impl Facts {
     /// The application gave a session another id with its response.
@@ -11,10 +12,7 @@ impl Facts {
             return;
         }
         let is_late = self.is_late(number, replacing);
-        self.ids[old].replaced.push(Replaced {
-            reading,
-            by: number,
-        });
+        self.replaced(old, number, reading);
         if matches!(self.ids[new].issued, Issued::Never | Issued::Unchecked) {
             self.visits[number].effect = Effect::Replaces(replacing);
             self.goes_on(number, replacing);
@@ -27,6 +25,11 @@ impl Facts {
         self.may_have_come_along(number, replacing);
     }
 
+    /// The application gave another id in place of this one.
+    pub fn replaced(&mut self, old: usize, by: usize, reading: i64) {
+        self.ids[old].replaced.push(Replaced { reading, by });
+    }
+
     /// The application gave another id to a session that could not be checked.
     pub fn issued_unchecked(&mut self, new: usize) {
         let id = &mut self.ids[new];
@@ -37,9 +40,8 @@ impl Facts {
 
     /// The application issued an id again, in place of a live one or of none.
     pub fn reissued(&mut self, number: usize, again: usize, old: Option<usize>, reading: i64) {
-        let by = number;
         if let Some(old) = old {
-            self.ids[old].replaced.push(Replaced { reading, by });
+            self.replaced(old, number, reading);
         }
         let latest = &mut self.ids[again].reissued;
         *latest = reading.max(*latest);
@@ -50,7 +52,7 @@ impl Facts {
         let Replacing { old, new, reading } = replacing;
         let is_late = self.is_late(number, replacing);
         let latest = self.ids[old].latest;
-        let may_be_live = reading - latest < self.bounds.idle_at_most;
+        let may_be_live = reading - latest < self.ids[old].lifetime.idle_at_most;
         let is_active = self.visits[number].kind == Kind::Active && may_be_live;
         let latest = if is_active {
             latest.max(reading)
@@ -65,7 +67,7 @@ impl Facts {
     /// A change of the id is recorded for certain.
     pub fn surely_replaced(&mut self, replacing: Replacing, now: u64) {
         let Replacing { old, new, .. } = replacing;
-        self.surely_began(new);
+        self.surely_began(new, now);
         // A log-out that came first leaves nothing to replace.
         let log_out = self.session(old).and_then(|old| old.log_out_asked);
         if self.ids[new].late || self.ids[old].lost || log_out.is_some() {
@@ -73,8 +75,7 @@ impl Facts {
         }
         // Of several changes at once, the first one that is recorded counts.
         let old = &mut self.ids[old];
-        let last = old.replaced.iter().map(|replaced| replaced.reading).max();
-        if let Some(last) = last {
+        if let Some(last) = old.last_replaced() {
             old.surely_replaced.get_or_insert((last, now));
         }
     }
@@ -101,23 +102,27 @@ impl Facts {
         let surely_replaced = self.ids[old].surely_replaced;
         let surely_replaced = surely_replaced.filter(|(since, _)| is_past(since));
         let (session, lost) = (self.ids[old].session, self.ids[old].lost);
+        let (lifetime, limits) = (self.ids[old].lifetime, self.ids[old].limits);
         self.sessions[session].ids += 1;
         let id = &mut self.ids[new];
         (id.issued, id.session, id.lost) = (Issued::Perhaps, session, lost);
         (id.activity, id.surely_replaced) = (activity, surely_replaced);
+        (id.lifetime, id.limits) = (lifetime, limits);
     }
 
     /// Returns whether the session had perhaps ended when it was given a new id. Then so has the
     /// new id.
-    fn is_late(&self, number: usize, replacing: Replacing) -> bool {
+    pub fn is_late(&self, number: usize, replacing: Replacing) -> bool {
         let Replacing { old, reading, .. } = replacing;
         let visit = &self.visits[number];
         let was_live = match visit.kind {
-            Kind::Active => self.was_live_until(visit.reading, reading),
-            Kind::Passive | Kind::Exempt => self.was_live_until(self.last_active(old), reading),
+            Kind::Active => self.was_live_until(old, visit.reading, reading),
+            Kind::Passive | Kind::Exempt => {
+                self.was_live_until(old, self.last_active(old), reading)
+            }
         };
         let old = &self.ids[old];
-        let is_ahead = old.latest - reading > self.bounds.idle_at_least;
+        let is_ahead = old.latest - reading > old.lifetime.idle_at_least;
         let age = self
             .sessions
             .get(old.session)
@@ -137,7 +142,7 @@ impl Facts {
         let is_told = is_calm && is_whole;
         !was_live
             || is_ahead
-            || age >= self.bounds.absolute
+            || age >= old.lifetime.absolute_at_least
             || is_replaced
             || is_starting
             || !is_told

@@ -6,11 +6,11 @@ use tokio::runtime::Builder;
 use tower_login_timeout::StoreFailure;
 
 use super::browser;
-use super::facts::VisitState;
 use super::handler;
 use super::node;
 use super::plan::{Mishap, Plan, Step, What};
 use super::settings::{Cache, ClockSettings, Cookies, LogKind};
+use super::visit::VisitState;
 use super::witness::{Tracing, Witness};
 use super::world::World;
 
@@ -116,6 +116,7 @@ fn expect_answers(world: &World) {
 
 fn count_settings(world: &World) {
     let settings = &world.settings;
+    world.count("sites", settings.kind.name());
     let near = settings
         .nodes
         .iter()

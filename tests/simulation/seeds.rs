@@ -2,12 +2,12 @@
 
 use std::env;
 use std::fmt::Write;
-use std::ops::RangeInclusive;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use super::kinds::SiteKind;
 use super::plan::Plan;
 use super::run::run;
 use super::shorten::shortened;
@@ -49,7 +49,10 @@ fn the_seeds_that_are_asked_for() {
     let seeds = asked("SIMULATE_SEEDS").unwrap_or("1..100".to_owned());
     let (from, to) = seeds.split_once("..").unwrap_or((&seeds, &seeds));
     let requests = asked("SIMULATE_REQUESTS").map_or(REQUESTS, |text| number(&text) as usize);
-    let report = run_all(number(from)..=number(to), requests);
+    let kind = asked("SIMULATE_SITES").map(|name| SiteKind::named(&name).expect("a kind of site"));
+    let is_asked = |seed: &u64| kind.is_none_or(|kind| SiteKind::of(*seed) == kind);
+    let seeds = (number(from)..=number(to)).filter(is_asked);
+    let report = run_all(seeds, requests);
     report.print();
     assert!(report.failed.is_none());
 }
@@ -64,17 +67,17 @@ struct Report {
 }
 
 /// Runs the seeds on all processors, one seed on one thread, up to the first that fails.
-fn run_all(seeds: RangeInclusive<u64>, requests: usize) -> Report {
+fn run_all(seeds: impl Iterator<Item = u64> + Send, requests: usize) -> Report {
     let began = Instant::now();
-    let next = AtomicU64::new(*seeds.start());
+    let seeds = Mutex::new(seeds);
     let is_over = AtomicBool::new(false);
     let seen = Mutex::new((Coverage::new(), 0, None::<u64>));
     let work = || {
         while !is_over.load(Ordering::Relaxed) {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed > *seeds.end() {
+            let next = seeds.lock().unwrap().next();
+            let Some(seed) = next else {
                 return;
-            }
+            };
             let witness = run(&Plan::draw(seed, requests), Tracing::Off);
             let (coverage, runs, failed) = &mut *seen.lock().unwrap();
             for (what, times) in witness.coverage {

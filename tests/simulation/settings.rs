@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use tower_login_timeout::{Policy, StoreFailure};
+use tower_login_timeout::{Limits, Policy, StoreFailure};
 
+use super::kinds::SiteKind;
 use super::random::Random;
+use super::visitors::settings::VisitorSettings;
 
 /// How far a clock is off at most. So two clocks differ by a minute at most.
 pub const MOST_AHEAD: i64 = 29_900;
@@ -21,6 +23,10 @@ pub struct Settings {
     /// How many requests of a user, in a hundred, go to the same node.
     pub sticky: u64,
     pub cookies: Cookies,
+    pub kind: SiteKind,
+    pub visitors: Option<VisitorSettings>,
+    /// The limits that half of the sessions have.
+    pub own_limits: Option<Limits>,
 }
 
 #[derive(Clone, Debug)]
@@ -134,6 +140,9 @@ impl Settings {
                 Cookies::RollingWithLimits,
                 Cookies::Derived,
             ]),
+            kind: SiteKind::Users,
+            visitors: None,
+            own_limits: None,
         }
     }
 }

@@ -8,11 +8,12 @@ use std::task::{Context, Poll};
 use http::header::COOKIE;
 use http::{Request, Response};
 use tower::Service;
-use tower_login_timeout::{SessionHandle, SessionKey, Tracker};
+use tower_login_timeout::{SessionHandle, SessionKey, StoreFailure, Tracker};
 
 use super::clock::NodeClock;
-use super::facts::Kind;
+use super::facts::Facts;
 use super::handler::{Call, Handler};
+use super::visit::{Kind, Visit};
 use super::world::World;
 
 /// The application on one node.
@@ -60,7 +61,7 @@ impl Site {
             format!("  request {number} reached the application, {checked}, with {seen:?}")
         });
         let id = seen.first().map(|name| facts.id(name));
-        facts.reached(number, id, handle.is_some(), now);
+        self.note_reached(&mut facts, number, id, handle.is_some());
         let visit = &facts.visits[number];
         let is_one = seen.len() <= 1 && id.is_none_or(|id| visit.presented.contains(&id));
         let key = seen.first().map(SessionKey::of);
@@ -73,6 +74,11 @@ impl Site {
         });
         match (id, &handle) {
             _ if visit.kind == Kind::Exempt => world.count("answers", "passed, exempt"),
+            (None, _) if visit.taken_out => {
+                world.count("answers", "passed, as that of a former visitor");
+                world.judge(&facts, |judge| judge.taken_out(visit));
+                world.judge(&facts, |judge| judge.checked_in_time(visit, now));
+            }
             (None, _) => world.count("answers", "passed, without an id"),
             (Some(id), Some(_)) => {
                 let session = facts.session(id);
@@ -85,6 +91,11 @@ impl Site {
                     },
                 );
                 world.judge(&facts, |judge| judge.passed(visit, id));
+                world.judge(&facts, |judge| judge.checked_in_time(visit, now));
+            }
+            (Some(id), None) if self.is_visitor(&facts, visit, id) => {
+                world.count("answers", "passed, as a visitor");
+                world.judge(&facts, |judge| judge.passed_as_visitor(visit, id));
                 world.judge(&facts, |judge| judge.checked_in_time(visit, now));
             }
             (Some(_), None) => {
@@ -100,6 +111,32 @@ impl Site {
             id,
             handle,
         }
+    }
+
+    /// Notes that the request has reached the application, which sees this id.
+    fn note_reached(&self, facts: &mut Facts, number: usize, id: Option<usize>, is_live: bool) {
+        let world = &self.world;
+        let now = world.agenda.now();
+        let visit = &mut facts.visits[number];
+        if world.settings.visitors.is_none() || is_live {
+            return facts.reached(number, id, is_live, now);
+        }
+        let is_exempt = visit.kind == Kind::Exempt;
+        visit.taken_out = id.is_none() && !visit.presented.is_empty() && !is_exempt;
+        // Where the policy lets requests pass unchecked, nothing says whether this one was checked.
+        let is_checked = world.settings.policy.store_failure() == StoreFailure::Reject
+            || world.troubles.is_calm(visit.node, visit.sent, now);
+        let visitor = id.and_then(|id| facts.ids[id].visitor);
+        facts.reached(number, visitor, is_checked, now);
+    }
+
+    /// Returns whether the layer has perhaps taken the request for that of a visitor.
+    fn is_visitor(&self, facts: &Facts, visit: &Visit, id: usize) -> bool {
+        let world = &self.world;
+        let now = world.agenda.now();
+        let may_be_unchecked = world.ask(facts, |judge| judge.passed_unchecked(visit, now).is_ok());
+        let is_visitor = world.ask(facts, |judge| judge.passed_as_visitor(visit, id).is_ok());
+        world.settings.visitors.is_some() && (is_visitor || !may_be_unchecked)
     }
 }
 

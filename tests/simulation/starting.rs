@@ -16,6 +16,7 @@ impl Facts {
         } = self.sessions[before];
         self.sessions.push(Session {
             // The record may stay as it is.
+            began: created.min(reading),
             created: created.max(reading),
             log_out_asked: log_out_asked.filter(|asked| asked + UNDER_WAY > now),
             ended: None,
@@ -42,7 +43,8 @@ impl Facts {
         });
         let id = &mut self.ids[id];
         if is_whole && !is_changing && id.start_asked == Some(asked) {
-            self.sessions[id.session].created = reading;
+            let session = &mut self.sessions[id.session];
+            (session.began, session.created) = (reading, reading);
             let written = Written::Already;
             id.activity.clear();
             id.activity.push(Active {

@@ -1,7 +1,8 @@
 //! What the documentation leaves open: how late a change is seen, and activity is written.
 
-use super::facts::{Active, Facts, Id, Visit, Written};
+use super::facts::{Active, Facts, Id, Written};
 use super::settings::{Cache, Settings};
+use super::visit::Visit;
 
 /// A near cache believes an entry for a minute at most, whatever the log of changes says.
 pub const BELIEVED: u64 = 60_000;

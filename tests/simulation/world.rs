@@ -66,7 +66,18 @@ impl World {
 
     /// Asks the judge. The run ends with the first answer that is not allowed.
     pub fn judge(&self, facts: &Facts, ask: impl FnOnce(Judge<'_>) -> Verdict) {
-        let judge = Judge {
+        if let Err(guarantee) = self.ask(facts, ask)
+            && self.witness.lock().unwrap().broken.is_none()
+        {
+            self.trace(|| format!("  BROKEN: {guarantee}"));
+            self.witness.lock().unwrap().broken(guarantee);
+            self.agenda.stop();
+        }
+    }
+
+    /// Asks the judge something.
+    pub fn ask<T>(&self, facts: &Facts, ask: impl FnOnce(Judge<'_>) -> T) -> T {
+        ask(Judge {
             facts,
             bounds: self.bounds,
             store_failure: self.settings.policy.store_failure(),
@@ -74,14 +85,7 @@ impl World {
                 facts,
                 settings: &self.settings,
             },
-        };
-        if let Err(guarantee) = ask(judge)
-            && self.witness.lock().unwrap().broken.is_none()
-        {
-            self.trace(|| format!("  BROKEN: {guarantee}"));
-            self.witness.lock().unwrap().broken(guarantee);
-            self.agenda.stop();
-        }
+        })
     }
 
     /// Counts something that was covered.
