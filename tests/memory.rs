@@ -9,6 +9,7 @@ use std::time::Duration;
 use common::site::{IDLE, MILLISECOND};
 use tower_login_timeout::{
     Activity, ActivityStore, Limits, MemoryStore, Policy, SessionKey, StoreEvent, Timestamp,
+    UserKey, UserLink, UserStore,
 };
 
 const START: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
@@ -210,4 +211,25 @@ async fn how_many_sessions_there_are_is_reported_while_there_is_traffic() {
     let touch = policy().touch(START.saturating_add(minute));
     store.touch(key(0), touch).await.unwrap();
     assert_eq!(seen.lock().unwrap().last(), Some(&10));
+}
+
+#[tokio::test]
+async fn a_link_that_is_written_again_takes_the_place_of_no_other() {
+    const CAPACITY: usize = 100;
+    let store = MemoryStore::with_capacity(CAPACITY);
+    let user = UserKey::from_bytes([1; 16]);
+    let link = |number| {
+        let keep_until = START.saturating_add(IDLE * number as u32);
+        store.link(user, UserLink::new(key(number), START, ""), keep_until)
+    };
+    for number in 1..=CAPACITY {
+        link(number).await.unwrap();
+    }
+    for number in [50, CAPACITY] {
+        link(number).await.unwrap();
+    }
+    assert_eq!(store.links_of(user).await.unwrap().len(), CAPACITY);
+    link(CAPACITY + 1).await.unwrap();
+    assert_eq!(store.links_of(user).await.unwrap().len(), CAPACITY);
+    assert_eq!(store.link_of(key(1)).await.unwrap(), None);
 }

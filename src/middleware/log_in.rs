@@ -135,21 +135,19 @@ pub(super) async fn rotate<St: ActivityStore>(
         Some(limits) => known.with_limits(limits),
         None => known,
     };
-    match &user {
-        Some(user) => tracker.link(user, new, &activity).await?,
+    let linked = match &user {
+        Some(user) => Some(tracker.link(user, new, &activity).await?),
         None if config.users.is_some() => tracker.link_new_id(old, new, &activity).await?,
-        None => {}
-    }
+        None => None,
+    };
     if !rotation.record(&config.store, &config.policy).await? {
         return Ok(Recorded::Replaced);
     }
     config.observers.rotated(old, new, Cause::Response);
     if config.users.is_some() {
-        // The session can be found without these, and their failures are reported.
-        let left = tracker.let_link_leave(old).await;
-        if let (Ok(Some(left)), None) = (left, &user) {
-            let _ = tracker.keep_log_in_time(left, new, &activity).await;
-        }
+        // The session can be found without this, and its failure is reported.
+        let links = tracker.settle_links((old, new), linked, user.as_ref());
+        let _ = links.await;
     }
     if let Some(user) = &user
         && tracker.keep_within_limit(user, new).await? == Admission::Refused

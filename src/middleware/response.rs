@@ -80,6 +80,17 @@ impl<St: ActivityStore> ConfigHandle<St> {
                 }
             }
         }
+        self.pass_unchanged(response, state, activity)
+    }
+
+    /// Passes on the wrapped service's response, and ends it with the session if it is a stream.
+    #[inline]
+    fn pass_unchanged<B>(
+        self: &Arc<Self>,
+        response: Response<B>,
+        state: &SessionState,
+        activity: Option<Activity>,
+    ) -> Response<ResponseBody<B>> {
         let mut response = response.map(ResponseBody::inner);
         if let Some(activity) = activity
             && let Some(format) = state.stream_format(response.headers())
@@ -116,7 +127,10 @@ impl<St: ActivityStore> ConfigHandle<St> {
     ) -> Response<ResponseBody<B>> {
         match recorded {
             Ok(Recorded::GoesOn(activity)) => self.pass(response, state, Some(activity)),
-            Ok(Recorded::Gone | Recorded::Replaced) => self.pass(response, state, None),
+            // A stream of that session ends with it, which may be now.
+            Ok(Recorded::Gone | Recorded::Replaced) => {
+                self.pass_unchanged(response, state, state.activity())
+            }
             Err(NotRecorded::LateActivity(error)) => {
                 let operation = StoreOperation::Activity;
                 self.observers

@@ -119,7 +119,7 @@ impl Tracker {
     }
 
     /// Sets the limits of a live session, whose absolute clock runs on. Returns whether the session
-    /// is live.
+    /// is live. It follows the session to its new id.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl Tracker {
         session: impl Into<SessionKey> + Send,
         limits: Limits,
     ) -> Result<bool, StoreError> {
-        let session = session.into();
+        let (session, _) = self.newest_id(session.into()).await?;
         self.link_for(session, limits).await?;
         let change = Change::set_limits(*self.policy(), self.now(), limits);
         let before = self.0.change(session, change).await?;

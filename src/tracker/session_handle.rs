@@ -209,8 +209,7 @@ impl SessionHandle {
     ///
     /// Returns an error if the store fails.
     pub async fn set_limits(&self, limits: Limits) -> Result<bool, StoreError> {
-        let (newest, _) = self.tracker.newest_id(self.key).await?;
-        self.tracker.set_limits(newest, limits).await
+        self.tracker.set_limits(self.key, limits).await
     }
 
     /// Ends this session for good, under all its ids.

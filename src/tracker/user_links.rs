@@ -63,14 +63,16 @@ impl Tracker {
         user: &SessionUser,
         session: SessionKey,
         activity: &Activity,
-    ) -> Result<(), StoreError> {
+    ) -> Result<UserKey, StoreError> {
         let users = self.users()?;
         let key = users.settings.key(user.user());
         let link = UserLink::new(session, self.now(), user.label());
-        self.write_link(users, key, link, activity).await
+        self.write_link(users, key, link, activity).await?;
+        Ok(key)
     }
 
-    /// Links the new id of a session to the user whose the session is, if there is one.
+    /// Links the new id of a session to the user whose the session is, if there is one. Returns the
+    /// user.
     ///
     /// Until the new id has a record, its link says that it was made now, so that no list takes it
     /// for one that leads nowhere.
@@ -79,15 +81,47 @@ impl Tracker {
         old: SessionKey,
         new: SessionKey,
         activity: &Activity,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<UserKey>, StoreError> {
         let users = self.users()?;
         let link = users.store().link_of(old);
-        match self.reported(StoreOperation::LogIn, link).await? {
-            Some((user, link)) => {
-                let link = UserLink::new(new, self.now(), link.label());
-                self.write_link(users, user, link, activity).await
+        let Some((user, link)) = self.reported(StoreOperation::LogIn, link).await? else {
+            return Ok(None);
+        };
+        let link = UserLink::new(new, self.now(), link.label());
+        self.write_link(users, user, link, activity).await?;
+        Ok(Some(user))
+    }
+
+    /// Corrects the links of a session whose new id has a record by now, and was linked to this
+    /// user before. Somebody may have logged in in that session, or changed its limits, meanwhile.
+    ///
+    /// Where no user comes with the new id, that is no log-in. So its link says when the user
+    /// logged in, as the link of the old id does. By that, a log-in in an old session is not the
+    /// oldest one.
+    pub(crate) async fn settle_links(
+        &self,
+        (old, new): (SessionKey, SessionKey),
+        linked: Option<UserKey>,
+        with: Option<&SessionUser>,
+    ) -> Result<(), StoreError> {
+        let left = self.let_link_leave(old).await?;
+        let users = self.users()?;
+        let current = users.store().link_of(new);
+        let current = self.reported(StoreOperation::LogIn, current).await?;
+        if current.as_ref().map(|(user, _)| *user) != linked {
+            // A log-in has linked the new id since.
+            return Ok(());
+        }
+        let link = match with {
+            Some(_) => current,
+            None => left,
+        };
+        match (link, self.activity(new).await?) {
+            (Some((user, link)), Some(found)) => {
+                let link = UserLink::new(new, link.linked_at(), link.label());
+                self.write_link(users, user, link, &found).await
             }
-            None => Ok(()),
+            (None, _) | (_, None) => Ok(()),
         }
     }
 
@@ -96,7 +130,7 @@ impl Tracker {
     /// is as old as it may become. In a full store in memory, they would take the place of others.
     ///
     /// Requests under way still need it.
-    pub(crate) async fn let_link_leave(
+    async fn let_link_leave(
         &self,
         old: SessionKey,
     ) -> Result<Option<(UserKey, UserLink)>, StoreError> {
@@ -116,18 +150,6 @@ impl Tracker {
             let _ = self.tidy(user).await;
         }
         Ok(Some((user, link)))
-    }
-
-    /// Has the link of a new id, which has a record by now, say when the user logged in: as the
-    /// link of the old id says. By that, a log-in in an old session is not the oldest one.
-    pub(crate) async fn keep_log_in_time(
-        &self,
-        (user, old): (UserKey, UserLink),
-        new: SessionKey,
-        activity: &Activity,
-    ) -> Result<(), StoreError> {
-        let link = UserLink::new(new, old.linked_at(), old.label());
-        self.write_link(self.users()?, user, link, activity).await
     }
 
     /// Has the link of a session stay for as long as the session may live with these limits. It is

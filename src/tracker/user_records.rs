@@ -19,7 +19,7 @@ use crate::tracker::box_future::BoxFuture;
 use crate::tracker::session_ids::leave_one_id_each;
 use crate::tracker::session_user::UserSession;
 
-/// How many sessions one operation of the store loads or ends.
+/// How many sessions one operation of the store loads, ends or takes out of a list.
 const MOST_AT_ONCE: usize = 500;
 
 /// How many operations of the store are under way for one user. A pool has more connections, so
@@ -57,9 +57,12 @@ impl Tracker {
                 _ => {}
             }
         }
-        if !over.is_empty() {
+        let store = self.users()?.store();
+        for some in over.chunks(MOST_AT_ONCE) {
             // It only tidies up. The next reader tries again.
-            let _ = self.users()?.store().unlink(user, over).await;
+            if store.unlink(user, some.to_vec()).await.is_err() {
+                break;
+            }
         }
         leave_one_id_each(&mut live, &known);
         let session = |(link, activity): (UserLink, Activity)| UserSession {

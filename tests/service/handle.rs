@@ -74,6 +74,19 @@ async fn a_handle_sets_the_limits_of_the_session_whatever_its_id() {
     );
 }
 
+/// An administrator's page has the id from before.
+#[tokio::test]
+async fn a_tracker_sets_the_limits_of_the_session_whatever_its_id() {
+    let site = Site::new(policy());
+    let handle = outdated_handle(&site).await;
+    let shorter = Limits::default().with_idle(IDLE / 4).unwrap();
+    let tracker = site.layer.tracker();
+    assert!(tracker.set_limits(handle.key(), shorter).await.unwrap());
+    site.clock.advance(IDLE / 4);
+    assert_eq!(site.status("c").await, 440);
+    assert!(!tracker.set_limits(handle.key(), shorter).await.unwrap());
+}
+
 /// A WebSocket stays open while the application gives new ids with each response.
 #[tokio::test]
 async fn a_handle_follows_its_session_through_many_ids() {

@@ -256,7 +256,7 @@ async fn a_store_that_fails_a_tracker_is_reported() {
     assert!(tracker.touch(ID).await.is_err());
     assert!(tracker.set_limits(ID, Limits::default()).await.is_err());
     assert!(tracker.revoke(ID).await.is_err());
-    let expected = ["login", "check", "activity", "login", "logout"]
+    let expected = ["login", "check", "activity", "check", "logout"]
         .map(|operation| format!("{operation} failed for {}", Cause::Tracker.as_str()));
     assert_eq!(log.take(), expected);
 }

@@ -284,6 +284,39 @@ async fn a_stream_whose_response_gives_the_session_a_new_id_ends_with_it() {
     assert!(is_end(&stream.next()));
 }
 
+/// The user logs out in another tab while the application answers.
+#[tokio::test]
+async fn a_stream_ends_whose_session_ended_before_it_began() {
+    for cookie in [None, Some("sid=b")] {
+        let (layer, clock) = cookie_layer(policy(), MemoryStore::new());
+        let tracker = layer.tracker();
+        tracker.start("a").await.unwrap();
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let body = std::sync::Mutex::new(Some(Sent(receiver)));
+        let service = service_fn(|_| async {
+            tracker.revoke("a").await.unwrap();
+            let mut response = Response::new(body.lock().unwrap().take().unwrap());
+            let headers = response.headers_mut();
+            headers.insert("content-type", "text/event-stream".parse().unwrap());
+            if let Some(cookie) = cookie {
+                headers.insert("set-cookie", cookie.parse().unwrap());
+            }
+            Ok::<_, Infallible>(response)
+        });
+        let response = layer.clone().layer(service).oneshot(request("/", "a"));
+        let body = Box::pin(response.await.unwrap().into_body());
+        let mut stream = Stream {
+            layer,
+            clock,
+            sender,
+            body,
+        };
+        let _ = stream.next();
+        stream.clock.advance(SOON);
+        assert!(stream.next().is_ready(), "{cookie:?}: it goes on");
+    }
+}
+
 #[tokio::test]
 async fn a_body_of_another_type_is_left_alone() {
     for headers in [

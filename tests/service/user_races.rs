@@ -240,3 +240,81 @@ async fn the_session_that_logged_in_first_ends_also_if_it_has_a_new_id() {
     let _ = tracker.start_for("ada", "c").await.unwrap();
     assert_eq!(keys(&tracker, "ada").await, ids(&["b", "c"]));
 }
+
+/// "Remember me" comes while a poll gives the session a new id.
+#[tokio::test]
+async fn a_session_that_may_live_longer_stays_in_the_list_also_under_its_new_id() {
+    let longer = Limits::default()
+        .with_idle(30 * DAY)
+        .and_then(|limits| limits.with_absolute(30 * DAY))
+        .unwrap();
+    for user in [None, Some(SessionUser::new("ada"))] {
+        let store = ScriptedStore::default();
+        let site = site_with(&store, users());
+        let another_node = Site::with_store(policy(), store.memory.clone())
+            .configured(|layer| layer.with_users(users()));
+        let tracker = site.layer.tracker();
+        let _ = tracker.start_for("ada", "a").await.unwrap();
+        // The new id is linked, and the record of the old one is read after that.
+        let held = match user {
+            None => Operation::LinkOf,
+            Some(_) => Operation::Link,
+        };
+        store.set(held, Fault::AnswersLate);
+        let rotation = site.send_to(request("/", "a"), |_| {
+            let mut response = Response::new(String::new());
+            let cookie = "sid=b".parse().unwrap();
+            response.headers_mut().append("set-cookie", cookie);
+            if let Some(user) = &user {
+                response.extensions_mut().insert(user.clone());
+            }
+            async { response }
+        });
+        let remember = async {
+            tokio::task::yield_now().await;
+            store.heal();
+            let tracker = another_node.layer.tracker();
+            assert!(tracker.set_limits("a", longer).await.unwrap());
+            store.open_gate();
+        };
+        tokio::join!(rotation, remember);
+        site.clock.advance(ABSOLUTE + 2 * DAY);
+        let _ = tracker.start_for("ada", "c").await.unwrap();
+        assert_eq!(site.status("b").await, 200);
+        assert_eq!(keys(&tracker, "ada").await, ids(&["b", "c"]), "{user:?}");
+    }
+}
+
+/// A poll gives the session a new id, and has read whose the old one was.
+#[tokio::test]
+async fn a_session_that_another_user_takes_over_meanwhile_belongs_to_that_user() {
+    let store = ScriptedStore::default();
+    let site = site_with(&store, users());
+    let another_node = Site::with_store(policy(), store.memory.clone())
+        .configured(|layer| layer.with_users(users()));
+    let tracker = site.layer.tracker();
+    let _ = tracker.start_for("ada", "a").await.unwrap();
+    store.set(Operation::Change, Fault::AnswersLate);
+    let rotation = site.setting(request("/", "a"), &["sid=b"]);
+    let log_in = async {
+        tokio::task::yield_now().await;
+        store.heal();
+        store.set(Operation::LinkOf, Fault::AnswersLate);
+        store.open_gate();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        store.heal();
+        let by_bob = |_| async {
+            let response = Response::builder().extension(SessionUser::new("bob"));
+            response.body(String::new()).unwrap()
+        };
+        let response = another_node.send_to(request("/login", "a"), by_bob).await;
+        assert_eq!(response.status(), 200);
+        store.open_gate();
+    };
+    tokio::join!(rotation, log_in);
+    assert_eq!(site.status("b").await, 200);
+    assert_eq!(keys(&tracker, "bob").await, ids(&["b"]));
+    assert_eq!(keys(&tracker, "ada").await, ids(&[]));
+}

@@ -41,6 +41,8 @@ impl Links {
     ) {
         let mut tables = self.lock();
         tables.sweep(link.linked_at());
+        // Its own earlier link makes room first.
+        tables.remove(link.session());
         if tables.sessions.len() >= capacity
             && let Some(&(_, session)) = tables.removals.first()
         {
@@ -81,7 +83,6 @@ impl Links {
 impl Tables {
     fn insert(&mut self, user: UserKey, link: UserLink, keep_until: Timestamp) {
         let session = link.session();
-        self.remove(session);
         self.users.entry(user).or_default().insert(session);
         self.removals.insert((keep_until, session));
         let linked = Linked {

@@ -88,20 +88,19 @@ impl Operations {
         Ok(Some((user, link)))
     }
 
+    /// Removes what leads from a session to this user.
     pub(super) async fn unlink(
         &self,
         user: UserKey,
-        sessions: &[SessionKey],
+        session: SessionKey,
     ) -> Result<(), RedisStoreError> {
-        self.remove_from_list(user, sessions).await?;
-        for session in sessions {
-            let text = self.name_of_link(*session);
-            self.script(&[&text], &Call::Unlink(user)).await?;
-        }
+        let text = self.name_of_link(session);
+        self.script(&[&text], &Call::Unlink(user)).await?;
         Ok(())
     }
 
-    async fn remove_from_list(
+    /// Removes what leads from a user to these sessions.
+    pub(super) async fn remove_from_list(
         &self,
         user: UserKey,
         sessions: &[SessionKey],

@@ -38,8 +38,18 @@ impl UserStore for RedisStore {
         let operations = Arc::clone(self.operations());
         Box::pin(async move {
             operations
-                .in_time(|| operations.unlink(user, &sessions))
-                .await
+                .in_time(|| operations.remove_from_list(user, &sessions))
+                .await?;
+            let unlink = |session| {
+                let operations = Arc::clone(&operations);
+                Box::pin(async move {
+                    operations
+                        .in_time(|| operations.unlink(user, session))
+                        .await
+                })
+            };
+            side_by_side(sessions.into_iter().map(unlink).collect(), MOST_AT_ONCE).await?;
+            Ok(())
         })
     }
 
