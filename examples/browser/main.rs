@@ -31,7 +31,7 @@ use tower_login_timeout::{
 };
 
 /// Short, so that nobody has to wait. The page warns 22 s before the end.
-pub const IDLE: Duration = Duration::from_secs(45);
+pub(crate) const IDLE: Duration = Duration::from_secs(45);
 
 /// A real site has one for each user, and stores none of them as it is.
 const PASSWORD: &str = "harbour";
@@ -62,7 +62,7 @@ Ctrl-C stops it.",
 }
 
 /// The whole site, behind the layer.
-pub fn site(clock: impl Clock) -> Result<Router, Box<dyn Error>> {
+pub(crate) fn site(clock: impl Clock) -> Result<Router, Box<dyn Error>> {
     let policy = Policy::builder().with_idle(IDLE).build()?;
     let timeouts = LoginTimeoutLayer::new(policy, CookieId::new("sid")?, MemoryStore::new())
         .with_browser("/session")

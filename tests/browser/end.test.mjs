@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  advance, context, dialogOf, ends, FORM, logIn, openPage, press, setUp, settle, site, type,
-  watching,
+  advance, context, dialogOf, ends, FORM, isOnlyForChromium, logIn, openPage, press, setUp, settle,
+  site, type, watching,
 } from "./harness.mjs";
 
 setUp();
@@ -253,7 +253,7 @@ test("one line of markup is enough", async () => {
   assert.equal(await isShown(page, "#text"), false);
 });
 
-test("without JavaScript the page is as it was", async () => {
+test("without JavaScript the page is as it was", { skip: isOnlyForChromium }, async () => {
   const page = await context.newPage();
   await page.setJavaScriptEnabled(false);
   site.pages.set("/plain", `<script type="module" src="/session/login-timeout.js"></script>${FORM}`);

@@ -177,6 +177,7 @@ test("without scripts, a form of an ended session leads to the log-in", { skip }
   const tab = await openTab();
   await tab.setJavaScriptEnabled(false);
   await tab.goto(`${site.url}/login`);
+  assert.match(await words(tab, "main"), /signed out after 45 seconds without activity/);
   await tab.type("[name=name]", "Ada");
   await tab.type("[name=password]", PASSWORD);
   await Promise.all([tab.waitForNavigation(), tab.click("button")]);

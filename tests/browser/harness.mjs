@@ -1,4 +1,4 @@
-// Pages in Chromium whose clock the test moves, together with the server's.
+// Pages in a browser whose clock the test moves, together with the server's.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach } from "node:test";
@@ -7,15 +7,30 @@ import { startSite } from "./site.mjs";
 
 export let site, browser, context;
 
+const BROWSERS = {
+  chromium: {
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--lang=en-US"],
+  },
+  firefox: {
+    browser: "firefox",
+    executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr",
+    extraPrefsFirefox: { "intl.accept_languages": "en-US" },
+  },
+};
+const { LOGIN_TIMEOUT_BROWSER: name = "chromium" } = process.env;
+
+// For `skip`: the reason, or false.
+export const isOnlyForChromium = name != "chromium" && "only Chromium has the command that it needs";
+
 // Call this once in each file of tests.
 export function setUp() {
   before(async () => {
     site = await startSite();
     browser = await puppeteer.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      ...BROWSERS[name],
       headless: true,
       protocolTimeout: 30_000,
-      args: ["--no-sandbox", "--lang=en-US"],
     });
   });
   beforeEach(async () => {

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  advance, dialogOf, dialogsSeen, ends, FORM, holdAnswers, logIn, openPage, press, setUp, settle, site,
-  type, watchForDialogs, watching,
+  advance, dialogOf, dialogsSeen, ends, FORM, holdAnswers, isOnlyForChromium, logIn, openPage, press,
+  setUp, settle, site, type, watchForDialogs, watching,
 } from "./harness.mjs";
 
 setUp();
@@ -170,7 +170,7 @@ test("a question from before the sleep is no answer", async () => {
   assert.deepEqual(await ends(page), ["idle"]);
 });
 
-test("a page that was frozen asks", async () => {
+test("a page that was frozen asks", { skip: isOnlyForChromium }, async () => {
   const page = await openPage(watching());
   const session = await page.createCDPSession();
   await session.send("Page.setWebLifecycleState", { state: "frozen" });

@@ -274,7 +274,8 @@ function blank(selector, focused) {
   if (selector === true) selector = "body";
   blankSheet.replaceSync(selector ? `@layer ${NAME}{${selector}{display:none!important}}` : "");
   if (!selector && blanked) {
-    blanked[2].focus();
+    // The page is scrolled below. Firefox would scroll to what is focused after that.
+    blanked[2].focus({ preventScroll: 1 });
     blanked = scrollTo(...blanked);
   }
 }
@@ -537,14 +538,14 @@ const WORDS = {
   dir: "ltr",
   title: "You will be signed out soon",
   warn: "Do you want to stay signed in?",
-  limit: "Please save your work now.",
+  limit: "Please save your work.",
   left: "Time left:",
   stay: "Stay signed in",
   leave: "Sign out",
   ok: "OK",
   trouble: "We cannot reach our server.",
   ended: "You have been signed out",
-  again: "Please sign in again to continue.",
+  again: "Please sign in again.",
   login: "Sign in again",
 };
 
