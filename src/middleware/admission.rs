@@ -37,8 +37,10 @@ pub(super) enum Admission<St: ActivityStore> {
 pub(super) enum Held<St: ActivityStore> {
     /// The layer answers in place of the wrapped service.
     Answer(Answer),
-    /// The request presents several ids, or is exempt.
-    Presented(Presented),
+    /// The request presents an id, and is exempt.
+    Exempt(Presented),
+    /// The request presents several ids.
+    Several(Presented),
     /// The store has answered.
     Decided(Question, Decision),
     /// The store has not answered yet.
@@ -63,7 +65,8 @@ impl<St: ActivityStore> Admission<St> {
                 request.extensions_mut().remove::<SessionHandle>();
                 Self::Pass(SessionState::Anonymous)
             }
-            Presented::One(key) if !config.exempt.any(head) => {
+            presented if config.exempt.any(head) => Self::Hold(Held::Exempt(presented)),
+            Presented::One(key) => {
                 let mut question = Question::new(config, key, head);
                 let mut check = question.check(config);
                 // Most stores answer at once. Then nothing has to wait, so no service is cloned.
@@ -78,7 +81,7 @@ impl<St: ActivityStore> Admission<St> {
                     Poll::Pending => Self::Hold(Held::Waits(question, check)),
                 }
             }
-            presented => Self::Hold(Held::Presented(presented)),
+            presented => Self::Hold(Held::Several(presented)),
         }
     }
 }
@@ -103,7 +106,12 @@ impl<St: ActivityStore> Held<St> {
                 drop(take_ready(inner));
                 Step::Answering { answer }
             }
-            Self::Presented(presented) => {
+            Self::Exempt(presented) => {
+                config.observers.request(Outcome::Exempt);
+                let service = take_ready(inner);
+                pass_unchecked(config, presented, attempt, service, request)
+            }
+            Self::Several(presented) => {
                 let service = take_ready(inner);
                 several(config, presented, attempt, service, request)
             }
@@ -133,7 +141,7 @@ impl<St: ActivityStore> Held<St> {
     }
 }
 
-/// Returns the first step of a request that presents several ids, or is exempt.
+/// Returns the first step of a request that presents several ids.
 fn several<S, St, B>(
     config: &Arc<ConfigHandle<St>>,
     presented: Presented,
@@ -146,10 +154,6 @@ where
     St: ActivityStore,
 {
     let head = RequestHead::from(&request);
-    if config.exempt.any(head) {
-        config.observers.request(Outcome::Exempt);
-        return pass_unchecked(config, presented, attempt, service, request);
-    }
     let (key, ambiguity) = match presented {
         Presented::TooMany => {
             let expired = Expired::conflicting(config.clock.now());

@@ -7,9 +7,9 @@
 //! 3. The visitor ends.
 //!
 //! Requests look up the user's record first. A request that finds none, and then a visitor that has
-//! ended or timed out, may have crossed the log-in. So it looks for the user's record again, which is there by
-//! then. If the visitor ended first, such a request would be that of a stranger, and the
-//! application would give the browser another id.
+//! ended or timed out, may have crossed the log-in. So it looks for the user's record again, which
+//! is there by then. If the visitor ended first, such a request would be that of a stranger, and
+//! the application would give the browser another id.
 //!
 //! A node may die before the last step. Then the visitor's record must not outlive the user's,
 //! which is remembered for a while after its end. Nobody touches the visitor's record any more, and

@@ -69,8 +69,8 @@ pub(super) fn read<'a, 'n>(
     read_lines(&lines, name)
 }
 
-/// Returns the value, if a line holds nothing but this cookie and the value is common. Then there is
-/// no other place to look at: a common value has no `=` in it.
+/// Returns the value, if a line holds nothing but this cookie and the value is common. Then there
+/// is no other place to look at: a common value has no `=` in it.
 #[inline]
 fn alone<'a>(line: &'a [u8], name: Name<'_>) -> Option<&'a [u8]> {
     let value = line.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
