@@ -60,7 +60,7 @@ impl Judge<'_> {
     }
 
     /// A request was answered, with a `Set-Cookie` or without.
-    pub fn cookie_removed(&self, visit: &Visit, sets_cookie: bool) -> Verdict {
+    pub fn cookie_removed(visit: &Visit, sets_cookie: bool) -> Verdict {
         let is_removed = visit.taken_out || visit.effect == Effect::Ends;
         holds(
             sets_cookie || !is_removed,
