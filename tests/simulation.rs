@@ -7,6 +7,7 @@ mod simulation {
     mod action;
     mod agenda;
     mod bounds;
+    mod branches;
     mod browser;
     mod clock;
     mod days;

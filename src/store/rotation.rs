@@ -50,8 +50,9 @@ impl Rotation {
         if old.next_id() == Some(self.new) {
             return Ok(false);
         }
-        let is_live = self.is_live(&old, policy);
         let behind = self.behind(&old, store, policy).await?;
+        let is_live = self.is_live(&old, policy) && behind.is_live;
+        let behind = behind.ids;
         let continued = self.continued(&old, is_live, behind.last().copied());
         let begin = store.begin(self.new, continued, policy.keep_until(&continued));
         let found = WithTimeout::new(begin, timeout).await?;
@@ -198,23 +199,43 @@ impl Rotation {
         old: &Activity,
         store: &St,
         policy: &Policy,
-    ) -> Result<Vec<SessionKey>, StoreError> {
+    ) -> Result<Behind, StoreError> {
         let mut next = old.next_id().unwrap_or(self.old);
-        let mut behind = vec![next];
+        let mut behind = Behind {
+            ids: vec![next],
+            is_live: true,
+        };
         for _ in 0..MOST_SKIPPED {
             if next == self.old {
                 break;
             }
             let load = WithTimeout::new(store.load(next), policy.store_timeout());
-            next = match load.await? {
+            let found = load.await?;
+            let is_same = |found: &&Activity| found.created_at() == old.created_at();
+            if found
+                .as_ref()
+                .filter(is_same)
+                .is_some_and(Activity::is_revoked)
+            {
+                behind.is_live = false;
+            }
+            next = match found {
                 Some(found) if !policy.is_long_replaced(&found, self.now) => break,
                 Some(found) => found.next_id().unwrap_or(self.old),
                 None => self.old,
             };
-            behind.push(next);
+            behind.ids.push(next);
         }
         Ok(behind)
     }
+}
+
+/// The ids in front of which a new one comes.
+struct Behind {
+    ids: Vec<SessionKey>,
+    /// Whether none of them was revoked. A log-out may have missed the old id: a node whose clock is
+    /// ahead has taken it out of the ring, and here it is not yet over.
+    is_live: bool,
 }
 
 /// The outcome of putting a new id into the ring.

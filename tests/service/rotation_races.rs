@@ -4,7 +4,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use http::Response;
 use tokio::task::{JoinSet, yield_now};
 use tower_login_timeout::{
     Activity, ActivityStore, Change, MemoryStore, SessionKey, Timestamp, Touch, UserKey, UserLink,
@@ -102,6 +104,31 @@ async fn a_crowd_of_rotations_leaves_every_id_live_and_in_reach() {
     assert!(site.layer.tracker().revoke("new0").await.unwrap());
     for id in &ids {
         assert_eq!(site.status(id).await, 440, "{id}");
+    }
+}
+
+/// A node whose clock is ahead takes an id out of the ring that is still valid for another node.
+#[tokio::test]
+async fn a_log_out_that_misses_an_id_leaves_no_new_one_live() {
+    let store = MemoryStore::new();
+    let policy = policy().with_rotation_overlap(Duration::from_secs(5));
+    let site = Site::with_store(policy, store.clone());
+    let ahead = Site::with_store(policy, store);
+    ahead.clock.advance(Duration::from_secs(27));
+    ahead.start("first").await;
+    let (site, ahead) = (&site, &ahead);
+    site.send_to(request("/slow", "first"), async |_| {
+        site.setting(request("/", "first"), &["sid=second"]).await;
+        ahead.setting(request("/", "second"), &["sid=third"]).await;
+        ahead
+            .setting(request("/log-out", "third"), &["sid=; Max-Age=0"])
+            .await;
+        let response = Response::builder().header("set-cookie", "sid=late");
+        response.body(String::new()).unwrap()
+    })
+    .await;
+    for id in ["second", "third", "late"] {
+        assert_eq!(ahead.status(id).await, 440, "{id}");
     }
 }
 

@@ -12,6 +12,7 @@ use tower_login_timeout::{Expired, ResponseBody};
 
 use super::action::Action;
 use super::handler::Call;
+use super::judge::Judge;
 use super::node::{Life, NodeFuture, Running};
 use super::plan::{Patience, Presents, Request};
 use super::recorded::recorded;
@@ -204,7 +205,7 @@ impl Open {
         match (answer.status().as_u16(), reason) {
             (200, None) => {
                 let sets_cookie = answer.headers().contains_key(SET_COOKIE);
-                world.judge(&facts, |judge| judge.cookie_removed(visit, sets_cookie));
+                world.judge(&facts, |_| Judge::cookie_removed(visit, sets_cookie));
                 world.judge(&facts, |judge| judge.recorded_in_time(visit, now));
                 recorded(&world, &mut facts, number, now);
             }

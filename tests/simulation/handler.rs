@@ -151,7 +151,7 @@ impl Handler {
                 let new = facts.id(&name);
                 facts.begins(number, new, reading);
                 if let Some(limits) = self.site.world.settings.own_limits
-                    && new % 2 == 0
+                    && new.is_multiple_of(2)
                 {
                     facts.ids[new].limits = Some(limits);
                     facts.ids[new].lifetime = Lifetime::of(&self.site.world.settings, limits);

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use tower_login_timeout::{Changed, SessionKey, Touch};
 
+use super::branches;
 use super::describe::described;
 use super::random::Random;
 use super::server::{Operation, Reply};
@@ -134,6 +135,7 @@ impl Message {
             *lost = lost_records;
         }
         world.count("operations", self.operation.name());
+        branches::count(&world, &self.operation, &reply);
         if let Reply::Changes(changes) = &reply {
             world.count(
                 "log of changes",

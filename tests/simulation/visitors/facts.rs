@@ -86,7 +86,9 @@ impl Facts {
     fn may_be_the_users(&mut self, number: usize, replacing: Replacing) {
         let effect = self.visits[number].effect;
         self.replaces(number, replacing);
-        // Nobody knows whether a log-out of the one finds the other.
+        // The request was checked as a visitor's. So nobody knows whether the user's session was live
+        // for this node, nor whether a log-out of the one id finds the other.
+        self.ids[replacing.new].late = true;
         self.torn(replacing.old);
         self.visits[number].effect = effect;
     }
@@ -111,6 +113,7 @@ impl Facts {
             session.began = session.began.min(reading);
             let id = &mut self.ids[id];
             id.latest = id.latest.max(reading);
+            id.surely_replaced = None;
             if may_begin == MayBegin::Yes && id.issued == Issued::Unchecked {
                 id.issued = Issued::Perhaps;
             }

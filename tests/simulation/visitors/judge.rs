@@ -26,11 +26,13 @@ impl Judge<'_> {
     pub fn taken_out(&self, visit: &Visit) -> Verdict {
         // Of several ids, the one that was selected may have ended since.
         let may_end = |id: &usize| {
-            let visitor = self.facts.ids[*id].visitor;
-            let session = visitor.and_then(|visitor| self.facts.session(visitor));
-            session.is_some_and(|session| session.log_out_asked.is_some())
+            self.facts.ids[*id].visitor.is_some_and(|visitor| {
+                let session = self.facts.session(visitor);
+                let log_out = session.and_then(|session| session.log_out_asked);
+                log_out.is_some() || !self.facts.ids[visitor].replaced.is_empty()
+            })
         };
-        let crosses_log_out = visit.presented.len() > 1 && visit.presented.iter().any(may_end);
+        let crosses_end = visit.presented.len() > 1 && visit.presented.iter().any(may_end);
         for id in &visit.presented {
             let id = &self.facts.ids[*id];
             let visitor = id.visitor.map(|visitor| &self.facts.ids[visitor]);
@@ -39,7 +41,7 @@ impl Judge<'_> {
                 "an id that has logged in is answered 440 when it is over",
             )?;
             holds(
-                crosses_log_out
+                crosses_end
                     || visitor.is_none_or(|visitor| self.may_be_over(visit, visitor, "unknown")),
                 "the cookie of a live visitor passes as it came",
             )?;
@@ -58,7 +60,7 @@ impl Judge<'_> {
     }
 
     /// A request was answered, with a `Set-Cookie` or without.
-    pub fn cookie_removed(&self, visit: &Visit, sets_cookie: bool) -> Verdict {
+    pub fn cookie_removed(visit: &Visit, sets_cookie: bool) -> Verdict {
         let is_removed = visit.taken_out || visit.effect == Effect::Ends;
         holds(
             sets_cookie || !is_removed,
