@@ -164,8 +164,15 @@ impl Facts {
             old,
             reading,
         } = greeting;
-        let is_new = old
-            .is_none_or(|old| self.session(old).is_none() && self.is_visitor(number, old, reading));
+        // Nobody becomes a visitor by an id that a log-in has replaced.
+        let has_logged_in = |old: usize| {
+            let visitor = self.ids[old].visitor;
+            visitor.is_some_and(|visitor| !self.ids[visitor].replaced.is_empty())
+        };
+        let is_new = old.is_none_or(|old| {
+            let is_visitor = self.session(old).is_none() && self.is_visitor(number, old, reading);
+            is_visitor && !has_logged_in(old)
+        });
         if is_new {
             self.surely_began(visitor, now);
         }
