@@ -121,8 +121,8 @@ async fn with_policy(mut response: Response) -> Response {
 /// Answers 440 where there is no session.
 ///
 /// A 440 of the layer removes the cookie, so the next request of an open page has none. The layer
-/// lets it pass, since whether it may is the application's business. With a 440 here, the page waits
-/// for a log-in then, too.
+/// lets it pass, since whether it may is the application's business. With a 440 here, the page
+/// waits for a log-in then, too.
 async fn members_only(
     session: Option<Extension<SessionHandle>>,
     request: Request,

@@ -1,9 +1,9 @@
 //! The Tower part: the layer, its service, the response future, and the response body.
 
-mod admission;
 mod ambiguity;
 pub(crate) mod body;
 mod config;
+mod first_look;
 pub(crate) mod future;
 pub(crate) mod layer;
 mod log_in;

@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::middleware::admission::Admission;
 use crate::middleware::body::ResponseBody;
 use crate::middleware::config::ConfigHandle;
+use crate::middleware::first_look::FirstLook;
 use crate::middleware::future::ResponseFuture;
 use crate::request::head::RequestHead;
 use crate::store::activity_store::ActivityStore;
@@ -85,11 +85,11 @@ where
         let Self { inner, config, .. } = self;
         let visitors = config.visitors.as_deref();
         let attempt = visitors.and_then(|visitors| visitors.attempt(RequestHead::from(&request)));
-        match Admission::of(config, &mut request) {
-            Admission::Pass(state) => {
+        match FirstLook::of(config, &mut request) {
+            FirstLook::Pass(state) => {
                 ResponseFuture::calling(config, state, attempt, inner, request)
             }
-            Admission::Hold(held) => {
+            FirstLook::Hold(held) => {
                 let step = held.step(config, attempt, inner, request);
                 ResponseFuture::at(config, step)
             }

@@ -24,8 +24,8 @@ use crate::session::time::Timestamp;
 ///
 /// An application may give a live session a new id. Then the record of the old id says since when
 /// it is [replaced](Activity::replaced_at), and the records of all ids of the session form a ring:
-/// each names the [next](Activity::next_id) one, and the last one names the first. So whoever ends
-/// the session under one id finds the others. An id that never took part in a rotation names none.
+/// each names the [next](Activity::next_id) one, and the last one names the first. So a log-out
+/// under one id finds the others. An id that never took part in a rotation names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Activity {
     created_at: Timestamp,

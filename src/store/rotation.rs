@@ -233,8 +233,8 @@ impl Rotation {
 /// The ids in front of which a new one comes.
 struct Behind {
     ids: Vec<SessionKey>,
-    /// Whether none of them was revoked. A log-out may have missed the old id: a node whose clock is
-    /// ahead has taken it out of the ring, and here it is not yet over.
+    /// Whether none of them was revoked. A log-out may have missed the old id: a node whose clock
+    /// is ahead has taken it out of the ring, and here it is not yet over.
     is_live: bool,
 }
 

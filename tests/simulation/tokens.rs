@@ -3,8 +3,8 @@
 use super::facts::{Facts, Issued};
 
 impl Facts {
-    /// A request presented this id, and is checked. If the store does not know the id, that begins a
-    /// session.
+    /// A request presented this id, and is checked. If the store does not know the id, that begins
+    /// a session.
     pub fn may_begin(&mut self, id: usize, reading: i64) {
         if !self.begins_unknown || self.is_recorded(id) {
             return;

@@ -34,8 +34,8 @@ const CONNECTIONS: u32 = 10;
 
 /// Stores activity in MySQL 8.0 or later, or in MariaDB 10.6 or later.
 ///
-/// The tests of this crate run against a real MariaDB. Of MySQL 8 they have the log-in alone, played
-/// by the test. Run the suite of the feature `conformance` against your MySQL server.
+/// The tests of this crate run against a real MariaDB. Of MySQL 8 they have the log-in alone,
+/// played by the test. Run the suite of the feature `conformance` against your MySQL server.
 ///
 /// Writes are as durable as the server is configured. With its default settings they survive a
 /// power cut.

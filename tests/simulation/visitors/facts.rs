@@ -86,8 +86,8 @@ impl Facts {
     fn may_be_the_users(&mut self, number: usize, replacing: Replacing) {
         let effect = self.visits[number].effect;
         self.replaces(number, replacing);
-        // The request was checked as a visitor's. So nobody knows whether the user's session was live
-        // for this node, nor whether a log-out of the one id finds the other.
+        // The request was checked as a visitor's. So nobody knows whether the user's session was
+        // live for this node, nor whether a log-out of the one id finds the other.
         self.ids[replacing.new].late = true;
         self.torn(replacing.old);
         self.visits[number].effect = effect;

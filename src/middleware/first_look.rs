@@ -26,7 +26,7 @@ use crate::store::error::StoreError;
 use crate::tracker::session_handle::SessionHandle;
 
 /// What the first look at a request says.
-pub(super) enum Admission<St: ActivityStore> {
+pub(super) enum FirstLook<St: ActivityStore> {
     /// The wrapped service is called at once.
     Pass(SessionState),
     /// The request is answered, waits, or is rewritten first.
@@ -47,7 +47,7 @@ pub(super) enum Held<St: ActivityStore> {
     Waits(Question, St::Future<Option<Activity>>),
 }
 
-impl<St: ActivityStore> Admission<St> {
+impl<St: ActivityStore> FirstLook<St> {
     /// Identifies the session, and asks the store.
     // Nearly every request passes at once. It is looked at where it is, and moved only once: into
     // the wrapped service.
@@ -100,42 +100,33 @@ impl<St: ActivityStore> Held<St> {
     where
         S: Service<Request<B>> + Clone,
     {
+        let service = take_ready(inner);
         match self {
-            Self::Answer(answer) => {
-                // Dropped, so that it releases what `poll_ready` reserved.
-                drop(take_ready(inner));
-                Step::Answering { answer }
-            }
+            // The service is dropped, so that it releases what `poll_ready` reserved.
+            Self::Answer(answer) => Step::Answering { answer },
             Self::Exempt(presented) => {
                 config.observers.request(Outcome::Exempt);
-                let service = take_ready(inner);
                 pass_unchecked(config, presented, attempt, service, request)
             }
-            Self::Several(presented) => {
-                let service = take_ready(inner);
-                several(config, presented, attempt, service, request)
-            }
+            Self::Several(presented) => several(config, presented, attempt, service, request),
             Self::Decided(mut question, decision) => {
                 question.attempt = attempt;
-                let service = take_ready(inner);
-                PendingRequest {
+                let pending = PendingRequest {
                     service,
                     request,
                     question,
-                }
-                .step(config, decision)
+                };
+                pending.step(config, decision)
             }
             Self::Waits(mut question, check) => {
                 question.attempt = attempt;
-                let service = take_ready(inner);
-                Step::Checking {
-                    check: config.with_timeout(check),
-                    pending: Some(PendingRequest {
-                        service,
-                        request,
-                        question,
-                    }),
-                }
+                let check = config.with_timeout(check);
+                let pending = Some(PendingRequest {
+                    service,
+                    request,
+                    question,
+                });
+                Step::Checking { check, pending }
             }
         }
     }
@@ -154,14 +145,14 @@ where
     St: ActivityStore,
 {
     let head = RequestHead::from(&request);
-    let (key, ambiguity) = match presented {
+    let (key, ambiguity, selected_from) = match presented {
         Presented::TooMany => {
             let expired = Expired::conflicting(config.clock.now());
             let response = Some(config.refuse(expired, None, head));
             return Step::Responding { response };
         }
         Presented::Split { ids, glued } if ids.len() == 1 => {
-            (ids[0], Ambiguity::with_fallback(glued))
+            (ids[0], Ambiguity::with_fallback(glued), None)
         }
         presented => {
             let keys = presented.into_keys();
@@ -171,33 +162,30 @@ where
                     config.identify.keep_only(request.headers_mut(), None, &[]);
                     return pass_unchecked(config, Presented::None, attempt, service, request);
                 }
-                [key] => (key, Ambiguity::of(Vec::new())),
-                [first, ..] => {
-                    let mut question = Question::new(config, first, head);
-                    question.ambiguity = Some(Ambiguity::of(keys.clone()));
-                    question.attempt = attempt;
-                    return Step::Selecting {
-                        selection: question.select(config, keys),
-                        pending: Some(PendingRequest {
-                            service,
-                            request,
-                            question,
-                        }),
-                    };
-                }
+                [key] => (key, Ambiguity::of(Vec::new()), None),
+                [first, ..] => (first, Ambiguity::of(keys.clone()), Some(keys)),
             }
         }
     };
     let mut question = Question::new(config, key, head);
     question.ambiguity = Some(ambiguity);
     question.attempt = attempt;
-    Step::Checking {
-        check: config.with_timeout(question.check(config)),
-        pending: Some(PendingRequest {
+    let pending = |question| {
+        Some(PendingRequest {
             service,
             request,
             question,
-        }),
+        })
+    };
+    match selected_from {
+        Some(keys) => Step::Selecting {
+            selection: question.select(config, keys),
+            pending: pending(question),
+        },
+        None => Step::Checking {
+            check: config.with_timeout(question.check(config)),
+            pending: pending(question),
+        },
     }
 }
 
